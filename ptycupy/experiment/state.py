@@ -1,0 +1,51 @@
+"""Problem and State: the experiment as arrays, and everything about it that may be refined."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal
+
+FIELDS = ("object_amplitude", "object_phase", "probe", "shifts", "tilts", "slice_thickness")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What was measured and how; none of it changes during a reconstruction.
+
+    Patterns have the beam in the centre. Corners are the integer top-left corners of the probe window on the
+    object canvas. `pixel_size` and `wavelength` may be None for a single slice, which then speaks in pixels.
+    """
+
+    patterns: Any  # (N, ky, kx) array or PatternSource
+    corners: Any  # (N, 2) int32 px (y, x)
+    pixel_size: float | tuple[float, float] | None = None  # angstrom, scalar or (y, x)
+    wavelength: float | None = None  # angstrom
+    object_occupancy: Any = None  # (omode,), None = equal weights 1/omode
+    detector_blur: float = 0.0  # px, standard deviation
+    mask: Any = None  # (ky, kx) bool, True = the pixel counts
+    scan_shape: tuple[int, int] | None = None
+    pattern_scale: Any = 1.0  # multiplies patterns: scalar or (N,)
+    pattern_weights: Any = None  # (N,) bool, False = the pattern is not used
+    propagator: Literal["angular_spectrum", "fresnel"] = "angular_spectrum"
+    anti_aliasing: bool = False
+    detector_match: Literal["crop", "resample"] = "crop"  # where the window is larger than the detector
+
+
+@dataclass(frozen=True)
+class State:
+    """Everything that may be refined; gradients have the same shape and field names."""
+
+    object_amplitude: Any  # (omode, z, y, x) float32
+    object_phase: Any  # (omode, z, y, x) float32, rad
+    probe: Any  # (pmode, y, x) complex64, centred in its array
+    shifts: Any  # (N, 2) float32 px (y, x)
+    tilts: Any  # (1|N, 2) float32 mrad (y, x)
+    slice_thickness: Any  # scalar or (z-1,) angstrom
+
+    def replace(self, **changes: Any) -> State:
+        """The same state with some fields exchanged."""
+        return replace(self, **changes)
+
+    def items(self) -> list[tuple[str, Any]]:
+        """(field name, array) pairs in the fixed order of FIELDS."""
+        return [(field.name, getattr(self, field.name)) for field in fields(self)]

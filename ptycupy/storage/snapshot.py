@@ -1,0 +1,57 @@
+"""Snapshot: everything that a reconstruction needs to be looked at, or to go on as if it had never stopped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from numpy.typing import NDArray
+
+from ptycupy.experiment.state import State
+
+
+@dataclass
+class History:
+    """One entry per finished iteration, in order."""
+
+    iterations: list[int] = field(default_factory=list)  # numbered from 1, never restarting on resume
+    losses: dict[str, list[float]] = field(default_factory=dict)  # per loss term, weights included
+    total: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)  # batches and constraints, device synchronised
+    learning_rates: dict[str, list[float]] = field(default_factory=dict)  # per State field
+    slice_thickness: list[float] = field(default_factory=list)  # mean, angstrom
+    mean_tilt: list[tuple[float, float]] = field(default_factory=list)  # mrad (y, x)
+
+
+@dataclass(frozen=True)
+class Moments:
+    """An optimizer's memory of one parameter."""
+
+    first: NDArray[Any]
+    second: NDArray[Any]
+    step: int
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A reconstruction at the end of an iteration; all arrays are NumPy."""
+
+    state: State
+    corners: NDArray[Any]  # (N, 2) int32 px
+    pixel_size: tuple[float, float] | None  # angstrom (y, x)
+    wavelength: float | None  # angstrom
+    object_occupancy: NDArray[Any]  # (omode,)
+    detector_shape: tuple[int, int]  # (ky, kx)
+    scan_shape: tuple[int, int] | None
+    detector_blur: float
+    propagator: str
+    used: NDArray[Any]  # indices of the positions that were reconstructed
+    probe_intensity: float  # the target of fixed_probe_intensity
+    iteration: int
+    history: History
+    moments: dict[str, Moments]  # by State field
+    learning_rate_factor: float  # 1 unless a divergence halved it
+    generator: str  # JSON of the batch generator's state
+    data_fingerprint: str  # hash of shape, dtype and a fixed sample of patterns
+    config: str  # YAML, "" when the engine was called from Python
+    versions: dict[str, str]

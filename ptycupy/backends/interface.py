@@ -263,6 +263,10 @@ class Backend(Protocol):
         """[sum over n, z, y, x of the unbiased standard deviation over o of occupancy[o] patches[n, o, z, y, x]]."""
         ...
 
+    def similarity_value(self, statistics: Array, count: int) -> Array:
+        """[statistics / count], float64."""
+        ...
+
     def similarity_gradient(self, patches: Array, occupancy: Array, factor: float) -> Array:
         """factor * d(that sum)/dpatches; zero where the deviation is 0."""
         ...

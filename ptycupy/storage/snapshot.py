@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ptycupy.experiment.state import State
@@ -46,12 +47,21 @@ class Snapshot:
     detector_blur: float
     propagator: str
     used: NDArray[Any]  # indices of the positions that were reconstructed
+    initial_positions: NDArray[Any]  # (N, 2) px, corner + shift before the first iteration
     probe_intensity: float  # the target of fixed_probe_intensity
     iteration: int
     history: History
     moments: dict[str, Moments]  # by State field
     learning_rate_factor: float  # 1 unless a divergence halved it
+    pending: tuple[NDArray[Any], ...]  # batches that an interrupted iteration had still to do; () between iterations
+    batch_losses: NDArray[Any]  # (batches done in that iteration, 1 + terms): patterns, unweighted loss per term
     generator: str  # JSON of the batch generator's state
     data_fingerprint: str  # hash of shape, dtype and a fixed sample of patterns
     config: str  # YAML, "" when the engine was called from Python
     versions: dict[str, str]
+
+    def field_of_view(self) -> tuple[slice, slice]:
+        """Rows and columns of the object canvas between the outermost window centres of the used positions."""
+        centres = self.corners[self.used] + np.asarray(self.state.probe.shape[-2:]) // 2
+        (top, left), (bottom, right) = centres.min(axis=0), centres.max(axis=0)
+        return slice(int(top), int(bottom) + 1), slice(int(left), int(right) + 1)

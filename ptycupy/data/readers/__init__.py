@@ -1,0 +1,95 @@
+"""One module per file format; the registry that picks it by magic bytes or by extension."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, cast
+
+from ptycupy.data.files import file_size, find_file, open_binary
+from ptycupy.data.stored import StoredArray
+from ptycupy.errors import DataError
+
+
+@dataclass(frozen=True)
+class ReaderOptions:
+    """What a reader may be told about a file; `purpose` says whether diffraction patterns or any array is wanted."""
+
+    key: str | None = None
+    scan_shape: tuple[int, int] | None = None
+    detector_shape: tuple[int, int] | None = None
+    offset_bytes: int = 0
+    gap_bytes: int | None = None
+    purpose: Literal["patterns", "array"] = "patterns"
+
+
+@dataclass(frozen=True)
+class Format:
+    """How a format is recognised and the function that opens it, "module:function"."""
+
+    name: str
+    opener: str
+    suffixes: tuple[str, ...]
+    magics: tuple[bytes, ...] = ()
+
+    def open(self, path: Path, options: ReaderOptions) -> StoredArray:
+        """The array of this file; imports its reader now."""
+        module, function = self.opener.split(":")
+        opener = cast("Callable[[Path, ReaderOptions], StoredArray]", getattr(importlib.import_module(module), function))
+        return opener(path, options)
+
+
+HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+NPY_MAGIC = b"\x93NUMPY"
+
+FORMATS = (
+    Format(
+        "hdf5",
+        "ptycupy.data.readers.hdf5:open_array",
+        (".h5", ".hdf5", ".hdf", ".he5", ".nxs", ".cxi", ".emd", ".mat"),
+        (HDF5_SIGNATURE,),
+    ),
+    Format("npy", "ptycupy.data.readers.npy:open_array", (".npy",), (NPY_MAGIC,)),
+    Format(
+        "tiff",
+        "ptycupy.data.readers.tiff:open_array",
+        (".tif", ".tiff", ".btf"),
+        (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+    ),
+    Format("empad", "ptycupy.data.readers.empad:open_array", (".raw",)),
+)
+
+_PICKLED = (".pt", ".pth", ".pkl", ".pickle", ".ckpt")
+_USER_BLOCKS = (512, 1024, 2048, 4096)  # an HDF5 file may begin with a block that is not HDF5
+
+
+def detect(path: Path, name: str = "auto") -> Format:
+    """The format named, else the one of the magic bytes, else the one of the extension; DataError where none fits."""
+    if name != "auto":
+        return next(entry for entry in FORMATS if entry.name == name)
+    with open_binary(path) as stream:
+        start = stream.read(_USER_BLOCKS[-1] + len(HDF5_SIGNATURE))
+    for entry in FORMATS:
+        if start.startswith(entry.magics):
+            return entry
+    suffix = path.suffix.lower()
+    if suffix in _PICKLED:
+        raise DataError(f"{path}: pickles run code when they are read and are refused; save the array as .npy or HDF5")
+    if any(start[block : block + len(HDF5_SIGNATURE)] == HDF5_SIGNATURE for block in _USER_BLOCKS):
+        return FORMATS[0]
+    for entry in FORMATS:
+        if suffix in entry.suffixes:
+            return entry
+    known = "; ".join(f"{entry.name} ({', '.join(entry.suffixes)})" for entry in FORMATS)
+    raise DataError(
+        f"{path}: neither its first bytes nor its extension name a format that is read here ({file_size(path)} bytes); "
+        f"known: {known}; data.format can name one"
+    )
+
+
+def open_stored(path: str | Path, options: ReaderOptions, name: str = "auto") -> StoredArray:
+    """The array of a file with nothing but its headers read; DataError where it cannot be what it claims."""
+    found = find_file(path)
+    return detect(found, name).open(found, options)

@@ -1,0 +1,122 @@
+"""The command line. Everything heavy is imported inside the commands, so that `--help` answers at once."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+from collections.abc import Sequence
+
+from ptycupy import __version__
+from ptycupy.errors import PtycupyError
+
+CLOSED_PIPE = 0
+INTERNAL = 1
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code: 0 ok, 1 internal, 2 configuration, 3 data, 4 resource, 5 numerics,
+    130 Ctrl-C, 143 SIGTERM. Refusals are one message on stderr; `--help` and usage errors raise SystemExit."""
+    _open_standard_streams()
+    try:
+        try:
+            code = _run(_parser().parse_args(argv))
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read our output has gone; pointing stdout elsewhere keeps the exit from complaining.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return CLOSED_PIPE
+    return code
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from ptycupy.cli import commands
+    from ptycupy.reconstruction.logs import console
+
+    command = getattr(commands, arguments.command)
+    with console(_level(arguments)):
+        try:
+            return int(command(arguments))
+        except PtycupyError as error:
+            _tell(f"error: {error}")
+            return error.exit_code
+        except KeyboardInterrupt as error:
+            _tell("stopped")
+            return int(getattr(error, "exit_code", 130))
+        except BrokenPipeError:
+            raise
+        except Exception as error:  # a defect of ours: short for the user, whole where it was asked for
+            _tell(f"internal error: {type(error).__name__}: {error} (-v shows where; please report it)")
+            if getattr(arguments, "verbose", False):
+                import traceback
+
+                traceback.print_exc()
+            return INTERNAL
+
+
+def _level(arguments: argparse.Namespace) -> int:
+    import logging
+
+    if getattr(arguments, "quiet", False):
+        return logging.WARNING
+    return logging.DEBUG if getattr(arguments, "verbose", False) else logging.INFO
+
+
+def _tell(text: str) -> None:
+    try:
+        print(f"ptycupy: {text}", file=sys.stderr, flush=True)
+    except (OSError, ValueError):  # stderr is gone; the exit code still says it
+        return
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="ptycupy", description="Electron and X-ray ptychography: from diffraction patterns to the specimen."
+    )
+    parser.add_argument("--version", action="version", version=f"ptycupy {__version__}")
+    loudness = argparse.ArgumentParser(add_help=False)
+    group = loudness.add_mutually_exclusive_group()
+    group.add_argument("-v", "--verbose", action="store_true", help="show details, and where an internal error is")
+    group.add_argument("-q", "--quiet", action="store_true", help="show warnings and errors only")
+    settings = argparse.ArgumentParser(add_help=False)
+    settings.add_argument("config", metavar="CFG", help="configuration: YAML, JSON or TOML")
+    settings.add_argument(
+        "--set", dest="overrides", metavar="KEY=VALUE", action="append", default=[],
+        help="change one key, e.g. --set reconstruction.iterations=50; may be repeated",
+    )  # fmt: skip
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    recon = commands.add_parser("recon", parents=[settings, loudness], help="reconstruct what CFG describes")
+    recon.add_argument("--backend", type=_device, metavar="auto|cpu|cuda|cuda:1", help="where to compute")
+    recon.add_argument("--resume", action="store_true", help="go on from the newest good checkpoint")
+    recon.add_argument("--overwrite", action="store_true", help="replace the results in a named run folder")
+    commands.add_parser("validate", parents=[settings, loudness], help="check a configuration, compute nothing")
+    commands.add_parser("schema", parents=[loudness], help="print the JSON schema of the configuration, for editors")
+    new = commands.add_parser("new", parents=[loudness], help="write a commented configuration to start from")
+    new.add_argument("file", nargs="?", metavar="FILE", help="where to; printed if absent")
+    info = commands.add_parser("info", parents=[loudness], help="show what a data file holds")
+    info.add_argument("file", metavar="FILE")
+    simulate = commands.add_parser("simulate", parents=[settings, loudness], help="simulate the data set of CFG")
+    simulate.add_argument("--output", metavar="FILE", help="HDF5 file to write; by default <CFG>_simulated.h5")
+    simulate.add_argument("--overwrite", action="store_true", help="replace FILE if it exists")
+    commands.add_parser("doctor", parents=[loudness], help="check this installation and what it can use")
+    return parser
+
+
+def _device(text: str) -> str:
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", text):
+        raise argparse.ArgumentTypeError(f"{text!r} must be auto, cpu, cuda or cuda:<number>")
+    return text
+
+
+def _open_standard_streams() -> None:
+    """Streams closed by the caller (`2>&-`) become the null device: a file opened later must not take their place."""
+    for name, descriptor in (("stdin", 0), ("stdout", 1), ("stderr", 2)):
+        if getattr(sys, name) is None:
+            try:
+                os.fstat(descriptor)
+            except OSError:
+                os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, open(os.devnull, "r" if descriptor == 0 else "w", encoding="utf-8"))  # noqa: SIM115

@@ -1,0 +1,87 @@
+"""The commands, one function each: takes the parsed arguments, prints its result, returns the exit code."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from ptycupy.errors import ConfigError
+
+
+def recon(arguments: argparse.Namespace) -> int:
+    """Reconstruct; the exit code tells how it ended."""
+    from ptycupy.api import reconstruct
+
+    result = reconstruct(
+        arguments.config,
+        overrides=arguments.overrides,
+        backend=arguments.backend,
+        resume=arguments.resume,
+        overwrite=arguments.overwrite,
+        quiet=arguments.quiet,
+    )
+    print(result.folder)
+    return result.exit_code
+
+
+def validate(arguments: argparse.Namespace) -> int:
+    """Check the configuration alone."""
+    from ptycupy.config import load_config
+
+    load_config(arguments.config, arguments.overrides)
+    print(f"{arguments.config}: valid")
+    return 0
+
+
+def schema(arguments: argparse.Namespace) -> int:
+    """Print the JSON schema."""
+    from ptycupy.config import json_schema
+
+    print(json.dumps(json_schema(), indent=2))
+    return 0
+
+
+def new(arguments: argparse.Namespace) -> int:
+    """Write or print the commented template."""
+    from ptycupy.config import template
+
+    if arguments.file is None:
+        print(template(), end="")
+        return 0
+    path = Path(arguments.file)
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(template())
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written: {error.strerror or error}") from error
+    print(f"{path}: written; `ptycupy validate {path}` checks it")
+    return 0
+
+
+def info(arguments: argparse.Namespace) -> int:
+    """Describe a data file."""
+    from ptycupy.data import describe
+
+    print(describe(arguments.file))
+    return 0
+
+
+def simulate(arguments: argparse.Namespace) -> int:
+    """Simulate a data set and its ground truth into one file."""
+    from ptycupy.api import simulate_to_file
+
+    default = Path.cwd() / f"{Path(arguments.config).stem}_simulated.h5"
+    path = Path(arguments.output) if arguments.output else default
+    simulate_to_file(arguments.config, path, overrides=arguments.overrides, overwrite=arguments.overwrite)
+    print(path)
+    return 0
+
+
+def doctor(arguments: argparse.Namespace) -> int:
+    """Print the state of this installation; 0 where the CPU backend computes right gradients."""
+    from ptycupy.doctor import doctor as examine
+
+    report = examine()
+    print(report)
+    return 0 if report.healthy else 1

@@ -1,0 +1,174 @@
+"""Sections that describe what is done: losses, optimizer, loop, backend, output, comparison with a truth."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints, model_validator
+
+from ptycupy.config.base import Count, Length, Positive, Section, described
+from ptycupy.config.registered import require_registered
+
+Weight = Annotated[float, Field(ge=0)]
+
+
+class Gaussian(Section):
+    """Amplitude loss: root mean square of D^power - M^power, over the mean of M^power."""
+
+    weight: Weight = described(1.0, "Factor of this term.")
+    power: Positive = described(0.5, "0.5 compares amplitudes, 1 intensities.")
+
+
+class Poisson(Section):
+    """Negative log-likelihood of Poisson counts."""
+
+    weight: Weight = described(1.0, "Factor of this term.")
+    power: Positive = described(1.0, "Exponent of the measured intensity; 1 is Poisson statistics.")
+    eps: Positive = described(1e-6, "Added under the logarithm.")
+
+
+class Pacbed(Section):
+    """Loss of the position-averaged pattern of the batch."""
+
+    weight: Weight = described(0.5, "Factor of this term.")
+    power: Positive = described(0.2, "Exponent; small values weigh the weak scattering.")
+
+
+class Sparsity(Section):
+    """Regulariser: the object's phase should be zero where nothing is."""
+
+    weight: Weight = described(0.1, "Factor of this term.")
+    order: Count = described(1, "Order of the norm; 1 is the paper's.")
+
+
+class Similarity(Section):
+    """Regulariser: the modes of a mixed object should be alike."""
+
+    weight: Weight = described(0.1, "Factor of this term.")
+    fields: Literal["amplitude", "phase", "both"] = described("both", "What is compared.")
+    blur: float = described(1.0, "Standard deviation of the blur before comparing.", unit="px", ge=0, le=1000)
+    scale: tuple[Positive, Positive, Positive] = described(
+        (1.0, 1.0, 1.0), "Size (z, y, x) at which the modes are compared, relative to the object's own."
+    )
+
+
+class Losses(Section):
+    """What is minimised: the sum of the terms given here; null switches a term off."""
+
+    gaussian: Gaussian | None = described(Gaussian(), "Amplitude loss; on by default.")
+    poisson: Poisson | None = described(None, "Poisson likelihood, for few counts per pixel.")
+    pacbed: Pacbed | None = described(None, "Loss of the position-averaged pattern.")
+    sparsity: Sparsity | None = described(Sparsity(), "Sparsity of the phase; on by default.")
+    similarity: Similarity | None = described(None, "Similarity of mixed object modes.")
+
+
+class Rate(Section):
+    """When a parameter is refined and how fast; a bare number means `learning_rate`."""
+
+    learning_rate: float = described(0.0, "Step of the optimizer; 0 keeps the parameter fixed.", ge=0)
+    start: Count = described(1, "First iteration in which it is refined.", unit="iterations")
+    end: Count | None = described(None, "Iteration from which it is fixed again; null = never.", unit="iterations")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_number(cls, values: Any) -> Any:
+        number = isinstance(values, (int, float)) and not isinstance(values, bool)
+        return {"learning_rate": values} if number else values
+
+
+class Adam(Section):
+    """Options of Adam."""
+
+    beta1: float = described(0.9, "Memory of the mean gradient.", ge=0, lt=1)
+    beta2: float = described(0.999, "Memory of the mean squared gradient.", ge=0, lt=1)
+    eps: Positive = described(1e-8, "Added to the root of the mean square.")
+
+
+class Optimizer(Section):
+    """How each parameter is refined."""
+
+    name: str = described("adam", "The optimizer: adam, or one that a package registers as ptycupy.optimizers.")
+    options: dict[str, Any] = described(
+        {}, "The optimizer's own options; Adam: beta1 0.9, beta2 0.999, eps 1e-8.", example={"beta1": 0.9}
+    )
+    object_amplitude: Rate = described(Rate(learning_rate=5e-4), "Amplitude of the object's transmission.")
+    object_phase: Rate = described(Rate(learning_rate=5e-4), "Phase of the object, per rad.")
+    probe: Rate = described(Rate(learning_rate=1e-4), "Probe modes.")
+    shifts: Rate = described(Rate(learning_rate=5e-4), "Probe positions, per px.")
+    tilts: Rate = described(Rate(), "Crystal tilt, per mrad; off by default, as shear and tilt look alike.")
+    slice_thickness: Rate = described(Rate(), "Slice thickness, per angstrom; off by default.")
+
+    @model_validator(mode="after")
+    def _known(self) -> Optimizer:
+        require_registered(self.name, ("adam",), "ptycupy.optimizers", "name")
+        if self.name == "adam":
+            Adam.model_validate(self.options)
+        return self
+
+
+class Reconstruction(Section):
+    """The loop."""
+
+    iterations: Count = described(200, "Passes over all patterns.", unit="iterations")
+    batch_size: Count = described(16, "Patterns per update; small batches update more often.", unit="patterns")
+    sub_batch: Count | None = described(
+        None, "Patterns in memory at once; null = as many as fit. The result does not change.", unit="patterns"
+    )
+    gradient_accumulation: Count = described(
+        1, "Batches whose mean gradient makes one update, as if the batch were larger.", unit="batches"
+    )
+    grouping: Literal["random", "compact", "sparse"] = described(
+        "random", "Batches of random, neighbouring, or far apart positions."
+    )
+    half: Literal["all", "even", "odd"] = described(
+        "all", "Use every position, or one half of them for a Fourier ring correlation."
+    )
+    seed: int = described(0, "Seed of everything random; the same seed gives the same run.", ge=0)
+    on_divergence: Literal["stop", "halve_lr", "continue"] = described(
+        "stop", "What to do when the loss exceeds 100 times its first value."
+    )
+    checkpoint_every: Count | None = described(
+        10, "Iterations between checkpoints; null = only at the end.", unit="iterations"
+    )
+
+
+class Backend(Section):
+    """Where the computation runs; plain text means `device`."""
+
+    device: Annotated[str, StringConstraints(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = described(
+        "auto", "auto (a GPU where there is one), cpu, cuda, or one GPU such as cuda:1."
+    )
+    fft: Literal["auto", "cufft", "own"] = described("auto", "FFT on the GPU.")
+    deterministic: bool = described(False, "Same bits in every run, a little slower.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_device(cls, values: Any) -> Any:
+        return {"device": values} if isinstance(values, str) else values
+
+
+class Output(Section):
+    """Where results go."""
+
+    folder: str = described("runs", "Folder for run folders, relative to the current folder.")
+    name: str | None = described(None, "Name of the run folder; by default a fresh one from date and time.")
+    overwrite: bool = described(False, "Allow a run folder that already holds results.")
+    figures_every: Count | None = described(
+        None, "Iterations between pictures; null = only at the end.", unit="iterations"
+    )
+
+
+class Truth(Section):
+    """A known phase that the result is compared with: correlation and SSIM."""
+
+    path: str = Field(
+        description="HDF5 file with the true phase, relative to this file's folder.", examples=["truth.h5"]
+    )
+    key: str = Field(description="Dataset of the phase in rad, (y, x) or (slice, y, x).", examples=["truth_phase"])
+    pixel_size_angstrom: Length | None = described(
+        None, "Pixel size of the truth; by default the dataset's attribute px_A.", unit="angstrom", example=0.0683
+    )
+    scan_origin_angstrom: tuple[float, float] | None = described(
+        None, "First scan position (y, x) in the truth's frame; by default the attribute scan_origin_A.",
+        unit="angstrom", example=[23.75, 23.75],
+    )  # fmt: skip

@@ -1,0 +1,79 @@
+"""NumPy's .npy: the header is parsed here, so that a pickle is refused by its type and never touched."""
+
+from __future__ import annotations
+
+import ast
+import math
+import struct
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ptycupy.data.files import StridedFile, c_strides, file_size, open_binary, read_bytes, require_bytes
+from ptycupy.data.readers import NPY_MAGIC, ReaderOptions
+from ptycupy.errors import DataError
+
+HEADER_LIMIT = 1 << 16  # NumPy writes about 100 bytes
+
+
+def open_array(path: Path, options: ReaderOptions) -> StridedFile:
+    """The array of a .npy file of format version 1, 2 or 3, in C or Fortran order."""
+    size = file_size(path)
+    with open_binary(path) as stream:
+        start = stream.read(12)
+        if not start.startswith(NPY_MAGIC):
+            pickled = start[:1] == b"\x80" or start.startswith(b"PK")
+            raise DataError(
+                f"{path}: {'a pickle or an archive, refused unread' if pickled else 'not a .npy file'} ({size} bytes); "
+                "save one array with numpy.save(path, array, allow_pickle=False)"
+            )
+        if len(start) < 12 or start[6] not in (1, 2, 3):
+            raise DataError(f"{path}: truncated or unknown .npy header: {size} bytes, version {start[6:8].hex()}")
+        begin = 10 if start[6] == 1 else 12
+        (length,) = struct.unpack("<H" if start[6] == 1 else "<I", start[8:begin])
+        if length > HEADER_LIMIT:
+            raise DataError(f"{path}: .npy header declares {length} bytes of itself in a file of {size}: refused as damaged")
+        require_bytes(path, "its .npy header", begin + length, size)
+        text = read_bytes(stream, path, begin, length)
+    descr, fortran_order, shape = _parse(path, text)
+    dtype = _dtype(path, descr)
+    require_bytes(path, f"{shape} {dtype}", begin + length + math.prod(shape) * dtype.itemsize, size)
+    if not shape or 0 in shape:
+        raise DataError(f"{path}: an array of shape {shape} holds no patterns")
+    strides = c_strides(shape[::-1], dtype.itemsize)[::-1] if fortran_order else c_strides(shape, dtype.itemsize)
+    return StridedFile(path, shape, dtype, begin + length, strides)
+
+
+def _parse(path: Path, text: bytes) -> tuple[Any, bool, tuple[int, ...]]:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a damaged literal may hold invalid escapes
+            header = ast.literal_eval(text.decode("utf-8").strip())
+        descr, fortran_order, shape = header["descr"], header["fortran_order"], header["shape"]
+    except (ValueError, SyntaxError, TypeError, KeyError, MemoryError, RecursionError) as error:
+        raise DataError(f"{path}: the .npy header is damaged ({type(error).__name__}: {error})") from error
+    if (
+        not isinstance(shape, tuple)
+        or not all(type(length) is int and length >= 0 for length in shape)
+        or not isinstance(fortran_order, bool)
+    ):
+        raise DataError(f"{path}: the .npy header declares shape {shape!r}, order {fortran_order!r}: refused as damaged")
+    return descr, fortran_order, shape
+
+
+def _dtype(path: Path, descr: Any) -> np.dtype[Any]:
+    if not isinstance(descr, str):
+        raise DataError(f"{path}: dtype {str(descr)[:80]} has several fields; save one plain array")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # deprecated aliases in a damaged header
+            dtype = np.dtype(descr)
+    except (TypeError, ValueError, SyntaxError) as error:
+        raise DataError(f"{path}: the .npy header declares dtype {descr[:80]!r}, which does not exist") from error
+    if dtype.hasobject:
+        raise DataError(f"{path}: an array of Python objects is a pickle and is refused unread; save plain numbers")
+    if dtype.itemsize == 0:
+        raise DataError(f"{path}: dtype {descr!r} has no size")
+    return dtype

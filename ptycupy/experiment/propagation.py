@@ -1,0 +1,47 @@
+"""Tables of free-space propagation between slices, in double precision."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptycupy.experiment.optics import frequencies
+
+Float = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class PropagationTables:
+    """transfer = aperture exp(i dz (base + ky tan(tilt_y) + kx tan(tilt_x))), zero frequency in the corner."""
+
+    base: Float  # [y, x] rad/angstrom, the carrier k is taken out
+    aperture: Float  # [y, x] 1 where the wave propagates, else 0
+    ky: Float  # [y] rad/angstrom
+    kx: Float  # [x] rad/angstrom
+
+
+def propagation_tables(
+    window: tuple[int, int],
+    pixel_size: float | tuple[float, float],
+    wavelength: float,
+    propagator: Literal["angular_spectrum", "fresnel"] = "angular_spectrum",
+    anti_aliasing: bool = False,
+) -> PropagationTables:
+    """Tables for a window (y, x) in px, pixel size (scalar or (y, x)) and wavelength in angstrom.
+
+    `angular_spectrum` has base sqrt(k^2 - K^2) - k, written without its cancellation; `fresnel` has -K^2 / 2k.
+    Evanescent waves (K > k) vanish. `anti_aliasing` also stops K beyond 2/3 of the smaller axis' Nyquist frequency.
+    """
+    y_size, x_size = pixel_size if isinstance(pixel_size, tuple) else (pixel_size, pixel_size)
+    ky, kx = 2 * np.pi * frequencies(window[0], y_size), 2 * np.pi * frequencies(window[1], x_size)
+    k = 2 * np.pi / wavelength
+    squared = ky[:, None] ** 2 + kx[None, :] ** 2
+    open_ = squared <= k**2
+    kz = np.sqrt(np.maximum(k**2 - squared, 0)) if propagator == "angular_spectrum" else k
+    base = np.where(open_, -squared / (kz + k), 0.0)
+    if anti_aliasing:
+        open_ &= squared <= (2 / 3 * np.pi / max(y_size, x_size)) ** 2
+    return PropagationTables(base, open_.astype(np.float64), ky, kx)

@@ -1,0 +1,10 @@
+"""Randomness: every consumer has a generator of its own, so that one more consumer changes nobody else's numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def generator(seed: int, consumer: str) -> np.random.Generator:
+    """The generator of this consumer: the child of SeedSequence(seed) whose spawn key is the consumer's name."""
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=tuple(consumer.encode())))

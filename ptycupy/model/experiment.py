@@ -1,0 +1,146 @@
+"""The measured side of a Problem on a device: patterns, geometry and the fixed tables of the model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptycupy.backends.interface import Array, Backend
+from ptycupy.data.source import PatternSource
+from ptycupy.errors import ConfigError, DataError
+from ptycupy.experiment.propagation import propagation_tables
+from ptycupy.experiment.rows import RowMatrix, detector_matrix
+from ptycupy.experiment.state import Problem
+from ptycupy.model.parameters import Parameters
+from ptycupy.ops.axis_filter import Rows
+
+
+@dataclass
+class Experiment:
+    """Device arrays that the forward model and the losses read; only `corners` ever changes."""
+
+    patterns: Array  # [N, ky, kx] in the dtype they came in, beam in the centre
+    scale: Array  # [N]
+    mask: Array  # [ky, kx] uint8
+    weights: Array  # [N] uint8
+    corners: Array  # [N, 2] int32 px
+    occupancy: Array  # [o]
+    base: Array  # [y, x]
+    aperture: Array  # [y, x]
+    ky: Array  # [y]
+    kx: Array  # [x]
+    detector: tuple[Rows | None, Rows | None]  # (y, x)
+
+    @property
+    def detector_shape(self) -> tuple[int, int]:
+        return int(self.patterns.shape[1]), int(self.patterns.shape[2])
+
+    @property
+    def positions(self) -> int:
+        return int(self.patterns.shape[0])
+
+
+def place(backend: Backend, problem: Problem, parameters: Parameters) -> Experiment:
+    """Put a Problem on a device.
+
+    Raises DataError where patterns and positions do not fit each other, ConfigError where geometry does not.
+    """
+    patterns = stored(problem.patterns)
+    count = patterns.shape[0]
+    corners = _corners(problem, parameters, count)
+    window, slices = parameters.window, parameters.slices
+    if slices > 1 and (problem.pixel_size is None or problem.wavelength is None):
+        raise ConfigError(f"{slices} slices need pixel_size and wavelength in angstrom; only one slice works in pixels")
+    pixel_size = pair(1.0 if problem.pixel_size is None else problem.pixel_size)
+    wavelength = 1.0 if problem.wavelength is None else float(problem.wavelength)
+    tables = propagation_tables(window, pixel_size, wavelength, problem.propagator, problem.anti_aliasing)
+    mask = np.ones(patterns.shape[1:]) if problem.mask is None else np.asarray(problem.mask)
+    if mask.shape != patterns.shape[1:]:
+        raise ConfigError(f"mask {mask.shape} must have the detector's shape {patterns.shape[1:]}")
+    weights = np.ones(count) if problem.pattern_weights is None else np.asarray(problem.pattern_weights)
+    real = backend.real
+    return Experiment(
+        patterns=backend.asarray(patterns),
+        scale=backend.asarray(np.broadcast_to(np.asarray(problem.pattern_scale, real), (count,)).copy()),
+        mask=backend.asarray(mask.astype(np.uint8)),
+        weights=backend.asarray(weights.astype(np.uint8)),
+        corners=backend.asarray(corners),
+        occupancy=backend.asarray(_occupancy(problem, parameters).astype(real)),
+        base=backend.asarray(tables.base.astype(real)),
+        aperture=backend.asarray(tables.aperture.astype(real)),
+        ky=backend.asarray(tables.ky.astype(real)),
+        kx=backend.asarray(tables.kx.astype(real)),
+        detector=_detector(backend, problem, window, patterns.shape[1:]),
+    )
+
+
+def stored(patterns: Any) -> NDArray[Any]:
+    """All patterns as one array in their own dtype; a NumPy array is not copied."""
+    if isinstance(patterns, np.ndarray):
+        array = patterns
+    elif isinstance(patterns, PatternSource):
+        array = np.empty(patterns.shape, patterns.dtype)
+        for part, slab in patterns.slabs(max(1, 2**26 // max(1, array[:1].nbytes))):
+            array[part] = slab
+    else:
+        array = np.asarray(patterns)
+    if array.ndim != 3 or 0 in array.shape:
+        raise DataError(f"patterns {array.shape} must be (N, ky, kx), none of them zero")
+    return array
+
+
+def pair(value: float | tuple[float, float]) -> tuple[float, float]:
+    """(y, x) from a scalar or a pair."""
+    y, x = np.broadcast_to(np.asarray(value, float), (2,))
+    return float(y), float(x)
+
+
+def upload_rows(backend: Backend, matrix: RowMatrix) -> Rows:
+    """A sparse matrix and its transpose on the device."""
+    back = matrix.transpose()
+    return Rows(
+        backend.asarray(matrix.indices.astype(np.int32)),
+        backend.asarray(matrix.weights.astype(backend.real)),
+        backend.asarray(back.indices.astype(np.int32)),
+        backend.asarray(back.weights.astype(backend.real)),
+    )
+
+
+def _corners(problem: Problem, parameters: Parameters, count: int) -> NDArray[np.int32]:
+    corners = np.array(np.asarray(problem.corners), dtype=np.int32)
+    if corners.shape != (count, 2) or parameters.shifts.shape[0] != count:
+        raise DataError(
+            f"{count} patterns, but corners {corners.shape} and shifts {tuple(parameters.shifts.shape)}: "
+            f"both must be ({count}, 2)"
+        )
+    room = np.asarray(parameters.canvas) - np.asarray(parameters.window)
+    outside = np.flatnonzero(((corners < 0) | (corners > room)).any(axis=1))
+    if outside.size:
+        raise DataError(
+            f"{outside.size} windows lie outside the {parameters.canvas[0]} x {parameters.canvas[1]} px object, "
+            f"first at positions {outside[:5].tolist()}; corners must lie in 0..({room[0]}, {room[1]})"
+        )
+    return corners
+
+
+def _occupancy(problem: Problem, parameters: Parameters) -> NDArray[Any]:
+    modes = parameters.object_phase.shape[0]
+    if problem.object_occupancy is None:
+        return np.full(modes, 1.0 / modes)
+    occupancy = np.asarray(problem.object_occupancy, float)
+    if occupancy.shape != (modes,):
+        raise ConfigError(f"object_occupancy {occupancy.shape} must be ({modes},): one weight per object mode")
+    return occupancy
+
+
+def _detector(
+    backend: Backend, problem: Problem, window: tuple[int, int], detector: tuple[int, ...]
+) -> tuple[Rows | None, Rows | None]:
+    rows: list[Rows | None] = []
+    for length, pixels in zip(window, detector, strict=True):
+        matrix = detector_matrix(length, pixels, problem.detector_match, problem.detector_blur)
+        rows.append(None if matrix is None else upload_rows(backend, matrix))
+    return rows[0], rows[1]

@@ -1,0 +1,177 @@
+"""Loss terms: what a reconstruction minimises, as a weighted sum; exact over sub-batches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal, Protocol
+
+from ptycupy import ops
+from ptycupy.backends.interface import Array, Backend
+from ptycupy.errors import ConfigError
+from ptycupy.experiment.rows import area_matrix, blur_matrix
+from ptycupy.model.experiment import Experiment, upload_rows
+from ptycupy.model.forward_model import Variables
+from ptycupy.tape import Op, Tape, Variable
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a loss term may look at: one sub-batch, and the size of the batch that it belongs to."""
+
+    backend: Backend
+    tape: Tape
+    experiment: Experiment
+    variables: Variables
+    intensity: Variable  # [n, ky, kx], zero frequency in the corner
+    measured: Array  # [n, ky, kx], -1 where not counted
+    indices: Array  # [n] int32
+    total: int  # patterns in the whole batch
+
+    @property
+    def window(self) -> tuple[int, int]:
+        y, x = self.variables.probe.value.shape[1:]
+        return int(y), int(x)
+
+
+class LossOp(Op, Protocol):
+    """An op whose output is a loss [1] and which is a function of statistics that add up over sub-batches."""
+
+    def measure(self, value: Array) -> Array:
+        """The statistics of one sub-batch, float64 on the device."""
+        ...
+
+
+class Term(Protocol):
+    """One term of the loss: which op it is, and what the op looks at. A user's own term fits here too."""
+
+    weight: float
+
+    def ops(self, batch: Batch, statistics: list[Array] | None) -> list[tuple[LossOp, Variable]]:
+        """(op, input) pairs whose values are summed; each op takes its own entry of `statistics` if given."""
+        ...
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """Amplitude likelihood, power 0.5: the paper's default data term."""
+
+    weight: float = 1.0
+    power: float = 0.5
+
+    def ops(self, batch: Batch, statistics: list[Array] | None) -> list[tuple[LossOp, Variable]]:
+        known = None if statistics is None else statistics[0]
+        return [(ops.Gaussian(batch.backend, batch.measured, self.power, known), batch.intensity)]
+
+
+@dataclass(frozen=True)
+class Poisson:
+    """Poisson likelihood."""
+
+    weight: float = 1.0
+    power: float = 1.0
+    eps: float = 1e-6
+
+    def ops(self, batch: Batch, statistics: list[Array] | None) -> list[tuple[LossOp, Variable]]:
+        known = None if statistics is None else statistics[0]
+        return [(ops.Poisson(batch.backend, batch.measured, self.power, self.eps, known), batch.intensity)]
+
+
+@dataclass(frozen=True)
+class Pacbed:
+    """Misfit of the position-averaged pattern."""
+
+    weight: float = 0.5
+    power: float = 0.2
+
+    def ops(self, batch: Batch, statistics: list[Array] | None) -> list[tuple[LossOp, Variable]]:
+        known = None if statistics is None else statistics[0]
+        return [(ops.Pacbed(batch.backend, batch.measured, self.power, known), batch.intensity)]
+
+
+@dataclass(frozen=True)
+class Sparsity:
+    """l-n norm of the phase over the batch's overlapping patches."""
+
+    weight: float = 0.1
+    order: int = 1
+
+    def ops(self, batch: Batch, statistics: list[Array] | None) -> list[tuple[LossOp, Variable]]:
+        phase = batch.variables.object_phase
+        _, slices, *canvas = phase.value.shape
+        window = batch.window
+        coverage = batch.backend.coverage((canvas[0], canvas[1]), window, batch.experiment.corners, batch.indices)
+        count = batch.total * slices * window[0] * window[1]
+        known = None if statistics is None else statistics[0]
+        return [
+            (ops.Sparsity(batch.backend, coverage, batch.experiment.occupancy, count, self.order, known), phase),
+        ]
+
+
+@dataclass(frozen=True)
+class Similarity:
+    """Standard deviation over the object modes, after an optional blur and area resampling."""
+
+    weight: float = 0.1
+    fields: Literal["amplitude", "phase", "both"] = "both"
+    blur: float = 1.0
+    scale: tuple[float, float, float] = (1.0, 1.0, 1.0)
+
+    def ops(self, batch: Batch, statistics: list[Array] | None) -> list[tuple[LossOp, Variable]]:
+        chosen = []
+        if self.fields in {"amplitude", "both"}:
+            chosen.append(batch.variables.object_amplitude)
+        if self.fields in {"phase", "both"}:
+            chosen.append(batch.variables.object_phase)
+        terms: list[tuple[LossOp, Variable]] = []
+        for i, field in enumerate(chosen):
+            patch = ops.Patch(batch.backend, batch.window, batch.experiment.corners, batch.indices)
+            patches = self._filtered(batch, batch.tape.apply(patch, field))
+            n, _, *size = patches.value.shape
+            count = batch.total * size[0] * size[1] * size[2]
+            known = None if statistics is None else statistics[i]
+            terms.append((ops.Similarity(batch.backend, batch.experiment.occupancy, count, known), patches))
+        return terms
+
+    def _filtered(self, batch: Batch, patches: Variable) -> Variable:
+        """Blur (kernel 5, reflect) laterally, then area resampling of z, y and x."""
+        for axis in (3, 4) if self.blur > 0 else ():
+            matrix = blur_matrix(patches.value.shape[axis], self.blur, 5, "reflect")
+            rows = upload_rows(batch.backend, matrix)
+            patches = batch.tape.apply(ops.AxisFilter(batch.backend, axis, rows), patches)
+        for axis, scale in zip((2, 3, 4), self.scale, strict=True):
+            if scale != 1.0:
+                rows = upload_rows(batch.backend, area_matrix(patches.value.shape[axis], scale))
+                patches = batch.tape.apply(ops.AxisFilter(batch.backend, axis, rows), patches)
+        return patches
+
+
+TERMS: dict[str, type[Any]] = {
+    "gaussian": Gaussian,
+    "poisson": Poisson,
+    "pacbed": Pacbed,
+    "sparsity": Sparsity,
+    "similarity": Similarity,
+}
+
+
+def make_terms(losses: Mapping[str, Any]) -> dict[str, Term]:
+    """Terms by name from {"gaussian": {"weight": 1.0, ...}, ...}; a value may also be a Term of one's own.
+
+    Raises ConfigError for an unknown term or parameter, or where there is no term at all.
+    """
+    terms: dict[str, Term] = {}
+    for name, given in losses.items():
+        if hasattr(given, "ops"):
+            terms[name] = given
+            continue
+        if name not in TERMS:
+            raise ConfigError(f"losses.{name}: unknown term; known are {', '.join(TERMS)}")
+        known = [field.name for field in fields(TERMS[name])]
+        for key in given:
+            if key not in known:
+                raise ConfigError(f"losses.{name}.{key}: unknown parameter; known are {', '.join(known)}")
+        terms[name] = TERMS[name](**given)
+    if not terms:
+        raise ConfigError("losses: at least one term is needed, for example {'gaussian': {'weight': 1.0}}")
+    return terms

@@ -1,0 +1,97 @@
+"""The loss of a batch and its gradients, in as many sub-batches as memory asks for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptycupy.backends.interface import Array, Backend
+from ptycupy.model.experiment import Experiment
+from ptycupy.model.forward_model import Variables, constants, intensities, watch
+from ptycupy.model.losses import Batch, Term
+from ptycupy.model.parameters import Parameters
+from ptycupy.tape import Tape
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The weighted sum of loss terms of an experiment on one backend."""
+
+    backend: Backend
+    experiment: Experiment
+    terms: dict[str, Term]
+    sub_batch: int | None = None  # patterns at once; None = the whole batch. The loss is exact either way.
+
+    def accumulate(
+        self,
+        parameters: Parameters,
+        gradients: Parameters,
+        indices: NDArray[np.integer[Any]],
+        values: Array,
+        factor: float = 1.0,
+    ) -> None:
+        """Adds factor * dL/d(parameter) of the batch to every array in `gradients` that is not None, and each
+        term's unweighted value to `values` [terms] float64 (times factor)."""
+        parts = self._split(indices)
+        statistics = self._statistics(parameters, parts, len(indices)) if len(parts) > 1 else None
+        for number, part in enumerate(parts):
+            with self.backend.arena():
+                tape = Tape(self.backend)
+                batch = self._batch(tape, watch(tape, parameters, gradients), part, len(indices))
+                seeds = []
+                for i, (name, term) in enumerate(self.terms.items()):
+                    known = None if statistics is None else statistics[name]
+                    for op, given in term.ops(batch, known):
+                        value = tape.apply(op, given)
+                        seeds.append((value, factor * term.weight))
+                        if number == 0:
+                            self.backend.add(values[i : i + 1], value.value)
+                tape.backward(seeds)
+
+    def predict(self, parameters: Parameters, indices: NDArray[np.integer[Any]]) -> NDArray[Any]:
+        """Model intensities [n, ky, kx] on the host, zero frequency in the corner."""
+        out = []
+        for part in self._split(indices):
+            with self.backend.arena():
+                tape = Tape(self.backend)
+                device = self.backend.asarray(part)
+                modelled = intensities(self.backend, tape, self.experiment, constants(tape, parameters), device)
+                out.append(np.array(self.backend.to_host(modelled.value)))
+        return np.concatenate(out)
+
+    def _statistics(self, parameters: Parameters, parts: list[NDArray[np.int32]], total: int) -> dict[str, list[Array]]:
+        """The whole batch's statistics by a forward pass over its parts, so that each part's gradient is exact."""
+        sums: dict[str, list[Array]] = {}
+        for part in parts:
+            with self.backend.arena():
+                tape = Tape(self.backend)
+                batch = self._batch(tape, constants(tape, parameters), part, total)
+                for name, term in self.terms.items():
+                    found = [op.measure(given.value) for op, given in term.ops(batch, None)]
+                    if name not in sums:
+                        sums[name] = [self.backend.zeros(x.shape, np.float64) for x in found]
+                    for target, source in zip(sums[name], found, strict=True):
+                        self.backend.add(target, source)
+        return sums
+
+    def _batch(self, tape: Tape, variables: Variables, part: NDArray[np.int32], total: int) -> Batch:
+        e, backend = self.experiment, self.backend
+        indices = backend.asarray(part)
+        return Batch(
+            backend=backend,
+            tape=tape,
+            experiment=e,
+            variables=variables,
+            intensity=intensities(backend, tape, e, variables, indices),
+            measured=backend.patterns(e.patterns, indices, e.scale, e.mask, e.weights),
+            indices=indices,
+            total=total,
+        )
+
+    def _split(self, indices: NDArray[np.integer[Any]]) -> list[NDArray[np.int32]]:
+        indices = np.ascontiguousarray(indices, dtype=np.int32)
+        size = len(indices) if self.sub_batch is None else self.sub_batch
+        return [indices[i : i + size] for i in range(0, len(indices), size)]

@@ -1,0 +1,84 @@
+"""The refinable arrays on a device, as the tape and the optimizers see them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ptycupy.backends.interface import Array, Backend
+from ptycupy.errors import ConfigError
+from ptycupy.experiment.state import FIELDS, State
+
+
+@dataclass
+class Parameters:
+    """A State on a device; also the shape of its gradients and optimizer moments."""
+
+    object_amplitude: Array  # [o, z, Y, X] real
+    object_phase: Array  # [o, z, Y, X] real
+    probe: Array  # [p, y, x] complex
+    shifts: Array  # [N, 2] real
+    tilts: Array  # [1 or N, 2] real
+    slice_thickness: Array  # [1 or z - 1] real
+
+    def items(self) -> Iterator[tuple[str, Array]]:
+        for name in FIELDS:
+            yield name, getattr(self, name)
+
+    @property
+    def canvas(self) -> tuple[int, int]:
+        return int(self.object_phase.shape[2]), int(self.object_phase.shape[3])
+
+    @property
+    def window(self) -> tuple[int, int]:
+        return int(self.probe.shape[1]), int(self.probe.shape[2])
+
+    @property
+    def slices(self) -> int:
+        return int(self.object_phase.shape[1])
+
+
+def upload(backend: Backend, state: State) -> Parameters:
+    """Device copies of a State's arrays, checked; the caller's arrays are never written to."""
+    host = {name: np.asarray(value) for name, value in state.items()}
+    _check(host)
+    host["slice_thickness"] = np.atleast_1d(host["slice_thickness"])
+
+    def own(name: str) -> Array:
+        dtype = backend.complex if name == "probe" else backend.real
+        array = backend.zeros(host[name].shape, dtype)
+        backend.copy(array, backend.asarray(host[name].astype(dtype)))
+        return array
+
+    return Parameters(**{name: own(name) for name in FIELDS})
+
+
+def download(backend: Backend, parameters: Parameters, like: State) -> State:
+    """The parameters as a State of NumPy arrays; slice thickness is a scalar where `like` has one."""
+    host: dict[str, Any] = {name: np.array(backend.to_host(array)) for name, array in parameters.items()}
+    if np.ndim(like.slice_thickness) == 0:
+        host["slice_thickness"] = host["slice_thickness"][0]
+    return State(**host)
+
+
+def _check(host: dict[str, Any]) -> None:
+    amplitude, phase, probe = host["object_amplitude"], host["object_phase"], host["probe"]
+    if amplitude.ndim != 4 or amplitude.shape != phase.shape:
+        raise ConfigError(
+            f"object_amplitude {amplitude.shape} and object_phase {phase.shape} must both be (omode, z, y, x)"
+        )
+    if probe.ndim != 3:
+        raise ConfigError(f"probe {probe.shape} must be (pmode, y, x)")
+    if host["shifts"].ndim != 2 or host["shifts"].shape[1] != 2:
+        raise ConfigError(f"shifts {host['shifts'].shape} must be (N, 2) in px (y, x)")
+    positions = host["shifts"].shape[0]
+    if host["tilts"].shape not in {(1, 2), (positions, 2)}:
+        raise ConfigError(f"tilts {host['tilts'].shape} must be (1, 2) or ({positions}, 2) in mrad (y, x)")
+    slices, thickness = amplitude.shape[1], host["slice_thickness"]
+    if thickness.ndim and thickness.shape not in {(1,), (slices - 1,)}:
+        raise ConfigError(
+            f"slice_thickness {thickness.shape} must be a scalar or ({slices - 1},): one per gap of {slices} slices"
+        )

@@ -1,0 +1,38 @@
+"""Transmission of the waves through one slice, cut from the object where each window lies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ptycupy.backends.interface import Array, Backend
+from ptycupy.tape import Variable
+
+
+@dataclass(frozen=True)
+class Transmit:
+    """waves [n, o or 1, p, y, x], transmission [o, z, Y, X] -> exit waves [n, o, p, y, x] of one slice."""
+
+    backend: Backend
+    slice_index: int
+    corners: Array  # [N, 2] int32 px
+    indices: Array  # [n] int32
+
+    def forward(self, waves: Array, transmission: Array) -> tuple[Array, Any]:
+        exits = self.backend.transmit_forward(waves, transmission, self.slice_index, self.corners, self.indices)
+        return exits, (waves, transmission)
+
+    def backward(self, grad: Array, saved: Any, wanted: Sequence[Variable | None]) -> tuple[Array | None, None]:
+        waves, transmission = saved
+        grad_waves = self.backend.transmit_backward(
+            grad,
+            waves,
+            transmission,
+            self.slice_index,
+            self.corners,
+            self.indices,
+            None if wanted[1] is None else wanted[1].accumulator(),
+            needs_waves=wanted[0] is not None,
+        )
+        return grad_waves, None

@@ -1,0 +1,53 @@
+"""Re-anchoring: whole-pixel parts of refined shifts move into the corners, and the canvas grows where needed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptycupy.backends.interface import Array
+from ptycupy.update.optimizers import Moments
+
+if TYPE_CHECKING:
+    from ptycupy.reconstruction.engine import Engine
+
+MARGIN = 8  # px added beyond the outermost window, so that the canvas does not grow every iteration
+
+
+def reanchor(engine: Engine) -> None:
+    """corner += round(shift), shift -= round(shift); optimizer moments stay. A probe then never wraps far."""
+    with engine.backend.arena():
+        found = engine.backend.reanchor(engine.parameters.shifts, engine.experiment.corners)
+        bounds = engine.backend.to_host(found).astype(int)
+    canvas, window = np.asarray(engine.parameters.canvas), np.asarray(engine.parameters.window)
+    before = np.where(bounds[:2] < 0, MARGIN - bounds[:2], 0)
+    over = bounds[2:] + window - canvas
+    after = np.where(over > 0, over + MARGIN, 0)
+    if before.any() or after.any():
+        grow(engine, before, after)
+
+
+def grow(engine: Engine, before: NDArray[Any], after: NDArray[Any]) -> None:
+    """Vacuum (amplitude 1, phase 0) around the object; corners move with it."""
+    backend = engine.backend
+
+    def padded(array: Array, value: float) -> Array:
+        host = np.pad(
+            backend.to_host(array),
+            [(0, 0), (0, 0), (int(before[0]), int(after[0])), (int(before[1]), int(after[1]))],
+            constant_values=value,
+        )
+        grown = backend.zeros(host.shape, host.dtype)
+        backend.copy(grown, backend.asarray(host))
+        return grown
+
+    for name, vacuum in (("object_amplitude", 1.0), ("object_phase", 0.0)):
+        setattr(engine.parameters, name, padded(getattr(engine.parameters, name), vacuum))
+        if name in engine.moments:
+            old = engine.moments[name]
+            engine.moments[name] = Moments(padded(old.first, 0.0), padded(old.second, 0.0), old.step)
+    corners = backend.to_host(engine.experiment.corners) + before.astype(np.int32)
+    engine.experiment.corners = backend.asarray(np.ascontiguousarray(corners, dtype=np.int32))
+    engine.initial_positions = engine.initial_positions + before

@@ -1,0 +1,327 @@
+"""The engine: iterations of batches, optimizer steps and constraints on one backend."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptycupy import backends
+from ptycupy.backends.interface import Array, Backend
+from ptycupy.errors import DivergenceError, ResourceError
+from ptycupy.experiment.state import FIELDS, Problem, State
+from ptycupy.model.experiment import place
+from ptycupy.model.losses import make_terms
+from ptycupy.model.objective import Objective
+from ptycupy.model.parameters import Parameters, download, upload
+from ptycupy.reconstruction.batches import make_groups
+from ptycupy.reconstruction.canvas import reanchor
+from ptycupy.reconstruction.memory import patterns_that_fit
+from ptycupy.reconstruction.resume import restore, take_snapshot
+from ptycupy.storage.result import save_result
+from ptycupy.storage.snapshot import History, Snapshot
+from ptycupy.update.constraints import Context, in_order, make_constraint
+from ptycupy.update.optimizers import Moments, make_optimizer
+from ptycupy.update.settings import Active, Settings
+
+logger = logging.getLogger(__name__)
+ALWAYS = Active()
+EXPLODED = 100.0  # times the first iteration's loss
+
+
+class Callback(Protocol):
+    """Watches a run; called between batches, after each finished iteration and at the end."""
+
+    def on_batch(self, engine: Engine, number: int, batches: int) -> None: ...
+    def on_iteration(self, engine: Engine) -> None: ...
+    def on_stop(self, engine: Engine) -> None: ...
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A loss value: `terms` with their weights, and their sum."""
+
+    total: float
+    terms: dict[str, float]
+
+
+class Engine:
+    """Reconstructs a State from a Problem.
+
+    `backend` is a name ("auto", "cpu", "cuda", "cuda:1") or a Backend. The arrays given are copied, never changed.
+    Raises ConfigError, DataError or ResourceError for what cannot be run.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        state: State,
+        settings: Settings,
+        backend: str | Backend = "auto",
+        dtype: str = "float32",
+    ) -> None:
+        self.settings = settings
+        self.backend: Backend = backends.select(backend, dtype) if isinstance(backend, str) else backend
+        self.parameters = upload(self.backend, state)
+        self.experiment = place(self.backend, problem, self.parameters)
+        self.terms = make_terms(settings.losses)
+        self.optimizer = make_optimizer(settings.optimizer)
+        self.constraints = [(c.active, make_constraint(c)) for c in in_order(settings.constraints)]
+        self.context = self._make_context(problem)
+        self.used = np.flatnonzero(self.backend.to_host(self.experiment.weights)).astype(np.int32)
+        self.initial_positions = np.asarray(problem.corners, float) + np.asarray(state.shifts, float)
+        self.moments: dict[str, Moments] = {}
+        self.history = History()
+        self.iteration = 0
+        self.stop_requested = False
+        self.learning_rate_factor = 1.0
+        self.generator = np.random.default_rng(np.random.SeedSequence(settings.seed).spawn(1)[0])
+        self.sub_batch = settings.sub_batch or patterns_that_fit(self.backend, self.parameters, self.experiment)
+        self.pending: list[NDArray[np.int32]] = []
+        self.batch_losses: list[list[float]] = []
+        self._problem = problem
+        self._like = state
+
+    # --- what others look at --------------------------------------------------------------------------------
+    @property
+    def state(self) -> State:
+        """The present State as NumPy arrays."""
+        return download(self.backend, self.parameters, self._like)
+
+    @property
+    def problem(self) -> Problem:
+        """The Problem with its present corners: positions are re-anchored as they are refined."""
+        return replace(self._problem, corners=np.array(self.backend.to_host(self.experiment.corners)))
+
+    def predict(self, indices: Sequence[int] | NDArray[np.integer[Any]]) -> NDArray[Any]:
+        """Model intensities [n, ky, kx] in the units of the scaled patterns, beam in the centre."""
+        corner = self._objective().predict(self.parameters, np.asarray(indices))
+        return centred(corner)
+
+    def snapshot(self, config: str = "") -> Snapshot:
+        """Everything that it takes to go on later; `config` is the YAML that made this engine."""
+        return take_snapshot(self, config)
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go on where the snapshot was taken; Problem and Settings must be the same."""
+        restore(self, snapshot)
+
+    def save(self, path: str | Path) -> None:
+        """Write result.h5 atomically."""
+        save_result(Path(path), take_snapshot(self))
+
+    # --- the algorithm ----------------------------------------------------------------------------------------
+    def run(self, iterations: int, callbacks: Sequence[Callback] = ()) -> None:
+        """Run that many more iterations, or until `stop_requested`, which lets the batch finish.
+
+        Raises DivergenceError where the loss is not finite (or explodes, if settings.on_divergence says stop).
+        """
+        last = self.iteration + iterations
+        while self.iteration < last and not self.stop_requested:
+            self._iterate(callbacks)
+        for callback in callbacks:
+            callback.on_stop(self)
+
+    def step(self, indices: Sequence[int] | NDArray[np.integer[Any]]) -> Loss:
+        """One optimizer step on one batch, without constraints; the loss before the step."""
+        gradients = self._gradients(self._active(self.iteration + 1))
+        values = self.backend.zeros((1, len(self.terms)), np.float64)
+        self._accumulate([np.asarray(indices, np.int32)], gradients, values)
+        self._update(gradients, self.iteration + 1)
+        return self._loss(self.backend.to_host(values)[0])
+
+    def _iterate(self, callbacks: Sequence[Callback]) -> None:
+        number = self.iteration + 1
+        start = time.perf_counter()
+        kept = self._keep() if self.settings.on_divergence == "halve_lr" else None
+        if not self.pending:
+            self.pending, self.batch_losses = self._draw(), []
+        done, batches = len(self.batch_losses), len(self.pending) + len(self.batch_losses)
+        values = self.backend.zeros((len(self.pending), len(self.terms)), np.float64)
+        sizes = [len(batch) for batch in self.pending]
+        gradients = self._gradients(self._active(number))
+        ran = 0
+        while self.pending and not self.stop_requested:
+            group = self.pending[: self.settings.gradient_accumulation]
+            self._accumulate(group, gradients, values[ran : ran + len(group)])
+            self._update(gradients, number)
+            del self.pending[: len(group)]
+            ran += len(group)
+            for callback in callbacks:
+                callback.on_batch(self, done + ran, batches)
+        found = self.backend.to_host(values)[:ran]
+        self.batch_losses += [[size, *row] for size, row in zip(sizes, found.tolist(), strict=False)]
+        if self.pending:
+            return
+        loss = self._mean_loss()
+        if self._diverged(loss, number):
+            self._go_back(kept)
+            return
+        for active, constrain in self.constraints:
+            if number in active:
+                constrain(self.backend, self.parameters, self.context)
+        if "shifts" in self._active(number):
+            reanchor(self)
+        self.backend.synchronize()
+        self._record(number, loss, time.perf_counter() - start)
+        for callback in callbacks:
+            callback.on_iteration(self)
+
+    def _draw(self) -> list[NDArray[np.int32]]:
+        positions = self.initial_positions[self.used]
+        groups = make_groups(positions, self.settings.batch_size, self.settings.grouping, self.generator)
+        return [self.used[group] for group in groups]
+
+    def _accumulate(self, group: list[NDArray[np.int32]], gradients: Parameters, values: Array) -> None:
+        """Gradients of the mean loss of some batches, each weighted by its patterns; halves sub-batches that do
+        not fit into memory."""
+        total = sum(len(batch) for batch in group)
+        for i, batch in enumerate(group):
+            share = len(batch) / total
+            while True:
+                try:
+                    self._objective().accumulate(self.parameters, gradients, batch, values[i], share)
+                    break
+                except ResourceError as error:
+                    # The batch is begun again, so only a first batch may be: its gradients are still its own.
+                    size = min(self.sub_batch, len(batch))
+                    if size == 1 or i > 0:
+                        raise
+                    self.sub_batch = (size + 1) // 2
+                    logger.warning("%s; going on with sub-batches of %d patterns", error, self.sub_batch)
+                    self._clear(gradients)
+                    self.backend.fill(values[i], 0.0)
+
+    def _update(self, gradients: Parameters, iteration: int) -> None:
+        for name, grad in gradients.items():
+            if grad is not None:
+                parameter = getattr(self.parameters, name)
+                if name not in self.moments:
+                    self.moments[name] = self.optimizer.init(self.backend, parameter)
+                rate = self.learning_rate(name, iteration)
+                self.optimizer.update(self.backend, parameter, grad, self.moments[name], rate)
+        self._clear(gradients)
+
+    def learning_rate(self, name: str, iteration: int) -> float:
+        """The learning rate of a State field in an iteration; 0 where it is fixed."""
+        rate = self.settings.learning_rates.get(name, 0.0)
+        if iteration not in self.settings.windows.get(name, ALWAYS):
+            return 0.0
+        factor = 1.0 if self.settings.schedule is None else float(self.settings.schedule(iteration))
+        return rate * factor * self.learning_rate_factor
+
+    # --- pieces -----------------------------------------------------------------------------------------------
+    def _active(self, iteration: int) -> set[str]:
+        slices = self.parameters.slices
+        fields = FIELDS if slices > 1 else FIELDS[:4]  # one slice: tilt and thickness have no effect
+        return {name for name in fields if self.learning_rate(name, iteration) > 0}
+
+    def _gradients(self, active: set[str]) -> Parameters:
+        return Parameters(
+            **{
+                name: self.backend.zeros(array.shape, array.dtype) if name in active else None
+                for name, array in self.parameters.items()
+            }
+        )
+
+    def _clear(self, gradients: Parameters) -> None:
+        for _, grad in gradients.items():
+            if grad is not None:
+                self.backend.fill(grad, 0.0)
+
+    def _objective(self) -> Objective:
+        return Objective(self.backend, self.experiment, self.terms, self.sub_batch)
+
+    def _make_context(self, problem: Problem) -> Context:
+        with self.backend.arena():
+            power = float(self.backend.to_host(self.backend.total_power(self.parameters.probe))[0])
+        size = problem.pixel_size
+        pixel_size = None if size is None else (float(np.ravel(size)[0]), float(np.ravel(size)[-1]))
+        return Context(power, problem.scan_shape, pixel_size, problem.wavelength)
+
+    def _loss(self, values: NDArray[Any]) -> Loss:
+        pairs = zip(self.terms.items(), values, strict=True)
+        terms = {name: term.weight * float(value) for (name, term), value in pairs}
+        return Loss(sum(terms.values()), terms)
+
+    def _mean_loss(self) -> Loss:
+        """The mean over batches, each weighted by its patterns."""
+        rows = np.asarray(self.batch_losses)
+        return self._loss((rows[:, :1] * rows[:, 1:]).sum(axis=0) / rows[:, 0].sum())
+
+    def _record(self, number: int, loss: Loss, seconds: float) -> None:
+        h = self.history
+        self.iteration = number
+        self.batch_losses = []
+        h.iterations.append(number)
+        h.total.append(loss.total)
+        h.seconds.append(seconds)
+        for name, value in loss.terms.items():
+            h.losses.setdefault(name, []).append(value)
+        for name in FIELDS:
+            h.learning_rates.setdefault(name, []).append(self.learning_rate(name, number))
+        h.slice_thickness.append(float(self.backend.to_host(self.parameters.slice_thickness).mean()))
+        tilt = self.backend.to_host(self.parameters.tilts).mean(axis=0)
+        h.mean_tilt.append((float(tilt[0]), float(tilt[1])))
+
+    def _keep(self) -> tuple[dict[str, Array], dict[str, Moments], str]:
+        """Copies of everything that an iteration changes."""
+
+        def copy(array: Array) -> Array:
+            other = self.backend.zeros(array.shape, array.dtype)
+            self.backend.copy(other, array)
+            return other
+
+        moments = {name: Moments(copy(m.first), copy(m.second), m.step) for name, m in self.moments.items()}
+        drawn = json.dumps(self.generator.bit_generator.state)
+        return {name: copy(array) for name, array in self.parameters.items()}, moments, drawn
+
+    def _go_back(self, kept: tuple[dict[str, Array], dict[str, Moments], str] | None) -> None:
+        if kept is None:
+            raise AssertionError("nothing was kept to go back to")
+        arrays, self.moments, drawn = kept
+        self.parameters = Parameters(**arrays)
+        self.generator.bit_generator.state = json.loads(drawn)
+        self.batch_losses = []
+        self.learning_rate_factor /= 2
+        logger.warning("the loss diverged: going back one iteration with half the learning rates")
+
+    def _diverged(self, loss: Loss, number: int) -> bool:
+        """True to go back and try again; raises DivergenceError to stop."""
+        finite = bool(np.isfinite(loss.total)) and not self._first_bad()
+        first = self.history.total[0] if self.history.total else loss.total
+        if finite and not abs(loss.total) > EXPLODED * max(abs(first), 1e-12):
+            return False
+        if self.settings.on_divergence == "halve_lr" and self.learning_rate_factor > 1e-3:
+            return True
+        if finite and self.settings.on_divergence == "continue":
+            logger.warning("iteration %d: loss %.4g is over %g times the first", number, loss.total, EXPLODED)
+            return False
+        rates = {name: self.learning_rate(name, number) for name in self._active(number)}
+        told = ", ".join(f"{name} {rate:g}" for name, rate in rates.items())
+        bad = self._first_bad()
+        where = f"; first array that is not finite: {bad}" if bad else ""
+        raise DivergenceError(
+            f"iteration {number}: the loss became {loss.total:.4g} (first iteration {first:.4g}){where}. "
+            f"Learning rates were {told}: try a tenth of them, or reconstruction.on_divergence: halve_lr"
+        )
+
+    def _first_bad(self) -> str:
+        for name, array in self.parameters.items():
+            with self.backend.arena():
+                count = int(self.backend.to_host(self.backend.count_nonfinite(array))[0])
+            if count:
+                return f"{name} ({count} of {int(np.prod(array.shape))} values)"
+        return ""
+
+
+def centred(patterns: NDArray[Any]) -> NDArray[Any]:
+    """Patterns [n, ky, kx] with zero frequency moved from the corner to the centre."""
+    return np.roll(patterns, (patterns.shape[1] // 2, patterns.shape[2] // 2), axis=(1, 2))

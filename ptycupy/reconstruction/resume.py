@@ -1,0 +1,95 @@
+"""From a running engine to a Snapshot and back, so that a resumed run is the run that never stopped."""
+
+from __future__ import annotations
+
+import copy
+import json
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ptycupy.backends.interface import Array
+from ptycupy.model.parameters import upload
+from ptycupy.reconstruction.fingerprint import data_fingerprint
+from ptycupy.storage.snapshot import Moments as SavedMoments
+from ptycupy.storage.snapshot import Snapshot
+from ptycupy.update.optimizers import Moments
+
+if TYPE_CHECKING:
+    from ptycupy.reconstruction.engine import Engine
+
+PACKAGES = ("ptycupy", "numpy", "numba", "scipy", "h5py", "cupy-cuda12x", "cupy-cuda13x")
+
+
+def take_snapshot(engine: Engine, config: str = "") -> Snapshot:
+    """Everything the engine knows, as NumPy arrays; `config` is the YAML that made it."""
+    backend, problem = engine.backend, engine.problem
+    return Snapshot(
+        state=engine.state,
+        corners=np.asarray(problem.corners),
+        pixel_size=engine.context.pixel_size,
+        wavelength=problem.wavelength,
+        object_occupancy=np.array(backend.to_host(engine.experiment.occupancy)),
+        detector_shape=engine.experiment.detector_shape,
+        scan_shape=problem.scan_shape,
+        detector_blur=problem.detector_blur,
+        propagator=problem.propagator,
+        used=engine.used,
+        initial_positions=engine.initial_positions,
+        probe_intensity=engine.context.probe_intensity,
+        iteration=engine.iteration,
+        history=copy.deepcopy(engine.history),
+        moments={
+            name: SavedMoments(np.array(backend.to_host(m.first)), np.array(backend.to_host(m.second)), m.step)
+            for name, m in engine.moments.items()
+        },
+        learning_rate_factor=engine.learning_rate_factor,
+        pending=tuple(engine.pending),
+        batch_losses=np.asarray(engine.batch_losses, float).reshape(-1, 1 + len(engine.terms)),
+        generator=json.dumps(engine.generator.bit_generator.state),
+        data_fingerprint=data_fingerprint(engine.experiment.patterns),
+        config=config,
+        versions=versions(),
+    )
+
+
+def restore(engine: Engine, snapshot: Snapshot) -> None:
+    """Put an engine of the same Problem and Settings where the snapshot was taken."""
+    backend = engine.backend
+
+    def own(values: Array, like: Array) -> Array:
+        array = backend.zeros(like.shape, like.dtype)
+        backend.copy(array, backend.asarray(np.asarray(values).astype(like.dtype)))
+        return array
+
+    engine.parameters = upload(backend, snapshot.state)
+    engine.experiment.corners = backend.asarray(np.array(snapshot.corners, np.int32))
+    engine.initial_positions = snapshot.initial_positions
+    engine.moments = {
+        name: Moments(
+            own(m.first, getattr(engine.parameters, name)), own(m.second, getattr(engine.parameters, name)), m.step
+        )
+        for name, m in snapshot.moments.items()
+    }
+    engine.context = type(engine.context)(
+        snapshot.probe_intensity, engine.context.scan_shape, engine.context.pixel_size, engine.context.wavelength
+    )
+    engine.history = copy.deepcopy(snapshot.history)
+    engine.iteration = snapshot.iteration
+    engine.learning_rate_factor = snapshot.learning_rate_factor
+    engine.pending = [np.asarray(batch, np.int32) for batch in snapshot.pending]
+    engine.batch_losses = snapshot.batch_losses.tolist()
+    engine.generator.bit_generator.state = json.loads(snapshot.generator)
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that shape the numbers."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

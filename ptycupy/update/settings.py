@@ -1,0 +1,77 @@
+"""Settings: how a reconstruction updates its parameters. Frozen; needs nothing but Python."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from ptycupy.errors import ConfigError
+from ptycupy.experiment.state import FIELDS
+
+
+@dataclass(frozen=True)
+class Active:
+    """The iterations in which something happens: start, start + step, ... before end (exclusive; None = for ever)."""
+
+    start: int = 1
+    step: int = 1
+    end: int | None = None
+
+    def __contains__(self, iteration: object) -> bool:
+        if not isinstance(iteration, int) or iteration < self.start:
+            return False
+        return (self.end is None or iteration < self.end) and (iteration - self.start) % self.step == 0
+
+
+@dataclass(frozen=True, init=False)
+class Constraint:
+    """One constraint by name, when it runs (end exclusive), and its own parameters.
+
+    Constraint("depth_blur", start=1, step=1, end=None, std=1.0)
+    """
+
+    name: str
+    active: Active
+    parameters: Mapping[str, Any]
+
+    def __init__(self, name: str, start: int = 1, step: int = 1, end: int | None = None, **parameters: Any) -> None:
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "active", Active(start, step, end))
+        object.__setattr__(self, "parameters", MappingProxyType(dict(parameters)))
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to reconstruct. `learning_rates` keys are State field names; a field that is absent is fixed.
+
+    `windows` says in which iterations a field is refined (default: all). The defaults of losses, rates and
+    constraints as a whole are the paper's and live in the configuration's schema.
+    """
+
+    losses: Mapping[str, Any]
+    optimizer: Any = "adam"  # a name, or an object with init(backend, parameter) and update(...)
+    learning_rates: Mapping[str, float] = field(default_factory=dict)
+    schedule: Any = None  # a function iteration -> factor on every learning rate
+    constraints: tuple[Constraint, ...] | list[Constraint] = ()
+    batch_size: int = 16
+    grouping: str = "random"
+    seed: int = 0
+    windows: Mapping[str, Active] = field(default_factory=dict)
+    gradient_accumulation: int = 1  # batches per step; the mean of their losses, as PtyRAD
+    sub_batch: int | None = None  # patterns at once; None = as memory allows. The batch's loss stays exact.
+    on_divergence: str = "stop"  # stop | halve_lr | continue
+
+    def __post_init__(self) -> None:
+        for name in (*self.learning_rates, *self.windows):
+            if name not in FIELDS:
+                raise ConfigError(f"learning_rates.{name}: not a State field; known are {', '.join(FIELDS)}")
+        for name, rate in self.learning_rates.items():
+            if not rate >= 0:
+                raise ConfigError(f"learning_rates.{name}: {rate} must be a number of at least 0")
+        for name, count in (("batch_size", self.batch_size), ("gradient_accumulation", self.gradient_accumulation)):
+            if count < 1:
+                raise ConfigError(f"{name}: {count} must be at least 1")
+        if self.on_divergence not in {"stop", "halve_lr", "continue"}:
+            raise ConfigError(f"on_divergence: {self.on_divergence!r} must be stop, halve_lr or continue")

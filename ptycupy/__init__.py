@@ -1,3 +1,75 @@
-"""ptycupy: electron and X-ray ptychography as a kernel-level engine."""
+"""ptycupy: electron and X-ray ptychography as a kernel-level engine.
+
+The public names are imported when they are first used, so that `import ptycupy` is quick and needs no device.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from ptycupy.api import Result, reconstruct
+    from ptycupy.doctor import doctor
+    from ptycupy.experiment.probe import make_probe
+    from ptycupy.experiment.state import Problem, State
+    from ptycupy.functional import apply_constraint, forward, loss_and_gradients
+    from ptycupy.gradient_check import check_gradient
+    from ptycupy.reconstruction.engine import Engine, Loss
+    from ptycupy.tape import Op, Tape
+    from ptycupy.update.settings import Active, Constraint, Settings
+
+_HOMES = {
+    "Active": "ptycupy.update.settings",
+    "Constraint": "ptycupy.update.settings",
+    "Engine": "ptycupy.reconstruction.engine",
+    "Loss": "ptycupy.reconstruction.engine",
+    "Op": "ptycupy.tape",
+    "Problem": "ptycupy.experiment.state",
+    "Result": "ptycupy.api",
+    "Settings": "ptycupy.update.settings",
+    "State": "ptycupy.experiment.state",
+    "Tape": "ptycupy.tape",
+    "apply_constraint": "ptycupy.functional",
+    "check_gradient": "ptycupy.gradient_check",
+    "doctor": "ptycupy.doctor",
+    "forward": "ptycupy.functional",
+    "loss_and_gradients": "ptycupy.functional",
+    "make_probe": "ptycupy.experiment.probe",
+    "reconstruct": "ptycupy.api",
+}
+_MODULES = ("backends",)
+
+__all__ = [
+    "Active",
+    "Constraint",
+    "Engine",
+    "Loss",
+    "Op",
+    "Problem",
+    "Result",
+    "Settings",
+    "State",
+    "Tape",
+    "apply_constraint",
+    "check_gradient",
+    "doctor",
+    "forward",
+    "loss_and_gradients",
+    "make_probe",
+    "reconstruct",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    if name in _MODULES:
+        return import_module(f"ptycupy.{name}")
+    raise AttributeError(f"module 'ptycupy' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *_MODULES, "__version__"])

@@ -12,7 +12,7 @@ from ptycupy.errors import PtycupyError
 from ptycupy.tape import Op, Tape
 
 
-class _NumpyArrays:
+class NumpyArrays:
     """The tape's needs, for ops that work on NumPy arrays."""
 
     def zeros(self, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
@@ -68,7 +68,7 @@ def check_gradient(
         result = np.asarray(op.forward(*(x.copy() for x in arrays))[0])
         return float(np.vdot(cotangent, result.astype(np.result_type(result, np.float64))).real)
 
-    tape = Tape(_NumpyArrays())
+    tape = Tape(NumpyArrays())
     variables = [tape.variable(x.copy()) for x in values]
     out = tape.apply(op, *variables)
     tape.backward([(out, 1.0 if scalar else cotangent.copy())])

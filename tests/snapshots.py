@@ -44,7 +44,7 @@ def make(
         object_amplitude=amplitude,
         object_phase=phase,
         probe=probe,
-        shifts=(0.4 * rng.standard_normal((count, 2))).astype(np.float32),
+        shifts=rng.uniform(-0.49, 0.49, (count, 2)).astype(np.float32),  # within the pixel, as every iteration ends
         tilts=rng.standard_normal((count if tilts != 1 else 1, 2)).astype(np.float32),
         slice_thickness=np.asarray(gap, np.float32),
     )

@@ -1,0 +1,35 @@
+"""The configuration: a typed, frozen object from YAML, JSON, TOML or a dict.
+
+    config = load_config("scan.yaml", ["reconstruction.iterations=50"])
+
+Nothing here imports pydantic or yaml before one of these names is used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ptycupy.config.documents import dump, json_schema, template
+    from ptycupy.config.load import check, from_dict, load_config
+    from ptycupy.config.schema import Config
+
+_HOMES = {
+    "Config": "schema",
+    "check": "load",
+    "dump": "documents",
+    "from_dict": "load",
+    "json_schema": "documents",
+    "load_config": "load",
+    "template": "documents",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+__all__ = ["Config", "check", "dump", "from_dict", "json_schema", "load_config", "template"]

@@ -44,9 +44,7 @@ class Section(BaseModel):
     @classmethod
     def _is_section(cls, key: object) -> bool:
         field = cls.model_fields.get(key) if isinstance(key, str) else None
-        return (
-            field is not None and isinstance(field.default, Section) and NoneType not in get_args(field.annotation)
-        )
+        return field is not None and isinstance(field.default, Section) and NoneType not in get_args(field.annotation)
 
 
 def plain(value: Any) -> Any:
@@ -89,6 +87,8 @@ class Plausible:
                     f"{value:g} {self.unit}? It looks like {other}: "
                     f"did you mean {value * size:.6g} ({self.unit}), not {value:g} {other}?"
                 )
+        if value <= 0 < self.low:
+            raise ValueError(f"{value:g} must be greater than 0 ({self.unit})")
         raise ValueError(f"{value:g} {self.unit} is outside {self.low:g} .. {self.high:g} {self.unit}")
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:

@@ -7,11 +7,11 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from ptycupy.config.base import Count, Positive, Relax, Section, described, refusal
-from ptycupy.config.registered import require_registered
+from ptycupy.config.registered import registered
 
 
-class NoParameters(Section):
-    """A constraint without parameters of its own."""
+class OrthogonalProbe(Section):
+    """Probe modes made orthogonal, strongest first."""
 
 
 class FixedProbeIntensity(Section):
@@ -21,7 +21,7 @@ class FixedProbeIntensity(Section):
 
 
 class Blur(Section):
-    """Gaussian blur of the object."""
+    """What both blurs share."""
 
     obj_type: Literal["amplitude", "phase", "both"] = described("both", "What is blurred.")
     kernel_size: Count = described(5, "Length of the kernel.", unit="px")
@@ -29,19 +29,19 @@ class Blur(Section):
 
 
 class LateralBlur(Blur):
-    """Blur within each slice."""
+    """Gaussian blur of the object within each slice."""
 
     std: float = described(0.4, "Standard deviation.", unit="px", ge=0, le=1000)
 
 
 class DepthBlur(Blur):
-    """Blur along the beam."""
+    """Gaussian blur of the object along the beam."""
 
     std: float = described(1.0, "Standard deviation.", unit="slices", ge=0, le=1000)
 
 
 class AmplitudeThreshold(Section):
-    """Amplitude kept within limits."""
+    """Amplitude of the object kept within limits."""
 
     thresh: tuple[float, float] = described((0.98, 1.02), "Lowest and highest amplitude.")
     relax: Relax = described(0.0, "Share of the unlimited amplitude that is kept.")
@@ -54,21 +54,27 @@ class AmplitudeThreshold(Section):
         return thresh
 
 
-class Relaxed(Section):
-    """A constraint that only has a strength."""
+class PositivePhase(Section):
+    """Negative phase of the object set to 0."""
 
-    relax: Relax = described(0.0, "0 = fully applied, 1 = not at all.")
+    relax: Relax = described(0.0, "Share of the negative phase that is kept.")
+
+
+class PositionRecentring(Section):
+    """Mean of all position shifts removed, so that object and probe do not drift together."""
+
+    relax: Relax = described(0.0, "Share of the mean shift that is kept.")
 
 
 # In the order in which they run.
 PARAMETERS: dict[str, type[Section]] = {
-    "orthogonal_probe": NoParameters,
+    "orthogonal_probe": OrthogonalProbe,
     "fixed_probe_intensity": FixedProbeIntensity,
     "lateral_blur": LateralBlur,
     "depth_blur": DepthBlur,
     "amplitude_threshold": AmplitudeThreshold,
-    "positive_phase": Relaxed,
-    "position_recentring": Relaxed,
+    "positive_phase": PositivePhase,
+    "position_recentring": PositionRecentring,
 }
 
 PTYRAD_NAMES = {
@@ -97,9 +103,13 @@ class Constraint(Section):
     step: Count = described(1, "Iterations from one run of it to the next.", unit="iterations")
     end: Count | None = described(None, "Iteration from which it no longer runs; null = never.", unit="iterations")
 
+    @field_validator("name")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        return registered(name, tuple(PARAMETERS), "ptycupy.constraints", PTYRAD_NAMES)
+
     @model_validator(mode="after")
-    def _known(self) -> Constraint:
-        require_registered(self.name, tuple(PARAMETERS), "ptycupy.constraints", "name", PTYRAD_NAMES)
+    def _right_parameters(self) -> Constraint:
         if self.name in PARAMETERS:
             PARAMETERS[self.name].model_validate(self.model_extra)
         if self.end is not None and self.end <= self.start:

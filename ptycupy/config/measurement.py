@@ -57,7 +57,9 @@ class Data(Section):
         None, "New order of the file's axes, counted from 0; applied before reshape.", example=[2, 3, 0, 1]
     )
     reshape: tuple[int, ...] | None = described(
-        None, "New shape after permute, with at most one -1; the last two axes are the detector.", example=[-1, 128, 128]
+        None,
+        "New shape after permute, with at most one -1; the detector is last.",
+        example=[-1, 128, 128],
     )
     orientation: Orientation = described(Orientation(), "How the detector's axes lie in the scan's frame.")
     crop_scan: tuple[Span, Span] | None = described(

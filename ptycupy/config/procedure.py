@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
 from ptycupy.config.base import Count, Length, Positive, Section, described
-from ptycupy.config.registered import require_registered
+from ptycupy.config.registered import registered
 
 Weight = Annotated[float, Field(ge=0)]
 
@@ -98,12 +98,17 @@ class Optimizer(Section):
     tilts: Rate = described(Rate(), "Crystal tilt, per mrad; off by default, as shear and tilt look alike.")
     slice_thickness: Rate = described(Rate(), "Slice thickness, per angstrom; off by default.")
 
-    @model_validator(mode="after")
-    def _known(self) -> Optimizer:
-        require_registered(self.name, ("adam",), "ptycupy.optimizers", "name")
-        if self.name == "adam":
-            Adam.model_validate(self.options)
-        return self
+    @field_validator("name")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        return registered(name.lower(), ("adam",), "ptycupy.optimizers")
+
+    @field_validator("options")
+    @classmethod
+    def _right_options(cls, options: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        if info.data.get("name") == "adam":
+            Adam.model_validate(options)
+        return options
 
 
 class Reconstruction(Section):

@@ -1,257 +1,145 @@
-"""The configuration: frozen, typed, units in the names. One class per section of the YAML file."""
+"""The configuration: frozen, typed, units in the names. One class per section of the YAML file.
+
+Sections live by theme in `measurement`, `procedure` and `constraints`; this module gathers them all.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import field_validator
 
-Pair = tuple[float, float]
-Span = tuple[int | None, int | None]
-Positive = Annotated[float, Field(gt=0)]
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Orientation(Section):
-    """How the detector's axes lie in the scan's frame; applied in this order."""
-
-    flip_y: bool = False
-    flip_x: bool = False
-    transpose: bool = False
-
-
-class Data(Section):
-    path: str | None = None
-    key: str | None = None
-    format: Literal["auto", "hdf5", "npy", "empad", "tiff"] = "auto"
-    scan_shape: tuple[int, int] | None = None
-    detector_shape: tuple[int, int] | None = None
-    offset_bytes: int = 0
-    gap_bytes: int | None = None
-    permute: tuple[int, ...] | None = None
-    reshape: tuple[int, ...] | None = None
-    orientation: Orientation = Orientation()
-    crop_scan: tuple[Span, Span] | None = None
-    crop_detector: tuple[Span, Span] | None = None
-    negative: Literal["clip", "subtract_min", "error"] = "clip"
-    mask_path: str | None = None
-    mask_key: str | None = None
-    normalisation: Literal["max_at_one", "mean_at_one", "sum_to_one", "none"] = "max_at_one"
-
-
-class Illumination(Section):
-    kind: Literal["electron", "xray"] = "electron"
-    voltage_kv: Positive | None = None
-    energy_kev: Positive | None = None
-    convergence_angle_mrad: Positive | None = None
-    aberrations: dict[str, float] = {}
-    path: str | None = None
-    key: str | None = None
-    modes: int = Field(4, ge=1)
-    mode_power: float = Field(0.02, gt=0, lt=1)
-    total_intensity: Positive | None = None
-
-
-class Calibration(Section):
-    mode: Literal[
-        "fitted_disk", "pixel_size_angstrom", "dk_inverse_angstrom", "k_max_inverse_angstrom", "da_mrad",
-        "angle_max_mrad", "n_alpha", "disk_radius_px", "file", "none",
-    ] = "fitted_disk"  # fmt: skip
-    value: Positive | Annotated[tuple[Positive, Positive], Field()] | None = None
-
-
-class Affine(Section):
-    scale: Positive = 1.0
-    asymmetry: float = 0.0
-    rotation_degrees: float = 0.0
-    shear_degrees: float = 0.0
-
-
-class Scan(Section):
-    step_angstrom: Positive | Annotated[tuple[Positive, Positive], Field()] | None = None
-    step_px: Positive | Annotated[tuple[Positive, Positive], Field()] | None = None
-    path: str | None = None
-    key: str | None = None
-    unit: Literal["px", "angstrom"] = "px"
-    reverse_slow: bool = False
-    reverse_fast: bool = False
-    swap_axes: bool = False
-    affine: Affine = Affine()
-    jitter_px: float = Field(0.0, ge=0)
-
-
-class Object(Section):
-    slices: int = Field(1, ge=1)
-    slice_thickness_angstrom: Positive | tuple[Positive, ...] | None = None
-    modes: int = Field(1, ge=1)
-    occupancies: tuple[float, ...] | None = None
-    margin: float = Field(0.2, ge=0)
-    tilt_mrad: Pair = (0.0, 0.0)
-    tilt_per_position: bool = False
-    path: str | None = None
-
-
-class Model(Section):
-    propagator: Literal["angular_spectrum", "fresnel"] = "angular_spectrum"
-    anti_aliasing: bool = False
-    window_shape: tuple[int, int] | None = None
-    detector_match: Literal["crop", "resample"] = "crop"
-    detector_blur_px: float = Field(0.0, ge=0)
-    dtype: Literal["float32", "float64"] = "float32"
-
-
-class Gaussian(Section):
-    weight: float = 1.0
-    power: Positive = 0.5
-
-
-class Poisson(Section):
-    weight: float = 1.0
-    power: Positive = 1.0
-    eps: Positive = 1e-6
-
-
-class Pacbed(Section):
-    weight: float = 0.5
-    power: Positive = 0.2
-
-
-class Sparsity(Section):
-    weight: float = 0.1
-    order: int = Field(1, ge=1)
-
-
-class Similarity(Section):
-    weight: float = 0.1
-    fields: Literal["amplitude", "phase", "both"] = "both"
-    blur: float = Field(1.0, ge=0)
-    scale: tuple[Positive, Positive, Positive] = (1.0, 1.0, 1.0)
-
-
-class Losses(Section):
-    gaussian: Gaussian | None = Gaussian()
-    poisson: Poisson | None = None
-    pacbed: Pacbed | None = None
-    sparsity: Sparsity | None = Sparsity()
-    similarity: Similarity | None = None
-
-
-class Rate(Section):
-    """When a parameter is refined and how fast; a bare number in the file means `learning_rate`."""
-
-    learning_rate: float = Field(0.0, ge=0)
-    start: int = Field(1, ge=1)
-    end: int | None = None
-
-
-class Optimizer(Section):
-    name: str = "adam"
-    options: dict[str, Any] = {}
-    object_amplitude: Rate = Rate(learning_rate=5e-4)
-    object_phase: Rate = Rate(learning_rate=5e-4)
-    probe: Rate = Rate(learning_rate=1e-4)
-    shifts: Rate = Rate(learning_rate=5e-4)
-    tilts: Rate = Rate()
-    slice_thickness: Rate = Rate()
-
-
-class Constraint(Section):
-    """One constraint: when it runs (end exclusive) and its own parameters."""
-
-    model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
-
-    name: str
-    start: int = Field(1, ge=1)
-    step: int = Field(1, ge=1)
-    end: int | None = None
-
-
-DEFAULT_CONSTRAINTS = (
-    Constraint(name="orthogonal_probe"),
-    Constraint(name="fixed_probe_intensity"),
-    Constraint(name="depth_blur", std=1.0),
-    Constraint(name="amplitude_threshold", thresh=(0.98, 1.02)),
-    Constraint(name="positive_phase"),
-    Constraint(name="position_recentring"),
+from ptycupy.config.base import Count, Length, Pair, Positive, Section, Shape, Span, described
+from ptycupy.config.constraints import DEFAULT_CONSTRAINTS, Constraint, as_list
+from ptycupy.config.measurement import Affine, Calibration, Data, Illumination, Model, Object, Orientation, Scan
+from ptycupy.config.procedure import (
+    Backend,
+    Gaussian,
+    Losses,
+    Optimizer,
+    Output,
+    Pacbed,
+    Poisson,
+    Rate,
+    Reconstruction,
+    Similarity,
+    Sparsity,
+    Truth,
 )
-
-
-class Reconstruction(Section):
-    iterations: int = Field(200, ge=1)
-    batch_size: int = Field(16, ge=1)
-    sub_batch: int | None = Field(None, ge=1)
-    gradient_accumulation: int = Field(1, ge=1)
-    grouping: Literal["random", "compact", "sparse"] = "random"
-    half: Literal["all", "even", "odd"] = "all"
-    seed: int = 0
-    on_divergence: Literal["stop", "halve_lr", "continue"] = "stop"
-    checkpoint_every: int | None = Field(10, ge=1)
-
-
-class Backend(Section):
-    device: str = "auto"
-    fft: Literal["auto", "cufft", "own"] = "auto"
-    deterministic: bool = False
-
-
-class Output(Section):
-    folder: str = "runs"
-    name: str | None = None
-    overwrite: bool = False
-    figures_every: int | None = None
-
-
-class Truth(Section):
-    path: str
-    key: str
-    pixel_size_angstrom: Positive | None = None
-    scan_origin_angstrom: Pair | None = None
 
 
 class Atoms(Section):
     """The specimen to simulate: a crystal by name, or an XYZ/CIF-free list of atoms, in angstrom."""
 
-    structure: str = "wse2_bilayer"
-    twist_degrees: float = 3.0
-    vacancy_fraction: float = Field(0.0, ge=0, lt=1)
-    path: str | None = None
+    structure: Literal["wse2_bilayer", "srtio3", "silicon", "graphene"] = described(
+        "wse2_bilayer", "A built-in crystal; srtio3 and silicon are seen along [001]."
+    )
+    twist_degrees: float = described(3.0, "Twist between the layers of a bilayer.", unit="degrees", ge=-180, le=180)
+    thickness_angstrom: Length = described(
+        20.0, "Thickness of srtio3 or silicon, rounded to whole unit cells.", unit="angstrom"
+    )
+    vacancy_fraction: float = described(
+        0.0, "Share of the most abundant element's atoms that is missing (Se in WSe2).", unit="of 1", ge=0, lt=1
+    )
+    path: str | None = described(
+        None, "XYZ file instead of a built-in crystal, relative to this file's folder; z runs with the beam. It is "
+        "repeated in the plane where its extended form gives a lattice.", example="atoms.xyz",
+    )  # fmt: skip
 
 
 class Simulation(Section):
     """Everything `ptycupy simulate` needs beyond the experiment that the other sections describe."""
 
-    specimen: Literal["atoms", "phantom"] = "atoms"
-    atoms: Atoms = Atoms()
-    scan_shape: tuple[int, int] = (16, 16)
-    detector_shape: tuple[int, int] = (128, 128)
-    potential_slice_angstrom: Positive = 1.0
-    frozen_phonons: int = Field(1, ge=1)
-    phonon_displacement_angstrom: float = Field(0.0, ge=0)
-    chromatic_aberration_angstrom: float = Field(0.0, ge=0)
-    energy_spread_ev: float = Field(0.0, ge=0)
-    defoci: int = Field(1, ge=1)
-    source_size_angstrom: float = Field(0.0, ge=0)
-    detector_blur_px: float = Field(0.0, ge=0)
-    dose_per_square_angstrom: Positive | None = None
-    seed: int = 0
+    specimen: Literal["atoms", "phantom"] = described("atoms", "Atoms with parametrised potentials, or a phantom.")
+    atoms: Atoms = described(Atoms(), "The atoms.")
+    phantom: Literal["siemens_star", "discs"] = described(
+        "siemens_star", "The phantom: one resolution target, or other random discs in each of object.slices."
+    )
+    phantom_phase_rad: float = described(0.5, "Phase of the phantom, all slices together.", unit="rad")
+    phantom_absorption: float = described(
+        0.0, "Amplitude that the phantom takes away, all slices together.", unit="of 1", ge=0, lt=1
+    )
+    scan_shape: Shape = described((16, 16), "Scan positions (slow, fast).", unit="positions")
+    detector_shape: Shape = described((128, 128), "Detector (y, x).", unit="px")
+    oversampling: int = described(
+        2, "Pixels of the simulation per pixel of a reconstruction; the detector is the middle of its far field.",
+        ge=1, le=16,
+    )  # fmt: skip
+    potential_slice_angstrom: Length = described(1.0, "Slice of the simulated potential.", unit="angstrom")
+    frozen_phonons: Count = described(1, "Configurations of displaced atoms that are averaged.")
+    phonon_displacement_angstrom: float = described(
+        0.0, "Root mean square displacement of an atom per axis.", unit="angstrom", ge=0, le=5
+    )
+    chromatic_aberration_angstrom: float = described(0.0, "Chromatic aberration Cc.", unit="angstrom", ge=0)
+    energy_spread_ev: float = described(0.0, "Energy spread of the beam, full width at half maximum.", unit="eV", ge=0)
+    defoci: int = described(1, "Defocus values that stand for the focal spread; 1 = none.", ge=1, le=51)
+    source_size_angstrom: float = described(
+        0.0, "Image of the source, full width at half maximum.", unit="angstrom", ge=0
+    )
+    detector_blur_px: float = described(0.0, "Standard deviation of the detector's point spread.", unit="px", ge=0)
+    dose_per_square_angstrom: Positive | None = described(
+        None, "Electrons per square angstrom of Poisson noise; null = no noise.", unit="1/angstrom^2", example=1e6
+    )
+    seed: int = described(0, "Seed of phonons, vacancies and noise.", ge=0)
 
 
 class Config(Section):
-    version: Literal[1] = 1
-    data: Data = Data()
-    illumination: Illumination = Illumination()
-    calibration: Calibration = Calibration()
-    scan: Scan = Scan()
-    object: Object = Object()
-    model: Model = Model()
-    losses: Losses = Losses()
-    optimizer: Optimizer = Optimizer()
-    constraints: tuple[Constraint, ...] = DEFAULT_CONSTRAINTS
-    reconstruction: Reconstruction = Reconstruction()
-    backend: Backend = Backend()
-    output: Output = Output()
-    truth: Truth | None = None
-    simulation: Simulation | None = None
+    """A whole reconstruction. Checks that look at more than one key are in `checks` and run when it is loaded."""
+
+    version: Literal[1] = described(1, "Version of this format.")
+    data: Data = described(Data(), "Where the diffraction patterns are and how they are read.")
+    illumination: Illumination = described(Illumination(), "The beam, and the probe to start from.")
+    calibration: Calibration = described(Calibration(), "How the pixel size is found.")
+    scan: Scan = described(Scan(), "Where the probe was.")
+    object: Object = described(Object(), "The specimen's grid and what it starts from.")
+    model: Model = described(Model(), "How the beam goes through the specimen to the detector.")
+    losses: Losses = described(Losses(), "What is minimised; null switches a term off.")
+    optimizer: Optimizer = described(
+        Optimizer(), "How fast each parameter is refined, and from when; a bare number is its learning_rate."
+    )
+    constraints: tuple[Constraint, ...] = described(
+        DEFAULT_CONSTRAINTS, "What is imposed after every iteration: exactly these, replacing the default list."
+    )
+    reconstruction: Reconstruction = described(Reconstruction(), "The loop.")
+    backend: Backend = described(Backend(), "Where the computation runs; `backend: cuda:1` is short for its device.")
+    output: Output = described(Output(), "Where results go.")
+    truth: Truth | None = described(None, "A known phase that the result is compared with.")
+    simulation: Simulation | None = described(None, "What `ptycupy simulate` makes; data.path is not needed then.")
+
+    @field_validator("constraints", mode="before")
+    @classmethod
+    def _mapping_of_constraints(cls, values: Any) -> Any:
+        return as_list(values)
+
+
+__all__ = [
+    "DEFAULT_CONSTRAINTS",
+    "Affine",
+    "Atoms",
+    "Backend",
+    "Calibration",
+    "Config",
+    "Constraint",
+    "Data",
+    "Gaussian",
+    "Illumination",
+    "Losses",
+    "Model",
+    "Object",
+    "Optimizer",
+    "Orientation",
+    "Output",
+    "Pacbed",
+    "Pair",
+    "Poisson",
+    "Positive",
+    "Rate",
+    "Reconstruction",
+    "Scan",
+    "Section",
+    "Similarity",
+    "Simulation",
+    "Span",
+    "Sparsity",
+    "Truth",
+]

@@ -73,7 +73,7 @@ def read_bytes(stream: BinaryIO, path: Path, offset: int, count: int) -> bytes:
 
 
 def fill(stream: BinaryIO, path: Path, offset: int, target: memoryview) -> None:
-    """Reads into all of `target`; a file that ends before was cut after its size had been checked (no mmap, no SIGBUS)."""
+    """Reads into all of `target`; a file that has been cut since its header was read is a DataError, no SIGBUS."""
     done = 0
     try:
         stream.seek(offset)
@@ -160,7 +160,8 @@ def require_memory(path: Path, what: str, needed: int) -> None:
     memory = available_memory()
     if memory is not None and needed > memory:
         raise DataError(
-            f"{path}: {what} needs {needed} bytes ({human(needed)}), the file has {human(file_size(path))}{_memory_text()}"
+            f"{path}: {what} needs {needed} bytes ({human(needed)}), "
+            f"the file has {human(file_size(path))}{_memory_text()}"
         )
 
 
@@ -191,13 +192,15 @@ class StridedFile:
             outer -= 1
             run *= counts[outer]
         block = np.empty(counts, self.dtype)
-        target = memoryview(block.reshape(-1).view(np.uint8))
+        target = block.reshape(-1).view(np.uint8).data
         first = self.offset + sum(region[axis].start * self.strides[axis] for axis in order)
         with open_binary(self.path) as stream:
             for number, index in enumerate(np.ndindex(*counts[:outer])):
                 position = first + sum(i * self.strides[axis] for i, axis in zip(index, order, strict=False))
                 fill(stream, self.path, position, target[number * run : (number + 1) * run])
-        return block.transpose(np.argsort(order))
+        inverse = tuple(order.index(axis) for axis in range(len(order)))
+        in_shape_order: NDArray[Any] = block.transpose(inverse)
+        return in_shape_order
 
 
 def c_strides(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:

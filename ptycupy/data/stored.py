@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
@@ -22,7 +21,7 @@ READ_LIMIT_BYTES = 1 << 26  # the largest region read at once to pick scattered 
 class Attributes:
     """What a file states about one of its arrays, by name."""
 
-    values: Mapping[str, float | tuple[float, ...] | str] = field(default_factory=lambda: MappingProxyType({}))
+    values: Mapping[str, float | tuple[float, ...] | str] = field(default_factory=dict)
 
     def numbers(self, *names: str) -> tuple[float, ...] | None:
         """The numbers under the first of these names that the file has, else None."""
@@ -150,7 +149,8 @@ class StoredPatterns:
         region = [slice(0, length) for length in self.array.shape]
         for number, axis in enumerate(self.permute[: len(self.leading)]):
             region[axis] = slice(int(low[number]), int(high[number]))
-        return self.array.read_region(tuple(region)).transpose(self.permute)
+        block: NDArray[Any] = self.array.read_region(tuple(region)).transpose(self.permute)
+        return block
 
 
 @dataclass(frozen=True)
@@ -208,7 +208,9 @@ def arrange(
     name = f"{array.path}{f': {array.key}' if array.key else ''}"
     order = tuple(range(len(array.shape))) if permute is None else permute
     if sorted(order) != list(range(len(array.shape))):
-        raise DataError(f"{name}: data.permute {list(order)} does not order the {len(array.shape)} axes of {array.shape}")
+        raise DataError(
+            f"{name}: data.permute {list(order)} does not order the {len(array.shape)} axes of {array.shape}"
+        )
     shape = tuple(array.shape[axis] for axis in order)
     target = shape if reshape is None else _complete(name, shape, reshape)
     if len(target) not in (3, 4):
@@ -228,7 +230,9 @@ def arrange(
             split = SplitAxis(array, file_axis, length // pieces)
             moved = [axis + (axis > file_axis) for axis in order]
             return split, (*moved[: axes + 1], file_axis + 1, *moved[axes + 1 :]), axes + 1, target
-    raise DataError(f"{name}: data.reshape {list(target)} cuts through the axes {shape}; a pattern must be a whole block")
+    raise DataError(
+        f"{name}: data.reshape {list(target)} cuts through the axes {shape}; a pattern must be a whole block"
+    )
 
 
 def _complete(name: str, shape: tuple[int, ...], reshape: tuple[int, ...]) -> tuple[int, ...]:

@@ -88,7 +88,9 @@ def place(positions: Float, window: tuple[int, int], margin: float, name: str = 
     naming the indices of positions that no canvas can hold.
     """
     middle = (positions.max(0) + positions.min(0)) / 2
-    _refuse((np.abs(positions - np.median(positions, axis=0)) > FARTHEST).any(1), positions, name, "out of reach")
+    _refuse(
+        np.any(np.abs(positions - np.median(positions, axis=0)) > FARTHEST, axis=1), positions, name, "out of reach"
+    )
     size = np.asarray(window)
     extent = ((1 + margin) * np.ceil(np.ptp(positions, axis=0) + size)).astype(np.int64)
     centred = positions - middle + (extent // 2 - size // 2)
@@ -102,20 +104,20 @@ def place(positions: Float, window: tuple[int, int], margin: float, name: str = 
 def warn_of_overlap(positions: Float, scan_shape: tuple[int, int] | None, probe: NDArray[Any]) -> float | None:
     """Overlap of neighbouring probes, 1 - step / diameter, with a warning below 30 %; None for a single position.
 
-    The diameter (px) is that of the disk with the probe's effective area (sum I)^2 / sum I^2.
+    The probe is (mode, y, x). Its diameter is that of a disk of its effective area, (sum I)^2 / sum I^2.
     """
     step = typical_step(positions, scan_shape)
     if step is None:
         return None
-    intensity = np.sum(np.abs(np.atleast_3d(probe.T)) ** 2, axis=-1) if probe.ndim == 3 else np.abs(probe) ** 2
-    area = float(intensity.sum() ** 2 / np.sum(intensity.astype(np.float64) ** 2))
+    intensity = np.sum(np.abs(probe).astype(np.float64) ** 2, axis=0)
+    area = float(intensity.sum() ** 2 / np.sum(intensity**2))
     diameter = 2 * math.sqrt(area / math.pi)
     overlap = 1 - step / diameter
     if overlap <= 0:
         log.warning("the scan step of %.2f px is larger than the probe's diameter of %.2f px", step, diameter)
     elif overlap < MINIMUM_OVERLAP:
         log.warning(
-            "neighbouring probes overlap by %.0f %% (step %.2f px, probe diameter %.2f px); at least %.0f %% is advised",
+            "neighbouring probes overlap by %.0f %% (step %.2f px, probe diameter %.2f px); advised is %.0f %%",
             100 * overlap, step, diameter, 100 * MINIMUM_OVERLAP,
         )  # fmt: skip
     return overlap
@@ -135,7 +137,7 @@ def typical_step(positions: Float, scan_shape: tuple[int, int] | None) -> float 
     return float(np.median(distances[:, 1]))
 
 
-def _refuse(bad: NDArray[np.bool_], positions: Float, name: str, what: str) -> None:
+def _refuse(bad: NDArray[Any], positions: Float, name: str, what: str) -> None:
     if not bad.any():
         return
     indices = np.flatnonzero(bad)

@@ -68,7 +68,8 @@ def _sparse(points: NDArray[np.float64], size: int, generator: np.random.Generat
     height, width = chosen.max(axis=0) + spacing
 
     strips = int(np.clip(round(np.sqrt(size * height / width)), 1, size))
-    per_strip = np.diff(np.round(np.linspace(0, size, strips + 1)).astype(np.int64))
+    cuts = np.round(np.linspace(0, size, strips + 1)).astype(np.int64)
+    per_strip = cuts[1:] - cuts[:-1]
     y = (chosen[:, 0] + generator.random() * height) % height
     order = np.argsort(y, kind="stable")
     strip = np.empty(len(order), np.int64)

@@ -28,13 +28,14 @@ class Checkpoints(Quiet):
     already there stay.
     """
 
-    def __init__(self, folder: Path, every: int | None) -> None:
+    def __init__(self, folder: Path, every: int | None, config: str = "") -> None:
         self.folder = folder
         self.every = every
+        self.config = config
 
     def on_iteration(self, engine: Engine) -> None:
         if self.every is not None and engine.iteration % self.every == 0:
-            self.write(engine.snapshot())
+            self.write(engine.snapshot(self.config))
 
     def write(self, snapshot: Snapshot) -> Path | None:
         """Saves the snapshot and drops all but the last two; None where that failed."""
@@ -55,8 +56,8 @@ def list_checkpoints(folder: Path) -> list[Path]:
     return sorted((path for path, match in numbered.items() if match), key=lambda path: int(path.stem.split("_")[1]))
 
 
-def load_newest(folder: Path, differences: Callable[[Snapshot], list[str]]) -> Snapshot:
-    """The snapshot of the highest iteration that loads and that `differences` has nothing against.
+def load_newest(folder: Path, check: Callable[[Snapshot], None]) -> Snapshot:
+    """The snapshot of the highest iteration that loads and against which `check` raises no DataError.
 
     Everything skipped is a warning that says why. Raises DataError with all reasons where none is left.
     """
@@ -67,14 +68,12 @@ def load_newest(folder: Path, differences: Callable[[Snapshot], list[str]]) -> S
     def attempt(path: Path) -> Snapshot | None:
         try:
             snapshot = load_result(path)
-            reasons = differences(snapshot)
+            check(snapshot)
         except DataError as error:
-            reasons = [str(error)]
-        if not reasons:
-            return snapshot
-        refused.append(f"{path.name}: " + "; ".join(reasons))
-        logger.warning("cannot resume from %s", refused[-1])
-        return None
+            refused.append(f"{path.name}: {error}")
+            logger.warning("cannot resume from %s", refused[-1])
+            return None
+        return snapshot
 
     finished = attempt(result) if result.exists() else None
     for path in paths:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Sequence
@@ -23,13 +22,14 @@ from ptycupy.model.objective import Objective
 from ptycupy.model.parameters import Parameters, download, upload
 from ptycupy.reconstruction.batches import make_groups
 from ptycupy.reconstruction.canvas import reanchor
+from ptycupy.reconstruction.kept import Kept
 from ptycupy.reconstruction.memory import patterns_that_fit
 from ptycupy.reconstruction.resume import restore, take_snapshot
 from ptycupy.storage.result import save_result
 from ptycupy.storage.snapshot import History, Snapshot
 from ptycupy.update.constraints import Context, in_order, make_constraint
 from ptycupy.update.optimizers import Moments, make_optimizer
-from ptycupy.update.settings import Active, Settings
+from ptycupy.update.settings import Active, Constraint, Settings
 
 logger = logging.getLogger(__name__)
 ALWAYS = Active()
@@ -86,6 +86,7 @@ class Engine:
         self.sub_batch = settings.sub_batch or patterns_that_fit(self.backend, self.parameters, self.experiment)
         self.pending: list[NDArray[np.int32]] = []
         self.batch_losses: list[list[float]] = []
+        self.kept: list[Kept] = []
         self._problem = problem
         self._like = state
 
@@ -137,10 +138,16 @@ class Engine:
         self._update(gradients, self.iteration + 1)
         return self._loss(self.backend.to_host(values)[0])
 
+    def constrain(self, name: str, **parameters: Any) -> None:
+        """Apply one constraint now, as an iteration's end would."""
+        make_constraint(Constraint(name, **parameters))(self.backend, self.parameters, self.context)
+
     def _iterate(self, callbacks: Sequence[Callback]) -> None:
         number = self.iteration + 1
         start = time.perf_counter()
-        kept = self._keep() if self.settings.on_divergence == "halve_lr" else None
+        if self.settings.on_divergence == "halve_lr" and not self.batch_losses:
+            # Two are kept, because the damage shows in the loss only after the step that did it.
+            self.kept = [*self.kept[-1:], Kept.of(self)]
         if not self.pending:
             self.pending, self.batch_losses = self._draw(), []
         done, batches = len(self.batch_losses), len(self.pending) + len(self.batch_losses)
@@ -162,7 +169,9 @@ class Engine:
             return
         loss = self._mean_loss()
         if self._diverged(loss, number):
-            self._go_back(kept)
+            self.kept[0].put_back(self)
+            self.learning_rate_factor /= 2
+            logger.warning("iteration %d diverged: back to %d, half the learning rates", number, self.iteration)
             return
         for active, constrain in self.constraints:
             if number in active:
@@ -270,28 +279,6 @@ class Engine:
         h.slice_thickness.append(float(self.backend.to_host(self.parameters.slice_thickness).mean()))
         tilt = self.backend.to_host(self.parameters.tilts).mean(axis=0)
         h.mean_tilt.append((float(tilt[0]), float(tilt[1])))
-
-    def _keep(self) -> tuple[dict[str, Array], dict[str, Moments], str]:
-        """Copies of everything that an iteration changes."""
-
-        def copy(array: Array) -> Array:
-            other = self.backend.zeros(array.shape, array.dtype)
-            self.backend.copy(other, array)
-            return other
-
-        moments = {name: Moments(copy(m.first), copy(m.second), m.step) for name, m in self.moments.items()}
-        drawn = json.dumps(self.generator.bit_generator.state)
-        return {name: copy(array) for name, array in self.parameters.items()}, moments, drawn
-
-    def _go_back(self, kept: tuple[dict[str, Array], dict[str, Moments], str] | None) -> None:
-        if kept is None:
-            raise AssertionError("nothing was kept to go back to")
-        arrays, self.moments, drawn = kept
-        self.parameters = Parameters(**arrays)
-        self.generator.bit_generator.state = json.loads(drawn)
-        self.batch_losses = []
-        self.learning_rate_factor /= 2
-        logger.warning("the loss diverged: going back one iteration with half the learning rates")
 
     def _diverged(self, loss: Loss, number: int) -> bool:
         """True to go back and try again; raises DivergenceError to stop."""

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-from ptycupy.errors import ConfigError, DataError
+from ptycupy.errors import ConfigError, DataError, PtycupyError
 from ptycupy.reconstruction.lock import FolderLock
 
 logger = logging.getLogger(__name__)
@@ -26,8 +26,9 @@ class RunFolder:
     `path` is the folder, `result` its result file. See `claim` for how it is chosen.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, fresh: bool = False) -> None:
         self.path = path
+        self.fresh = fresh
         self.result = path / RESULT
         self.log = path / LOG
         self.lock = FolderLock(path)
@@ -39,6 +40,9 @@ class RunFolder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.lock.release()
+        if self.fresh and isinstance(error, PtycupyError) and [entry.name for entry in self.path.iterdir()] == [LOG]:
+            self.log.unlink()  # refused before anything was computed: the message was all there is to keep
+            self.path.rmdir()
 
     def clear(self) -> None:
         """Removes result and checkpoints of an earlier run, so that `--resume` never mixes two runs."""
@@ -57,13 +61,13 @@ def claim(
     another process writes.
     """
     parent = Path(folder).expanduser().absolute()
-    if name is not None and (not name or Path(name).name != name):
+    if name is not None and (name in {"", ".."} or Path(name).name != name):
         raise ConfigError(f"output.name: {name!r} must be one folder name, without a path; output.folder is the path")
     try:
         if resume:
             return RunFolder(_named(parent / name) if name is not None else _newest(parent, _clean(label)))
         if name is None:
-            return RunFolder(_fresh(parent, _clean(label)))
+            return RunFolder(_fresh(parent, _clean(label)), fresh=True)
         path = parent / name
         path.mkdir(parents=True, exist_ok=True)
         _check_writable(path)

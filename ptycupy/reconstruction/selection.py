@@ -24,4 +24,4 @@ def select_positions(count: int, half: str, scan_shape: tuple[int, int] | None =
     parity = indices % 2
     if scan_shape is not None and scan_shape[0] * scan_shape[1] == count:
         parity = (indices // scan_shape[1] + indices % scan_shape[1]) % 2
-    return indices[parity == (half == "odd")]
+    return np.flatnonzero(parity == (half == "odd")).astype(np.int32)

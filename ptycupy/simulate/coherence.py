@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ptycupy.experiment.aberrations import chi
 from ptycupy.experiment.optics import ELECTRON_REST_ENERGY_KEV, frequencies
 
 Floats = NDArray[np.float64]
@@ -56,37 +56,41 @@ def source_points(full_width: float) -> tuple[Floats, Floats]:
 
 
 def mixed_probe(
-    probe_at: Callable[[float], Waves],
+    wave: Waves,
     focus: tuple[Floats, Floats],
     source: tuple[Floats, Floats],
     pixel_size: tuple[float, float],
+    wavelength: float,
 ) -> Waves:
-    """Orthogonal probe modes [p, y, x], strongest first, of unit total power.
+    """Orthogonal probe modes [p, y, x], strongest first, of unit total power, from the coherent probe [y, x].
 
-    probe_at(defocus offset in angstrom) gives the coherent probe [y, x]; every defocus and every source point adds
-    one incoherently with its weight. Modes below LOST_POWER in all are dropped, which leaves far fewer of them.
+    Every defocus and every source point adds a copy of the probe incoherently, with its weight. Modes that hold less
+    than LOST_POWER together are dropped, which leaves far fewer modes than copies.
     """
-    members = []
-    for offset, focus_weight in zip(*focus, strict=True):
-        wave = probe_at(float(offset))
-        for displacement, source_weight in zip(*source, strict=True):
-            members.append(math.sqrt(focus_weight * source_weight) * displaced(wave, displacement, pixel_size))
-    waves = np.stack(members)
+    copies = [
+        math.sqrt(focus_weight * source_weight) * moved(wave, float(defocus), displacement, pixel_size, wavelength)
+        for defocus, focus_weight in zip(*focus, strict=True)
+        for displacement, source_weight in zip(*source, strict=True)
+    ]
+    waves = np.stack(copies)
     if len(waves) > 1:
         waves = _principal_modes(waves)
     return waves / math.sqrt(float(np.vdot(waves, waves).real))
 
 
-def displaced(wave: Waves, displacement: Floats, pixel_size: tuple[float, float]) -> Waves:
-    """The wave [y, x] moved by a displacement (y, x) in angstrom, periodic in its window."""
+def moved(
+    wave: Waves, defocus: float, displacement: Floats, pixel_size: tuple[float, float], wavelength: float
+) -> Waves:
+    """The wave [y, x] with a defocus (angstrom) added and moved by (y, x) angstrom, periodic in its window."""
     from scipy.fft import fft2, ifft2
 
-    if not displacement.any():
+    if defocus == 0.0 and not displacement.any():
         return wave
     fy, fx = (frequencies(n, size) for n, size in zip(wave.shape, pixel_size, strict=True))
-    ramp = fy[:, None] * displacement[0] + fx * displacement[1]
-    moved: Waves = ifft2(fft2(wave) * np.exp(-2j * np.pi * ramp))
-    return moved
+    phase = chi({"C10": -defocus}, wavelength, fy[:, None], fx[None])
+    phase += 2 * np.pi * (fy[:, None] * displacement[0] + fx * displacement[1])
+    result: Waves = ifft2(fft2(wave) * np.exp(-1j * phase))
+    return result
 
 
 def _principal_modes(waves: Waves) -> Waves:

@@ -58,4 +58,5 @@ def structure_factor(lateral: Floats, fy: Floats, fx: Floats) -> NDArray[np.comp
     """sum_j exp(-2 pi i (fy y_j + fx x_j)) on the grid of frequencies [y, x]; lateral [n, 2] as (y, x)."""
     rows = np.exp(-2j * np.pi * np.outer(fy, lateral[:, 0]))
     columns = np.exp(-2j * np.pi * np.outer(lateral[:, 1], fx))
-    return rows @ columns
+    result: NDArray[np.complex128] = rows @ columns
+    return result

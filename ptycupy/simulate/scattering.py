@@ -6,7 +6,6 @@ import csv
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,10 +27,9 @@ class ScatteringFactor:
     lorentzians: Floats  # [3, 2] a (1/angstrom), b (1/angstrom^2)
     gaussians: Floats  # [3, 2] c (angstrom), d (angstrom^2)
 
-    def __call__(self, q2: Any) -> Floats:
+    def __call__(self, q2: Floats) -> Floats:
         """f in angstrom (rest mass) at squared spatial frequencies q2 = 1/d^2 in 1/angstrom^2, any shape."""
-        q2 = np.asarray(q2, float)
-        total = np.zeros_like(q2)
+        total = np.zeros(np.shape(q2))
         for a, b in self.lorentzians:
             total += a / (q2 + b)
         for c, d in self.gaussians:

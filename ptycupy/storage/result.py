@@ -64,12 +64,16 @@ def verify(snapshot: Snapshot, data_fingerprint: str, config: str) -> list[str]:
     for name in [*saved, *(section for section in current if section not in saved)]:
         for before, after in _changes(saved.get(name, []), current.get(name, [])):
             harmless = all(re.match(r"(- )?(\w+_)?path:", line) for line in (before, after) if line)
-            line = f"{name}: saved {before or 'nothing'!r}, now {after or 'nothing'!r}"
+            line = f"{name}: saved {_quoted(before)}, now {_quoted(after)}"
             (fixed if name in _FIXED_SECTIONS and not harmless else free).append(line)
     if fixed:
         rows = "\n  ".join(fixed + free)
         raise DataError(f"iteration {snapshot.iteration} was saved by another reconstruction; these differ:\n  {rows}")
     return free
+
+
+def _quoted(line: str) -> str:
+    return repr(line) if line else "nothing"
 
 
 def _sections(config: str) -> dict[str, list[str]]:

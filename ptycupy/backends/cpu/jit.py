@@ -7,6 +7,7 @@ called from another file has changed.
 from __future__ import annotations
 
 import functools
+import importlib
 import logging
 import os
 import platform
@@ -23,7 +24,7 @@ from ptycupy.backends.cache import digest, writable_folder
 # Both layers can be entered by several Python threads at once, the workqueue layer cannot.
 os.environ.setdefault("NUMBA_THREADING_LAYER_PRIORITY", "omp tbb workqueue")
 
-import numba  # noqa: E402  (must come after the choice of its threading layer)
+numba: Any = importlib.import_module("numba")  # only now that its threading layer is chosen
 
 logger = logging.getLogger("ptycupy.backends.cpu")
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -68,7 +69,12 @@ class _ForgivingCache:
 
 
 def _compile(function: Function, fastmath: bool, parallel: bool) -> Any:
-    options = {"nogil": True, "error_model": "numpy", "fastmath": FASTMATH if fastmath else False, "parallel": parallel}
+    options: dict[str, Any] = {
+        "nogil": True,
+        "error_model": "numpy",
+        "fastmath": FASTMATH if fastmath else False,
+        "parallel": parallel,
+    }
     if CACHE_FOLDER is None:
         return numba.njit(function, **options)
     before = numba.config.CACHE_DIR  # other users of Numba in this process keep their own folder

@@ -24,9 +24,7 @@ def forward(
 
 
 @jit_parallel
-def backward(
-    sums: Array, grad: Array, transfer: Array, tangents: Array, base: Array, ky: Array, kx: Array
-) -> None:
+def backward(sums: Array, grad: Array, transfer: Array, tangents: Array, base: Array, ky: Array, kx: Array) -> None:
     """sums [g, t, y, 3]: per row the sums over x of pull * (slope, ky, kx), pull = -Im(conj(grad) transfer)."""
     gaps, tilts, height, width = transfer.shape
     for item in prange(gaps * tilts * height):

@@ -9,8 +9,8 @@ from ptycupy.backends.interface import Array
 
 
 @jit_parallel
-def forward(exits: Array, waves: Array, transmission: Array, corners: Array, indices: Array) -> None:
-    """exits[i, o, p] = waves[i, o or 0, p] * transmission[o] at window i; transmission [o, Y, X]."""
+def forward(exits: Array, waves: Array, transmission: Array, slice_index: int, corners: Array, indices: Array) -> None:
+    """exits[i, o, p] = waves[i, o or 0, p] * transmission[o, slice] at window i."""
     patterns, states, modes, height, width = exits.shape
     for item in prange(patterns * height):
         i, y = item // height, item % height
@@ -19,7 +19,7 @@ def forward(exits: Array, waves: Array, transmission: Array, corners: Array, ind
             source = o if waves.shape[1] > 1 else 0
             for p in range(modes):
                 for x in range(width):
-                    exits[i, o, p, y, x] = waves[i, source, p, y, x] * transmission[o, row, left + x]
+                    exits[i, o, p, y, x] = waves[i, source, p, y, x] * transmission[o, slice_index, row, left + x]
 
 
 @jit_parallel
@@ -29,6 +29,7 @@ def backward(
     grad_exits: Array,
     waves: Array,
     transmission: Array,
+    slice_index: int,
     corners: Array,
     indices: Array,
     bands: Array,
@@ -52,17 +53,17 @@ def backward(
                         for p in range(modes):
                             for x in range(width):
                                 wave = waves[i, source, p, y, x].conjugate()
-                                grad_transmission[o, row, left + x] += wave * grad_exits[i, o, p, y, x]
+                                grad_transmission[o, slice_index, row, left + x] += wave * grad_exits[i, o, p, y, x]
                     if not wants_waves:
                         continue
                     for p in range(modes):
                         if o > source:
                             for x in range(width):
-                                factor = transmission[o, row, left + x].conjugate()
+                                factor = transmission[o, slice_index, row, left + x].conjugate()
                                 grad_waves[i, source, p, y, x] += factor * grad_exits[i, o, p, y, x]
                         else:
                             for x in range(width):
-                                factor = transmission[o, row, left + x].conjugate()
+                                factor = transmission[o, slice_index, row, left + x].conjugate()
                                 grad_waves[i, source, p, y, x] = factor * grad_exits[i, o, p, y, x]
 
 

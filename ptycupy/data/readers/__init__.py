@@ -37,7 +37,9 @@ class Format:
     def open(self, path: Path, options: ReaderOptions) -> StoredArray:
         """The array of this file; imports its reader now."""
         module, function = self.opener.split(":")
-        opener = cast("Callable[[Path, ReaderOptions], StoredArray]", getattr(importlib.import_module(module), function))
+        opener = cast(
+            "Callable[[Path, ReaderOptions], StoredArray]", getattr(importlib.import_module(module), function)
+        )
         return opener(path, options)
 
 

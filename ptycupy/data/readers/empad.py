@@ -7,7 +7,6 @@ import math
 import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 
@@ -147,7 +146,7 @@ def _attributes(fields: dict[str, str], scan_shape: tuple[int, int] | None) -> A
     step = _scan_step(fields, scan_shape)
     if step is not None:
         values["scan_step_A"] = step
-    return Attributes(MappingProxyType(values))
+    return Attributes(values)
 
 
 def _scan_step(fields: dict[str, str], scan_shape: tuple[int, int] | None) -> tuple[float, ...] | None:

@@ -34,7 +34,9 @@ def open_array(path: Path, options: ReaderOptions) -> StridedFile:
         begin = 10 if start[6] == 1 else 12
         (length,) = struct.unpack("<H" if start[6] == 1 else "<I", start[8:begin])
         if length > HEADER_LIMIT:
-            raise DataError(f"{path}: .npy header declares {length} bytes of itself in a file of {size}: refused as damaged")
+            raise DataError(
+                f"{path}: .npy header declares {length} bytes of itself in a file of {size}: refused as damaged"
+            )
         require_bytes(path, "its .npy header", begin + length, size)
         text = read_bytes(stream, path, begin, length)
     descr, fortran_order, shape = _parse(path, text)
@@ -59,7 +61,9 @@ def _parse(path: Path, text: bytes) -> tuple[Any, bool, tuple[int, ...]]:
         or not all(type(length) is int and length >= 0 for length in shape)
         or not isinstance(fortran_order, bool)
     ):
-        raise DataError(f"{path}: the .npy header declares shape {shape!r}, order {fortran_order!r}: refused as damaged")
+        raise DataError(
+            f"{path}: the .npy header declares shape {shape!r}, order {fortran_order!r}: refused as damaged"
+        )
     return descr, fortran_order, shape
 
 

@@ -1,0 +1,100 @@
+"""Runs PtyRAD 1.0.0 in its own interpreter: one JSON line in (iterations), one JSON line out (seconds, loss).
+
+Started by against_ptyrad.py. Everything that PtyRAD prints goes to stderr.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import time
+
+
+def parameters(data: str, modes: int, slices: int, batch: int, iterations: int, folder: str) -> dict:
+    """PtyRAD parameters for the WSe2 set with the settings of configs/multislice_wse2.yaml."""
+    def always(**more):
+        return {"start_iter": 1, "step": 1, "end_iter": None, **more}
+
+    return {
+        "init_params": {
+            "probe_illum_type": "electron",
+            "probe_kv": 80.0,
+            "probe_conv_angle": 24.9,
+            "probe_aberrations": {},
+            "meas_Npix": 128,
+            "pos_N_scan_slow": 24,
+            "pos_N_scan_fast": 24,
+            "pos_scan_step_size": 0.429,
+            "meas_calibration": {"mode": "dx", "value": 0.1494},
+            "probe_pmode_max": modes,
+            "probe_pmode_init_pows": [0.02],
+            "obj_omode_max": 1,
+            "obj_Nlayer": slices,
+            "obj_slice_thickness": 2.0,
+            "pos_scan_rand_std": None,
+            "meas_source": "file",
+            "meas_params": {"path": data, "key": "dp"},
+            "random_seed": 0,
+        },
+        "model_params": {
+            "update_params": {
+                "obja": {"start_iter": 1, "lr": 5e-4},
+                "objp": {"start_iter": 1, "lr": 5e-4},
+                "probe": {"start_iter": 1, "lr": 1e-4},
+                "probe_pos_shifts": {"start_iter": 1, "lr": 5e-4},
+                "obj_tilts": {"start_iter": None, "lr": 0.0},
+                "slice_thickness": {"start_iter": None, "lr": 0.0},
+            }
+        },
+        "loss_params": {
+            "loss_single": {"state": True, "weight": 1.0, "dp_pow": 0.5},
+            "loss_sparse": {"state": True, "weight": 0.1, "ln_order": 1},
+        },
+        "constraint_params": {
+            "ortho_pmode": always(),
+            "fix_probe_int": always(),
+            "obj_rblur": always(obj_type="both", kernel_size=5, std=0.4),
+            "obj_zblur": always(obj_type="both", kernel_size=5, std=1.0),
+            "obja_thresh": always(relax=0, thresh=[0.98, 1.02]),
+            "objp_postiv": always(relax=0),
+            "pos_recenter": always(relax=0),
+        },
+        "recon_params": {
+            "NITER": iterations,
+            "BATCH_SIZE": {"size": batch, "grad_accumulation": 1},
+            "GROUP_MODE": "random",
+            "SAVE_ITERS": None,
+            "output_dir": folder,
+            "selected_figs": [],
+            "convergence_monitor": None,
+        },
+    }
+
+
+def main() -> None:
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # PtyRAD's own prints must not mix with the answers
+    import torch
+    from ptyrad.params import PtyRADParams
+    from ptyrad.solver import PtyRADSolver
+
+    for line in sys.stdin:
+        job = json.loads(line)
+        torch.set_num_threads(job["threads"])
+        with tempfile.TemporaryDirectory() as folder:
+            given = parameters(job["data"], job["modes"], job["slices"], job["batch"], job["iterations"], folder)
+            solver = PtyRADSolver(PtyRADParams(**given).model_dump(), device="cpu", seed=0)
+            start = time.perf_counter()
+            solver.run()
+            whole = time.perf_counter() - start
+        model = solver.reconstruct_results
+        seconds = [float(t) for t in model.iter_times]
+        loss = [float(pair[1]) for pair in model.loss_iters]
+        print(json.dumps({"seconds": seconds, "loss": loss, "whole": whole, "torch": torch.__version__}), file=answers)
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()

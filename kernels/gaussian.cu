@@ -1,0 +1,53 @@
+// L = sqrt(mean (I^p - M^p)^2) / mean M^p over the counted pixels (M >= 0)
+#include "powers.cuh"
+
+// statistics = [sum (I^p - M^p)^2, sum M^p, count]; first stage
+KERNEL gaussian_statistics(
+    double* partials,       // [parts, 3]
+    const real* intensity,  // [count]
+    const real* measured,   // [count]
+    real power,
+    size_t count,
+    int parts) {
+    Part at = part(parts);
+    double sums[3] = {0, 0, 0};
+    for (size_t i = at.first; i < count; i += at.stride) {
+        real data = measured[i];
+        if (data < 0) continue;
+        data = raise(data, power);
+        double difference = double(model_power(intensity[i], power)) - double(data);
+        sums[0] += difference * difference;
+        sums[1] += data;
+        sums[2] += 1;
+    }
+    store_part(partials, sums);
+}
+
+// value = L, 0 without data
+KERNEL gaussian_value(
+    double* value,              // [1]
+    const double* statistics) {  // [3]
+    double squares = statistics[0], data = statistics[1], count = statistics[2];
+    if (element() == 0) value[0] = data > 0 ? sqrt(squares / count) / (data / count) : 0;
+}
+
+// grad_intensity = factor dL/dI = factor (I^p - M^p) p I^(p - 1) / (sqrt(count squares) data / count)
+KERNEL gaussian_gradient(
+    real* grad_intensity,      // [count]
+    const real* intensity,     // [count]
+    const real* measured,      // [count]
+    const double* statistics,  // [3]
+    real power,
+    double factor,
+    size_t count) {
+    size_t i = element();
+    if (i >= count) return;
+    double squares = statistics[0], data = statistics[1], counted = statistics[2];
+    if (measured[i] < 0 || squares == 0 || data == 0) {
+        grad_intensity[i] = 0;
+        return;
+    }
+    real outer = real(factor / (sqrt(squares / counted) * data));
+    real difference = model_power(intensity[i], power) - raise(measured[i], power);
+    grad_intensity[i] = outer * difference * model_slope(intensity[i], power);
+}

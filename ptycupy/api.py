@@ -1,0 +1,227 @@
+"""reconstruct: from a configuration to a Result, with everything that a run leaves behind."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ptycupy import backends, data, experiment
+from ptycupy import config as configuration
+from ptycupy.config.schema import Config, Truth
+from ptycupy.errors import ConfigError, DataError, DivergenceError, PtycupyError
+from ptycupy.experiment.state import Problem, State
+from ptycupy.outputs import write_outputs
+from ptycupy.reconstruction.checkpoint import Checkpoints, list_checkpoints, load_newest
+from ptycupy.reconstruction.configured import settings_from
+from ptycupy.reconstruction.engine import Callback, Engine
+from ptycupy.reconstruction.fingerprint import data_fingerprint
+from ptycupy.reconstruction.interrupt import StopOnSignal
+from ptycupy.reconstruction.logs import FILE_ONLY, console, log_file
+from ptycupy.reconstruction.progress import IterationLog, ProgressBar
+from ptycupy.reconstruction.run_folder import RunFolder, claim
+from ptycupy.reconstruction.selection import select_positions
+from ptycupy.storage.result import save_result, verify
+from ptycupy.storage.scan import write_dataset
+from ptycupy.storage.snapshot import History, Snapshot
+
+logger = logging.getLogger(__name__)
+SIMULATED = "simulated.h5"
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished, or interrupted, reconstruction; all arrays are NumPy."""
+
+    snapshot: Snapshot
+    folder: Path  # the run folder: result.h5, images, figures, run.log
+    scores: Mapping[str, float]  # against the truth where the configuration names one, else empty
+    exit_code: int = 0  # 130 or 143 where a signal ended the run early
+
+    @property
+    def state(self) -> State:
+        """Object, probe, shifts, tilts and thickness."""
+        return self.snapshot.state
+
+    @property
+    def history(self) -> History:
+        """Losses, times and learning rates of every iteration."""
+        return self.snapshot.history
+
+    def save(self, path: str | Path) -> None:
+        """Write one result.h5 there."""
+        save_result(Path(path), self.snapshot)
+
+    def export(self, folder: str | Path) -> None:
+        """Write images and figures into another folder."""
+        write_outputs(Path(folder), self.snapshot)
+
+
+def reconstruct(
+    config: str | Path | Mapping[str, Any] | Config,
+    *,
+    overrides: Sequence[str] = (),
+    backend: str | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    callbacks: Sequence[Callback] = (),
+    quiet: bool = True,
+) -> Result:
+    """Reconstructs what a configuration (path, dict or Config) describes, into a run folder of its own.
+
+    `overrides` are "key.path=value" strings, `backend` replaces backend.device, `resume` goes on from the newest good
+    checkpoint, `overwrite` replaces the results of a named run. With `quiet=False` progress is shown on stderr.
+    Ctrl-C lets the batch finish and saves. Raises the errors of `ptycupy.errors`.
+    """
+    settled, label = _settle(config, overrides, backend)
+    output = settled.output
+    with contextlib.ExitStack() as stack:
+        if not quiet:
+            stack.enter_context(console(logging.INFO))
+        signals = stack.enter_context(StopOnSignal())
+        overwrite = overwrite or output.overwrite
+        folder = stack.enter_context(claim(output.folder, output.name, label, overwrite=overwrite, resume=resume))
+        stack.enter_context(log_file(folder.log))
+        stack.enter_context(_failures_in_log())
+        logger.info("run folder %s", folder.path)
+        engine = _prepare(settled, folder, resume)
+        signals.engine = engine
+        _iterate(engine, settled, folder, callbacks, bar=not quiet and sys.stderr.isatty())
+        return _finish(engine, settled, folder, signals)
+
+
+def simulate_to_file(
+    config: str | Path | Mapping[str, Any] | Config,
+    path: str | Path,
+    *,
+    overrides: Sequence[str] = (),
+    overwrite: bool = False,
+) -> Path:
+    """Simulates what a configuration describes into one HDF5 file with its ground truth; returns the path.
+
+    Raises ConfigError where the file exists and `overwrite` is False.
+    """
+    from ptycupy.simulate import simulate
+
+    target = Path(path)
+    if target.exists() and not overwrite:
+        raise ConfigError(f"{target}: exists already; use --overwrite or another --output")
+    settled, _ = _settle(config, overrides, None)
+    return write_dataset(target, simulate(settled))
+
+
+def _settle(
+    config: str | Path | Mapping[str, Any] | Config, overrides: Sequence[str], backend: str | None
+) -> tuple[Config, str]:
+    """The Config with everything put in, and a label for its run."""
+    label = "run"
+    if isinstance(config, (str, Path)):
+        label = Path(config).stem
+        settled = configuration.load_config(config, overrides)
+    else:
+        if overrides:
+            raise ConfigError("overrides: only for a configuration file; change the dict or Config itself instead")
+        settled = config if isinstance(config, Config) else configuration.from_dict(dict(config))
+    if backend is not None:
+        settled = settled.model_copy(update={"backend": settled.backend.model_copy(update={"device": backend})})
+    return settled, label
+
+
+@contextlib.contextmanager
+def _failures_in_log() -> Iterator[None]:
+    """What ends a run stands in its log file too; whoever called shows it to the user."""
+    try:
+        yield
+    except PtycupyError as error:
+        logger.error("%s", error, extra=FILE_ONLY)
+        raise
+    except Exception:
+        logger.exception("internal error", extra=FILE_ONLY)
+        raise
+
+
+def _prepare(config: Config, folder: RunFolder, resume: bool) -> Engine:
+    device = config.backend
+    backend = backends.select(device.device, config.model.dtype, device.fft, device.deterministic)
+    seen = _with_simulation(config, folder, resume)
+    source = data.open_source(seen.data)
+    problem, state = experiment.build(seen, source)
+    engine = Engine(_one_half(problem, config.reconstruction.half), state, settings_from(config), backend)
+    if resume:
+        fingerprint = data_fingerprint(engine.experiment.patterns)
+        text = configuration.dump(config)
+
+        def check(snapshot: Snapshot) -> None:
+            for line in verify(snapshot, fingerprint, text):
+                logger.warning("resuming with a change: %s", line)
+            if not np.array_equal(snapshot.used, engine.used):
+                raise DataError(
+                    f"{len(snapshot.used)} positions were reconstructed, now {len(engine.used)} others are asked for:"
+                    " reconstruction.half or the patterns' weights differ"
+                )
+
+        engine.restore(load_newest(folder.path, check))
+        logger.info("resumed after iteration %d", engine.iteration)
+    else:
+        folder.clear()
+    return engine
+
+
+def _with_simulation(config: Config, folder: RunFolder, resume: bool) -> Config:
+    """The configuration as it is, or with the data set that its `simulation` section makes, where no data are named."""
+    if config.simulation is None or config.data.path is not None:
+        return config
+    path = folder.path / SIMULATED
+    if not (resume and path.exists()):
+        from ptycupy.simulate import simulate
+
+        logger.info("simulating %s", path)
+        write_dataset(path, simulate(config))
+    named: dict[str, Any] = {
+        "data": config.data.model_copy(update={"path": str(path), "key": "dp"}),
+        "truth": config.truth or Truth(path=str(path), key="truth_phase"),
+    }
+    return config.model_copy(update=named)
+
+
+def _one_half(problem: Problem, half: str) -> Problem:
+    """The problem with weight 0 for the positions of the other half."""
+    if half == "all":
+        return problem
+    count = problem.patterns.shape[0]
+    chosen = np.zeros(count, bool)
+    chosen[select_positions(count, half, problem.scan_shape)] = True
+    weights = chosen if problem.pattern_weights is None else chosen & np.asarray(problem.pattern_weights, bool)
+    return replace(problem, pattern_weights=weights)
+
+
+def _iterate(engine: Engine, config: Config, folder: RunFolder, callbacks: Sequence[Callback], *, bar: bool) -> None:
+    loop = config.reconstruction
+    checkpoints = Checkpoints(folder.path, loop.checkpoint_every, configuration.dump(config))
+    watchers: list[Callback] = [*callbacks, IterationLog(loop.iterations, bar=bar), checkpoints]
+    with contextlib.ExitStack() as stack:
+        if bar:
+            watchers.append(stack.enter_context(ProgressBar(loop.iterations, engine.iteration)))
+        try:
+            engine.run(max(loop.iterations - engine.iteration, 0), watchers)
+        except DivergenceError as error:
+            kept = list_checkpoints(folder.path)
+            raise DivergenceError(f"{error}. Last good checkpoint: {kept[-1] if kept else 'none yet'}") from error
+
+
+def _finish(engine: Engine, config: Config, folder: RunFolder, signals: StopOnSignal) -> Result:
+    snapshot = engine.snapshot(configuration.dump(config))
+    save_result(folder.result, snapshot)
+    if signals.exit_code is not None:
+        logger.warning("stopped in iteration %d; saved %s, --resume goes on", engine.iteration + 1, folder.result)
+        return Result(snapshot, folder.path, {}, signals.exit_code)
+    write_outputs(folder.path, snapshot)
+    scores: dict[str, float] = {}
+    logger.info("finished %d iterations: %s", engine.iteration, folder.result)
+    return Result(snapshot, folder.path, scores)

@@ -1,0 +1,30 @@
+"""CpuBackend: the Backend protocol on all cores of this machine."""
+
+from __future__ import annotations
+
+from numpy.typing import DTypeLike
+
+from ptycupy.backends.cpu.fourier import load_fourier
+from ptycupy.backends.cpu.losses import Losses
+from ptycupy.backends.cpu.memory import Memory
+from ptycupy.backends.cpu.updates import Updates
+from ptycupy.backends.cpu.waves import Waves
+
+
+class CpuBackend(Waves, Losses, Updates):
+    """The Backend protocol with Numba on the CPU; every method is documented there.
+
+    Results do not depend on the number of threads. Methods may be called from several threads at once.
+
+    dtype: "float32" or "float64". fft: "rocket" (rocket-fft inside compiled code), "scipy", or "auto", which is
+    rocket where it works. Raises ValueError for other names, ResourceError where the named library does not work.
+    """
+
+    name = "cpu"
+
+    def __init__(self, dtype: DTypeLike = "float32", fft: str = "auto") -> None:
+        Memory.__init__(self, dtype)
+        self._fourier = load_fourier(fft)
+
+
+__all__ = ["CpuBackend"]

@@ -1,0 +1,136 @@
+"""The methods of CpuBackend between measured patterns and loss terms."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ptycupy.backends.cpu import coverage as coverage_op
+from ptycupy.backends.cpu import gaussian, pacbed, poisson, similarity, sparsity
+from ptycupy.backends.cpu import patterns as patterns_op
+from ptycupy.backends.cpu.memory import Memory, blocks
+from ptycupy.backends.cpu.scalar import power_kind
+from ptycupy.backends.cpu.windows import row_bands
+from ptycupy.backends.interface import Array
+
+
+def _rows(patterns: Array) -> Array:
+    """[n ky, kx] of contiguous [n, ky, kx]."""
+    return patterns.reshape(-1, patterns.shape[-1])
+
+
+def _stacked(patterns: Array) -> Array:
+    """[n, ky kx] of contiguous [n, ky, kx]."""
+    return patterns.reshape(len(patterns), -1)
+
+
+class Losses(Memory):
+    def patterns(self, stored: Array, indices: Array, scale: Array, mask: Array, weights: Array) -> Array:
+        source, rows = patterns_op.readable(stored, indices)
+        measured = self.empty((len(indices), *stored.shape[1:]), self.real)
+        patterns_op.patterns(measured, source, rows, indices, self._reals(scale), mask, weights)
+        return measured
+
+    # --- gaussian and poisson ---------------------------------------------------------------------------------
+    def gaussian_statistics(self, intensity: Array, measured: Array, power: float) -> Array:
+        rows = _rows(intensity)
+        sums = np.empty((len(rows), 3))
+        gaussian.statistics(sums, rows, _rows(measured), self.real.type(power), power_kind(power))
+        return sums.sum(0)
+
+    def gaussian_value(self, statistics: Array) -> Array:
+        return gaussian.value(statistics)
+
+    def gaussian_gradient(
+        self, intensity: Array, measured: Array, power: float, statistics: Array, factor: float
+    ) -> Array:
+        grad = self.empty(intensity.shape, self.real)
+        outer = self.real.type(gaussian.outer_factor(statistics, power, factor))
+        arrays = (_rows(grad), _rows(intensity), _rows(measured))
+        gaussian.gradient(*arrays, self.real.type(power), power_kind(power), outer)
+        return grad
+
+    def poisson_statistics(self, intensity: Array, measured: Array, power: float, eps: float) -> Array:
+        rows = _rows(intensity)
+        sums = np.empty((len(rows), 3))
+        scalars = (self.real.type(power), power_kind(power), self.real.type(eps))
+        poisson.statistics(sums, rows, _rows(measured), *scalars)
+        return sums.sum(0)
+
+    def poisson_value(self, statistics: Array) -> Array:
+        return poisson.value(statistics)
+
+    def poisson_gradient(
+        self, intensity: Array, measured: Array, power: float, eps: float, statistics: Array, factor: float
+    ) -> Array:
+        grad = self.empty(intensity.shape, self.real)
+        outer = self.real.type(poisson.outer_factor(statistics, power, factor))
+        arrays = (_rows(grad), _rows(intensity), _rows(measured))
+        poisson.gradient(*arrays, self.real.type(power), power_kind(power), self.real.type(eps), outer)
+        return grad
+
+    # --- position-averaged patterns ---------------------------------------------------------------------------
+    def pacbed_statistics(self, intensity: Array, measured: Array, power: float) -> Array:
+        pixels = intensity[0].size
+        result = np.zeros(3 * pixels + 2)
+        scalars = np.empty((blocks(pixels), 2))
+        arrays = (result[:-2].reshape(3, pixels), scalars, _stacked(intensity), _stacked(measured))
+        pacbed.statistics(*arrays, self.real.type(power), power_kind(power))
+        result[-2:] = scalars.sum(0)
+        return result
+
+    def pacbed_value(self, statistics: Array, power: float) -> Array:
+        return pacbed.value(statistics, float(power), power_kind(power))
+
+    def pacbed_gradient(self, measured: Array, power: float, statistics: Array, value: Array, factor: float) -> Array:
+        grad = self.empty(measured.shape, self.real)
+        pixel = np.empty(measured[0].size)
+        arrays = (_stacked(grad), pixel, _stacked(measured))
+        pacbed.gradient(*arrays, float(power), power_kind(power), statistics, float(value[0]), float(factor))
+        return grad
+
+    # --- regularisers -----------------------------------------------------------------------------------------
+    def coverage(self, canvas: tuple[int, int], window: tuple[int, int], corners: Array, indices: Array) -> Array:
+        counts = self._zeros(canvas, np.int32)
+        coverage_op.coverage(counts, window, corners, indices, row_bands(corners, indices, window, canvas))
+        return counts
+
+    def sparsity_statistics(self, phase: Array, coverage: Array, order: int) -> Array:
+        sums = np.empty((phase.shape[0], phase.shape[1] * phase.shape[2]))
+        sparsity.statistics(sums, phase, coverage, order)
+        return sums.sum(1)
+
+    def sparsity_value(self, statistics: Array, occupancy: Array, count: int, order: int) -> Array:
+        return sparsity.value(statistics, occupancy, count, order)
+
+    def sparsity_gradient(
+        self,
+        phase: Array,
+        coverage: Array,
+        order: int,
+        statistics: Array,
+        occupancy: Array,
+        count: int,
+        factor: float,
+        grad_phase: Array,
+    ) -> None:
+        outer = sparsity.outer_factors(statistics, occupancy, count, order, factor)
+        sparsity.gradient(grad_phase, phase, coverage, order, outer)
+
+    def similarity_statistics(self, patches: Array, occupancy: Array) -> Array:
+        if patches.shape[1] == 1:  # a single state has nothing to differ from
+            return np.zeros(1)
+        stacked = patches.reshape(*patches.shape[:2], -1)
+        sums = np.empty((len(patches), blocks(stacked.shape[2])))
+        similarity.statistics(sums, stacked, self._reals(occupancy))
+        return sums.sum().reshape(1)
+
+    def similarity_gradient(self, patches: Array, occupancy: Array, factor: float) -> Array:
+        if patches.shape[1] == 1:
+            return self._zeros(patches.shape, self.real)
+        grad = self.empty(patches.shape, self.real)
+        stacked = patches.reshape(*patches.shape[:2], -1)
+        similarity.gradient(grad.reshape(stacked.shape), stacked, self._reals(occupancy), float(factor))
+        return grad
+
+
+__all__ = ["Losses"]

@@ -1,0 +1,70 @@
+"""The methods of CpuBackend that change parameters."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ptycupy.backends.cpu import adam as adam_op
+from ptycupy.backends.cpu import finite, orthogonalise
+from ptycupy.backends.cpu import relax as relax_op
+from ptycupy.backends.cpu import total_power as total_power_op
+from ptycupy.backends.cpu.memory import Memory, blocks, flat
+from ptycupy.backends.interface import Array
+
+
+class Updates(Memory):
+    def adam(
+        self,
+        parameter: Array,
+        grad: Array,
+        first: Array,
+        second: Array,
+        learning_rate: float,
+        step: int,
+        beta1: float,
+        beta2: float,
+        eps: float,
+    ) -> None:
+        arrays = [flat(array).view(self.real) for array in (parameter, first, second, grad)]
+        step_size = learning_rate / (1 - beta1**step)
+        scalars = (1 - beta1, 1 - beta2, step_size, 1 / math.sqrt(1 - beta2**step), eps)
+        adam_op.adam(*arrays, *(self.real.type(scalar) for scalar in scalars))
+
+    def clamp(self, values: Array, low: float, high: float, relax: float) -> None:
+        relax_op.clamp(flat(values), *(self.real.type(scalar) for scalar in (low, high, relax, 1 - relax)))
+
+    def relax(self, values: Array, before: Array, relax: float) -> None:
+        arrays = (flat(values).view(self.real), flat(before).view(self.real))
+        relax_op.relax(*arrays, self.real.type(relax), self.real.type(1 - relax))
+
+    def total_power(self, waves: Array) -> Array:
+        parts = flat(waves).view(self.real)
+        sums = np.empty(blocks(parts.size))
+        total_power_op.total_power(sums, parts)
+        return sums.sum().reshape(1)
+
+    def rescale_power(self, waves: Array, power: Array, target: float) -> None:
+        waves *= self.real.type(math.sqrt(target / float(power[0])))
+
+    def orthogonalise(self, probe: Array) -> None:
+        modes = flat(probe).reshape(len(probe), -1)
+        orthogonalise.rotate(modes, orthogonalise.eigenvectors(orthogonalise.gram(modes)))
+
+    def recentre(self, shifts: Array, relax: float) -> None:
+        shifts -= ((1 - relax) * shifts.mean(0, dtype=np.float64)).astype(self.real)
+
+    def reanchor(self, shifts: Array, corners: Array) -> Array:
+        whole = np.rint(shifts)
+        shifts -= whole
+        corners += whole.astype(corners.dtype)
+        return np.concatenate([corners.min(0), corners.max(0)]).astype(np.int32)
+
+    def count_nonfinite(self, values: Array) -> Array:
+        counts = np.empty(blocks(values.size), np.int32)
+        finite.count_nonfinite(counts, flat(values))
+        return counts.sum(dtype=np.int32).reshape(1)
+
+
+__all__ = ["Updates"]

@@ -1,0 +1,28 @@
+"""The CUDA backend: the Backend protocol on a Device."""
+
+from __future__ import annotations
+
+from numpy.typing import DTypeLike
+
+from ptycupy.backends.cuda.device import Device
+from ptycupy.backends.cuda.losses import Losses
+from ptycupy.backends.cuda.updates import Updates
+from ptycupy.backends.cuda.waves import Waves
+
+
+class CudaBackend(Waves, Losses, Updates):
+    """Every method queues kernels of kernels/ and FFT plans; nothing but indices crosses the bus per batch.
+
+    device: where it runs. dtype: float32 or float64. fft: "auto" or "cufft".
+    deterministic: the object's scatter is gathered in batch order instead of added atomically, so that the same
+    run gives the same bits; all other sums are in a fixed order anyway.
+    Raises ConfigError for a dtype or fft that this version does not have.
+    """
+
+    def __init__(
+        self, device: Device, dtype: DTypeLike = "float32", fft: str = "auto", deterministic: bool = False
+    ) -> None:
+        super().__init__(device, dtype, fft, deterministic)
+
+
+__all__ = ["CudaBackend"]

@@ -1,0 +1,106 @@
+"""The memory methods of the CUDA backend, and the sums and FFTs that its other parts are made of."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from ptycupy.backends.cuda.arena import Arena
+from ptycupy.backends.cuda.device import Device
+from ptycupy.backends.cuda.launch import Blocks, Launcher, parts_of
+from ptycupy.backends.cuda.transforms import Transforms
+from ptycupy.backends.interface import Array
+from ptycupy.errors import ConfigError
+
+
+class Memory:
+    """Arrays of one device in one precision; the base of the backend's parts."""
+
+    def __init__(self, device: Device, dtype: DTypeLike, fft: str, deterministic: bool) -> None:
+        self.real = np.dtype(dtype)
+        if self.real not in (np.float32, np.float64):
+            raise ConfigError(f"dtype {self.real}: the CUDA backend computes in float32 or float64")
+        if fft not in ("auto", "cufft"):
+            raise ConfigError(f"backend.fft {fft!r}: this version has 'cufft', which 'auto' takes")
+        self.complex = np.dtype(np.complex64 if self.real == np.float32 else np.complex128)
+        self.name = device.name
+        self.deterministic = deterministic
+        self._device = device
+        self._arena = Arena(device)
+        self._launch = Launcher(device, self.real)
+        self._fft = Transforms(device)
+
+    def asarray(self, values: Any, dtype: DTypeLike | None = None) -> Array:
+        return self._device.upload(values, dtype)
+
+    def to_host(self, array: Array) -> NDArray[Any]:
+        return self._device.download(array)
+
+    def zeros(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+        array = self._device.alloc(shape, dtype)
+        self._device.clear(array)
+        return array
+
+    def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+        return self._arena.empty(shape, dtype)
+
+    def arena(self) -> AbstractContextManager[None]:
+        return self._arena.scope()
+
+    def fill(self, array: Array, value: float) -> None:
+        if value == 0:
+            self._device.clear(array)
+        else:
+            self._launch("fill", array.size, array, value, array.size)
+
+    def copy(self, target: Array, source: Array) -> None:
+        if target.shape != source.shape or target.dtype != source.dtype:
+            raise ValueError(f"copy of {source.dtype} {source.shape} into {target.dtype} {target.shape}")
+        self._device.copy(target, source)
+
+    def add(self, target: Array, source: Array) -> None:
+        if target.shape != source.shape or target.dtype != source.dtype:
+            raise ValueError(f"addition of {source.dtype} {source.shape} to {target.dtype} {target.shape}")
+        self._launch("add", target.size, target, source, target.size)
+
+    def free_bytes(self) -> int:
+        return self._device.free_bytes() + self._arena.idle_bytes()
+
+    def synchronize(self) -> None:
+        self._device.synchronize()
+
+    def release(self) -> None:
+        """Gives scratch, FFT work areas and pooled memory back: what to do before a smaller second try."""
+        self._arena.clear()
+        self._fft.clear()
+        self._device.release()
+
+    def _reals(self, array: Array) -> Array:
+        """A real or complex array as reals."""
+        return array.view(self.real)
+
+    def _partials(self, name: str, rows: int, columns: int, components: int, *arguments: Any) -> Array:
+        partials = self.empty((rows, parts_of(columns), components), np.float64)
+        self._launch.partials(name, rows, columns, partials, *arguments)
+        return partials
+
+    def _sums(
+        self, name: str, columns: int, components: int, *arguments: Any, rows: int = 1, out: Array | None = None
+    ) -> Array:
+        """float64 [rows, components] sums over columns; kept, because statistics outlive the arena."""
+        partials = self._partials(name, rows, columns, components, *arguments)
+        sums = self._device.alloc((rows, components), np.float64) if out is None else out
+        self._launch("reduce", Blocks(rows * components), sums, partials, parts_of(columns), components)
+        return sums
+
+    def _scalar(self, name: str, *arguments: Any) -> Array:
+        """float64 [1] from a kernel of one thread."""
+        value = self._device.alloc((1,), np.float64)
+        self._launch(name, 1, value, *arguments)
+        return value
+
+
+__all__ = ["Memory"]

@@ -1,0 +1,166 @@
+"""Checks that look at more than one key: what an experiment needs, and what contradicts itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+
+from ptycupy.config.base import Location
+from ptycupy.config.schema import Config
+
+Problems = Iterator[tuple[Location, str]]
+
+WITHOUT_VALUE = ("fitted_disk", "file", "none")
+NEEDS_ANGLE = ("fitted_disk", "n_alpha", "disk_radius_px")  # calibrations that compare with the convergence angle
+NEEDS_WAVELENGTH = (*NEEDS_ANGLE, "da_mrad", "angle_max_mrad")
+
+
+def contradictions(config: Config, broken: Collection[str] = ()) -> list[tuple[Location, str]]:
+    """Every contradiction as (location, message); checks that involve a section named in `broken` are left out."""
+    return [
+        problem
+        for sections, check in CHECKS
+        if not any(section in broken for section in sections)
+        for problem in check(config)
+    ]
+
+
+def _data_is_named(config: Config) -> Problems:
+    if config.data.path is None and config.simulation is None:
+        yield (
+            ("data", "path"),
+            "required: the file with the diffraction patterns, e.g. `path: scan.h5` (or a `simulation` section)",
+        )
+
+
+def _data_indices(config: Config) -> Problems:
+    data = config.data
+    if data.permute is not None and sorted(data.permute) != list(range(len(data.permute))):
+        yield ("data", "permute"), f"{list(data.permute)} must name each axis from 0 to {len(data.permute) - 1} once"
+    if data.reshape is not None and (data.reshape.count(-1) > 1 or any(n < 1 and n != -1 for n in data.reshape)):
+        yield ("data", "reshape"), f"{list(data.reshape)} must hold sizes of at least 1, and -1 at most once"
+    for key in ("crop_scan", "crop_detector"):
+        for axis, (start, stop) in enumerate(getattr(data, key) or ()):
+            if start is not None and stop is not None and (start < 0) == (stop < 0) and stop <= start:
+                yield ("data", key, axis), f"[{start}, {stop}] is empty: stop must be after start"
+
+
+def _beam_is_known(config: Config) -> Problems:
+    beam, mode = config.illumination, config.calibration.mode
+    electron = beam.kind == "electron"
+    if electron and beam.energy_kev is not None:
+        yield (
+            ("illumination", "energy_kev"),
+            "is for X-rays; electrons have voltage_kv (kV), e.g. `voltage_kv: 80`",
+        )
+    if not electron and beam.voltage_kv is not None:
+        yield (
+            ("illumination", "voltage_kv"),
+            "is for electrons; X-rays have energy_kev (keV), e.g. `energy_kev: 8.8`",
+        )
+    simulated_probe = beam.path is None and mode != "none"
+    stated_by_file = mode == "file"  # a file that says its calibration may say its energy too
+    several = config.object.slices > 1
+    if (
+        (beam.voltage_kv if electron else beam.energy_kev) is None
+        and (simulated_probe or mode in NEEDS_WAVELENGTH or several)
+        and not stated_by_file
+    ):
+        if electron:
+            yield ("illumination", "voltage_kv"), "required: the acceleration voltage in kV, e.g. `voltage_kv: 80`"
+        else:
+            yield ("illumination", "energy_kev"), "required: the photon energy in keV, e.g. `energy_kev: 8.8`"
+    if beam.convergence_angle_mrad is None and (simulated_probe or mode in NEEDS_ANGLE):
+        yield (
+            ("illumination", "convergence_angle_mrad"),
+            "required: the convergence semi-angle in mrad, e.g. `convergence_angle_mrad: 24.9` "
+            "(or illumination.path with a probe of your own)",
+        )
+
+
+def _calibration_has_its_value(config: Config) -> Problems:
+    mode, value = config.calibration.mode, config.calibration.value
+    if mode not in WITHOUT_VALUE and value is None:
+        yield ("calibration", "value"), f"required with `mode: {mode}`: a number in the unit that the mode names"
+    if mode in WITHOUT_VALUE and value is not None:
+        yield (
+            ("calibration", "value"),
+            f"has no meaning with `mode: {mode}`; `mode: pixel_size_angstrom` takes one",
+        )
+
+
+def _uncalibrated_speaks_in_pixels(config: Config) -> Problems:
+    if config.calibration.mode != "none":
+        return
+    if config.object.slices > 1:
+        yield ("object", "slices"), "several slices need a pixel size, but calibration.mode is none"
+    if config.scan.step_angstrom is not None:
+        yield ("scan", "step_angstrom"), "needs a pixel size, but calibration.mode is none; use step_px"
+    if config.scan.path is not None and config.scan.unit == "angstrom":
+        yield ("scan", "unit"), "angstrom needs a pixel size, but calibration.mode is none; use `unit: px`"
+
+
+def _one_kind_of_positions(config: Config) -> Problems:
+    scan = config.scan
+    steps = [key for key in ("step_angstrom", "step_px") if getattr(scan, key) is not None]
+    if len(steps) > 1:
+        yield ("scan", "step_px"), "given together with step_angstrom; keep one of them"
+    if scan.path is not None and steps:
+        yield ("scan", steps[0]), "has no meaning together with scan.path, which gives the positions; keep one of them"
+
+
+def _keys_have_files(config: Config) -> Problems:
+    for name in ("illumination", "scan"):
+        section = getattr(config, name)
+        if section.key is not None and section.path is None:
+            yield (
+                (name, "path"),
+                f"required: the file that holds {name}.key, e.g. `path: {config.data.path or 'scan.h5'}`",
+            )
+
+
+def _slices_have_thickness(config: Config) -> Problems:
+    thickness, slices = config.object.slice_thickness_angstrom, config.object.slices
+    if slices > 1 and thickness is None:
+        yield (
+            ("object", "slice_thickness_angstrom"),
+            f"required with {slices} slices: their distance in angstrom, e.g. `slice_thickness_angstrom: 2.0`",
+        )
+    if isinstance(thickness, tuple) and len(thickness) != slices - 1:
+        yield (
+            ("object", "slice_thickness_angstrom"),
+            f"{len(thickness)} values, but {slices} slices have {slices - 1} distances between them",
+        )
+
+
+def _modes_have_weights(config: Config) -> Problems:
+    occupancies, modes = config.object.occupancies, config.object.modes
+    if occupancies is not None and len(occupancies) != modes:
+        yield ("object", "occupancies"), f"{len(occupancies)} values, but object.modes is {modes}"
+
+
+def _something_is_minimised(config: Config) -> Problems:
+    losses = config.losses
+    if losses.gaussian is None and losses.poisson is None and losses.pacbed is None:
+        yield ("losses",), "none compares with the data; switch on gaussian, poisson or pacbed, e.g. `gaussian: {}`"
+
+
+def _rates_end_after_start(config: Config) -> Problems:
+    for name in ("object_amplitude", "object_phase", "probe", "shifts", "tilts", "slice_thickness"):
+        rate = getattr(config.optimizer, name)
+        if rate.end is not None and rate.end <= rate.start:
+            yield ("optimizer", name, "end"), f"{rate.end} must be after start, which is {rate.start}"
+
+
+CHECKS: tuple[tuple[tuple[str, ...], Callable[[Config], Problems]], ...] = (
+    (("data", "simulation"), _data_is_named),
+    (("data",), _data_indices),
+    (("illumination", "calibration", "object"), _beam_is_known),
+    (("calibration",), _calibration_has_its_value),
+    (("calibration", "object", "scan"), _uncalibrated_speaks_in_pixels),
+    (("scan",), _one_kind_of_positions),
+    (("illumination", "scan", "data"), _keys_have_files),
+    (("object",), _slices_have_thickness),
+    (("object",), _modes_have_weights),
+    (("losses",), _something_is_minimised),
+    (("optimizer",), _rates_end_after_start),
+)

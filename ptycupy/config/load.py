@@ -1,0 +1,154 @@
+"""From a file or dict to a Config: strict, all problems at once, each with its place."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from ptycupy.config import json_text, problems, toml_text, yaml_text
+from ptycupy.config import overrides as overriding
+from ptycupy.config.base import Section
+from ptycupy.config.checks import contradictions
+from ptycupy.config.nodes import Node, from_python
+from ptycupy.config.schema import Config
+from ptycupy.errors import ConfigError
+
+AnySection = TypeVar("AnySection", bound=Section)
+
+MAX_BYTES = 1_000_000
+FORMATS = {
+    ".yaml": yaml_text.compose,
+    ".yml": yaml_text.compose,
+    "": yaml_text.compose,
+    ".json": json_text.compose,
+    ".toml": toml_text.compose,
+}
+PATHS = (
+    ("data", "path"), ("data", "mask_path"), ("illumination", "path"), ("scan", "path"), ("object", "path"),
+    ("truth", "path"), ("simulation", "atoms", "path"),
+)  # fmt: skip
+BYTE_ORDER_MARKS = (
+    (b"\xff\xfe\x00\x00", "UTF-32"),
+    (b"\x00\x00\xfe\xff", "UTF-32"),
+    (b"\xff\xfe", "UTF-16"),
+    (b"\xfe\xff", "UTF-16"),
+)
+
+
+def load_config(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> Config:
+    """The configuration in a YAML, JSON or TOML file, with `key.path=value` overrides put in.
+
+    Relative paths inside become absolute against the file's folder, output.folder against the current one.
+    Raises ConfigError with one line per problem, `file:line: key: what is wrong and what would be right`.
+    """
+    name = os.fspath(path)
+    suffix = Path(name).suffix.lower()
+    content = _read(name)
+    if suffix not in FORMATS:
+        raise ConfigError(f"{name}: expected a configuration ending in .yaml, .yml, .json or .toml")
+    root = FORMATS[suffix](_text(content, name), name)
+    if root is None or (root.value is None and not root.text):
+        raise ConfigError(f"{name}: the file is empty; `ptycupy new` writes a commented template")
+    if not isinstance(root.value, dict):
+        kind = f"a list of {len(root.value)}" if isinstance(root.value, list) else "a single value"
+        raise ConfigError(f"{root.where}: expected sections such as `data:` at the top level, found {kind}")
+    return _validated(overriding.apply(root, overrides), name, os.path.dirname(os.path.abspath(name)))
+
+
+def from_dict(values: Mapping[str, Any], overrides: Iterable[str] = ()) -> Config:
+    """The configuration in a mapping of sections; relative paths are taken from the current folder."""
+    root = from_python(dict(values))
+    return _validated(overriding.apply(root, overrides), "", os.getcwd())
+
+
+def check(config: Config) -> None:
+    """Raise ConfigError if keys of a Config that was made in Python contradict each other or one is missing."""
+    found = contradictions(config)
+    if found:
+        raise ConfigError("\n".join(problems.lines(found, from_python({}), "")))
+
+
+def _validated(root: Node, name: str, folder: str) -> Config:
+    values = root.plain()
+    found = [(path, f"expected a finite number, found {node.text or node.value}") for path, node in root.not_finite()]
+    broken = {str(path[0]) for path, _ in found}
+    config = None
+    try:
+        config = Config.model_validate(values)
+    except ValidationError as error:
+        located = {path for path, _ in found}
+        words = problems.in_words(error.errors(include_url=False, include_input=False), root)
+        found += [(path, message) for path, message in words if path not in located]
+        broken |= {str(path[0]) for path, _ in found if path}
+        sound = {key: value for key, value in values.items() if key not in broken}
+        config = Config.model_validate(sound)
+    found += contradictions(config, broken)
+    if found:
+        raise ConfigError("\n".join(problems.lines(found, root, name)))
+    return _with_absolute_paths(config, folder)
+
+
+def _with_absolute_paths(config: Config, folder: str) -> Config:
+    for path in PATHS:
+        config = _absolute(config, path, folder)
+    return _absolute(config, ("output", "folder"), os.getcwd())
+
+
+def _absolute(section: AnySection, path: tuple[str, ...], folder: str) -> AnySection:
+    """The section with the file name at `path` made absolute, if there is one."""
+    value = getattr(section, path[0])
+    if value is None:
+        return section
+    if len(path) > 1:
+        new = _absolute(value, path[1:], folder)
+    else:
+        new = os.path.normpath(os.path.join(folder, os.path.expanduser(value)))
+    return section if new == value else section.model_copy(update={path[0]: new})
+
+
+def _read(name: str) -> bytes:
+    try:
+        with open(name, "rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise ConfigError(f"{os.path.abspath(name)}: no such file{_neighbours(name)}") from None
+    except IsADirectoryError:
+        raise ConfigError(f"{os.path.abspath(name)}: is a folder, not a configuration file") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"{name}: cannot be read: {reason}") from None
+    if len(content) > MAX_BYTES:
+        raise ConfigError(f"{name}: larger than {MAX_BYTES:,} bytes; a configuration is a few kilobytes of text")
+    return content
+
+
+def _neighbours(name: str) -> str:
+    try:
+        there = os.listdir(os.path.dirname(os.path.abspath(name)))
+    except OSError:
+        return "; its folder does not exist either"
+    near = difflib.get_close_matches(os.path.basename(name), there, n=3, cutoff=0.5)
+    return f"; did you mean {' or '.join(near)}?" if near else ""
+
+
+def _text(content: bytes, name: str) -> str:
+    """The file as text; ConfigError says what it is instead."""
+    if content.startswith(b"\x89HDF\r\n\x1a\n"):
+        raise ConfigError(f"{name}: an HDF5 file, not a configuration; name it as data.path in one")
+    for mark, encoding in BYTE_ORDER_MARKS:
+        if content.startswith(mark):
+            raise ConfigError(f"{name}: saved as {encoding}; save it as UTF-8")
+    if b"\0" in content:
+        line = content.count(b"\n", 0, content.index(b"\0")) + 1
+        raise ConfigError(f"{name}:{line}: a binary file (or UTF-16 text), not a configuration in UTF-8")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        found = f"byte 0x{content[error.start]:02x}"
+        raise ConfigError(f"{name}:{line}: {found} is not UTF-8; save the file as UTF-8 text") from None

@@ -1,0 +1,213 @@
+"""A configuration and its patterns become a Problem and a first State."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptycupy.data.arrays import read_array
+from ptycupy.data.shapes import require_scan_shape
+from ptycupy.errors import ConfigError
+from ptycupy.experiment import object as first_object
+from ptycupy.experiment import scan
+from ptycupy.experiment.arrays import load_object, load_probe
+from ptycupy.experiment.calibration import Geometry, Known, calibrate
+from ptycupy.experiment.measured import Measured, measure, scan_crop
+from ptycupy.experiment.optics import electron_wavelength, xray_wavelength
+from ptycupy.experiment.probe import aperture_probe, mixed_modes
+from ptycupy.experiment.state import Problem, State
+
+if TYPE_CHECKING:
+    from ptycupy.config import schema
+    from ptycupy.data.source import PatternSource
+
+log = logging.getLogger(__name__)
+
+
+def build(config: schema.Config, source: PatternSource) -> tuple[Problem, State]:
+    """The experiment that `config` describes, on the patterns of `source` (as data.open_source gives them).
+
+    Raises ConfigError, DataError and ResourceError for what is missing, contradictory, unusable or too large.
+    """
+    measured = measure(source, config.data)
+    geometry = _geometry(config, source, measured)
+    positions = scan_positions(config, source, geometry)
+    placement = scan.place(positions, geometry.window, config.object.margin)
+    occupancy = first_object.occupancies(config.object.modes, config.object.occupancies)
+    thickness = first_object.slice_gaps(config.object.slice_thickness_angstrom, config.object.slices)
+    amplitude, phase, corners = _object(config, placement)
+    total = config.illumination.total_intensity or measured.mean_total
+    probe = _probe(config.illumination, geometry, total)
+    scan.warn_of_overlap(positions, source.scan_shape, probe)
+    tilts = np.tile(
+        np.asarray(config.object.tilt_mrad, np.float32), (len(positions) if config.object.tilt_per_position else 1, 1)
+    )
+    log.info(
+        "object %s, window %s px, pixel size %s, %d positions, probe intensity %.4g",
+        amplitude.shape, geometry.window, geometry.pixel_size, len(positions), total,
+    )  # fmt: skip
+    problem = Problem(
+        patterns=measured.source,
+        corners=corners,
+        pixel_size=geometry.pixel_size,
+        wavelength=geometry.wavelength,
+        object_occupancy=occupancy,
+        detector_blur=config.model.detector_blur_px,
+        mask=measured.mask,
+        scan_shape=source.scan_shape,
+        pattern_scale=measured.scale,
+        pattern_weights=measured.weights,
+        propagator=config.model.propagator,
+        anti_aliasing=config.model.anti_aliasing,
+        detector_match=config.model.detector_match,
+    )
+    return problem, State(amplitude, phase, probe, placement.shifts, tilts, thickness)
+
+
+def wavelength(illumination: schema.Illumination, file_energy_kev: float | None) -> float | None:
+    """Wavelength in angstrom from the configuration, else from the file's energy; None where neither says it."""
+    electrons = illumination.kind == "electron"
+    given, other = (
+        (illumination.voltage_kv, illumination.energy_kev)
+        if electrons
+        else (illumination.energy_kev, illumination.voltage_kv)
+    )
+    if given is None and other is not None:
+        right, wrong = ("voltage_kv", "energy_kev") if electrons else ("energy_kev", "voltage_kv")
+        raise ConfigError(f"illumination.{wrong}: kind {illumination.kind} takes {right} instead")
+    energy = file_energy_kev if given is None else given
+    if energy is None:
+        return None
+    return electron_wavelength(energy) if electrons else xray_wavelength(energy)
+
+
+def scan_positions(config: schema.Config, source: PatternSource, geometry: Geometry) -> NDArray[np.float64]:
+    """Positions [N, 2] (y, x) in px of the model, any origin: raster or given, oriented, distorted, jittered."""
+    section, count = config.scan, source.shape[0]
+    if section.path is None:
+        shape = require_scan_shape(source)
+        positions = scan.raster(shape, _step_px(section, source, geometry))
+    else:
+        values = read_array(section.path, section.key)
+        if values.ndim == 3:
+            values = values.reshape(-1, values.shape[-1])
+        positions = scan.checked_positions(_cropped(values, source), count, f"scan.path: {section.path}")
+        if section.unit == "angstrom":
+            positions = positions / _pixel_size(geometry, "scan.unit: angstrom")
+    positions = scan.orient(positions, source.scan_shape, section.reverse_slow, section.reverse_fast, section.swap_axes)
+    affine = section.affine
+    matrix = scan.affine_matrix(affine.scale, affine.asymmetry, affine.rotation_degrees, affine.shear_degrees)
+    positions = scan.distort(positions, matrix)
+    return scan.jitter(positions, section.jitter_px, config.reconstruction.seed)
+
+
+def _geometry(config: schema.Config, source: PatternSource, measured: Measured) -> Geometry:
+    stated, illumination = source.calibration, config.illumination
+    _, ky, kx = source.shape
+    file_wavelength = None
+    if stated.energy_kev is not None:
+        electrons = illumination.kind == "electron"
+        file_wavelength = electron_wavelength(stated.energy_kev) if electrons else xray_wavelength(stated.energy_kev)
+    known = Known(
+        raw_detector=measured.raw_detector,
+        detector=(ky, kx),
+        wavelength=wavelength(illumination, stated.energy_kev),
+        convergence_angle=illumination.convergence_angle_mrad,
+        mean_pattern=measured.mean_pattern,
+        file_dk=stated.dk_inverse_angstrom,
+        file_wavelength=file_wavelength,
+    )
+    geometry = calibrate(config.calibration, known, config.model.window_shape, config.model.detector_match)
+    if config.object.slices > 1:
+        _pixel_size(geometry, f"object.slices: {config.object.slices}")
+        if geometry.wavelength is None:
+            raise ConfigError(
+                f"object.slices: {config.object.slices} slices need the wavelength: give illumination.voltage_kv "
+                "(or energy_kev for X-rays), for example 80.0"
+            )
+    return geometry
+
+
+def _pixel_size(geometry: Geometry, reason: str) -> tuple[float, float]:
+    if geometry.pixel_size is None:
+        raise ConfigError(f"{reason} needs a pixel size, but calibration.mode is none; choose another mode")
+    return geometry.pixel_size
+
+
+def _step_px(section: schema.Scan, source: PatternSource, geometry: Geometry) -> tuple[float, float]:
+    if section.step_px is not None:
+        if section.step_angstrom is not None:
+            raise ConfigError("scan.step_px and scan.step_angstrom are both given; keep one")
+        return _pair(section.step_px)
+    step = section.step_angstrom or source.calibration.scan_step_angstrom
+    if step is None:
+        raise ConfigError(
+            "scan.step_angstrom: missing, and the data file does not state it; give it (for example 0.43), "
+            "or step_px, or positions by scan.path"
+        )
+    size, (slow, fast) = _pixel_size(geometry, "scan.step_angstrom"), _pair(step)
+    return slow / size[0], fast / size[1]
+
+
+def _pair(value: float | tuple[float, float]) -> tuple[float, float]:
+    return value if isinstance(value, tuple) else (value, value)
+
+
+def _cropped(values: NDArray[Any], source: PatternSource) -> NDArray[Any]:
+    """Given positions of the uncropped scan, cropped as the patterns were; others as they are."""
+    crop = scan_crop(source)
+    if crop is None or crop.base.scan_shape is None or values.ndim != 2 or len(values) != crop.base.shape[0]:
+        return values
+    grid = values.reshape(*crop.base.scan_shape, values.shape[1])
+    return grid[slice(*crop.rows), slice(*crop.columns)].reshape(-1, values.shape[1])
+
+
+def _probe(illumination: schema.Illumination, geometry: Geometry, total: float) -> NDArray[np.complex64]:
+    """Probe (mode, y, x) with this total intensity: loaded, or simulated from its aperture."""
+    if illumination.path is not None:
+        probe = load_probe(illumination.path, illumination.key, geometry.window)
+    else:
+        probe = _simulated(illumination, geometry)
+    probe = mixed_modes(probe, illumination.modes, illumination.mode_power)
+    scaled: NDArray[np.complex64] = (probe * np.sqrt(total / np.sum(np.abs(probe) ** 2))).astype(np.complex64)
+    return scaled
+
+
+def _simulated(illumination: schema.Illumination, geometry: Geometry) -> NDArray[np.complex128]:
+    energy = "voltage_kv" if illumination.kind == "electron" else "energy_kev"
+    if illumination.convergence_angle_mrad is None or geometry.wavelength is None:
+        missing = energy if illumination.convergence_angle_mrad is not None else "convergence_angle_mrad"
+        raise ConfigError(
+            f"illumination.{missing}: missing; a simulated probe needs {energy} (for example 80.0) and "
+            "convergence_angle_mrad (for example 24.9), a measured one illumination.path"
+        )
+    return aperture_probe(
+        geometry.wavelength,
+        illumination.convergence_angle_mrad,
+        geometry.window,
+        _pixel_size(geometry, "a simulated probe"),
+        illumination.aberrations,
+    )
+
+
+def _object(
+    config: schema.Config, placement: scan.Placement
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int32]]:
+    """Amplitude and phase (omode, z, y, x), and the corners on their canvas."""
+    modes, slices, seed = config.object.modes, config.object.slices, config.reconstruction.seed
+    if config.object.path is None:
+        first_object.require_memory((modes, slices, *placement.canvas))
+        return *first_object.vacuum((modes, slices, *placement.canvas), seed), placement.corners
+    amplitude, phase = first_object.with_modes(*load_object(config.object.path, slices), modes, seed)
+    # The middles of the given object and of the canvas coincide; the larger of the two holds both.
+    y, x = (max(sizes) for sizes in zip(placement.canvas, amplitude.shape[-2:], strict=True))
+    first_object.require_memory((modes, slices, y, x))
+    moved = np.array([y // 2 - placement.canvas[0] // 2, x // 2 - placement.canvas[1] // 2], np.int32)
+    return (
+        first_object.grown(amplitude, (y, x), 1.0),
+        first_object.grown(phase, (y, x), 0.0),
+        placement.corners + moved,
+    )

@@ -1,0 +1,61 @@
+"""What all figures share: a Figure without pyplot (so without global state), images in real units, robust limits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptycupy.outputs.scalebar import add_scalebar
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
+
+DPI = 130
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure of this size in inches, drawn by Agg."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def robust_limits(values: NDArray[Any]) -> tuple[float, float]:
+    """0.1 and 99.9 % percentile of the finite values, never equal."""
+    finite = values[np.isfinite(values)]
+    if finite.size == 0:
+        return 0.0, 1.0
+    low, high = (float(limit) for limit in np.percentile(finite, (0.1, 99.9)))
+    return (low, high) if high > low else (low - 0.5, low + 0.5)
+
+
+def show_image(
+    axes: Axes,
+    image: NDArray[Any],
+    step: tuple[float, float] = (1.0, 1.0),
+    unit: str | None = None,
+    limits: tuple[float, float] | None = None,
+    cmap: str = "gray",
+) -> AxesImage:
+    """An image [y, x] (or RGB) in true proportions, without ticks, with a scale bar where a unit is given."""
+    height, width = image.shape[0] * step[0], image.shape[1] * step[1]
+    low, high = limits or robust_limits(image)
+    shown = axes.imshow(image, cmap=cmap, vmin=low, vmax=high, extent=(0, width, height, 0), interpolation="nearest")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    if unit is not None:
+        add_scalebar(axes, width, unit)
+    return shown
+
+
+def figure_size(height: float, width: float, longest: float = 6.0) -> tuple[float, float]:
+    """Inches (height, width) of the panel for an image of these proportions, neither thinner than 1 to 4."""
+    ratio = min(max(height / width, 0.25), 4.0)
+    return (longest, longest / ratio) if ratio > 1 else (longest * ratio, longest)

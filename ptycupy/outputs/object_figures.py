@@ -1,0 +1,125 @@
+"""Pictures of the object: phase summed and per slice, amplitude, Fourier transform of the phase."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptycupy.outputs.canvas import figure_size, new_figure, robust_limits, show_image
+from ptycupy.outputs.region import mean_mode, shown_region, steps
+from ptycupy.outputs.scalebar import round_length
+from ptycupy.storage.layouts import slice_depths
+from ptycupy.storage.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MOST_SLICES = 25
+
+
+def phase_sum_figure(snapshot: Snapshot) -> Figure:
+    """The phase summed over slices, rad, within the field of view."""
+    return _one_image(snapshot, phase_sum(snapshot), f"phase{_over_slices(snapshot, 'sum')}", "rad")
+
+
+def amplitude_figure(snapshot: Snapshot) -> Figure:
+    """The amplitude multiplied over slices, within the field of view."""
+    image = mean_mode(snapshot, snapshot.state.object_amplitude).prod(axis=0)[shown_region(snapshot)]
+    return _one_image(snapshot, image, f"amplitude{_over_slices(snapshot, 'product')}", "")
+
+
+def phase_slices_figure(snapshot: Snapshot) -> Figure:
+    """Every slice's phase on one colour scale; of more than 25 slices, 25 evenly spaced ones."""
+    rows_shown, columns_shown = shown_region(snapshot)
+    stack = mean_mode(snapshot, snapshot.state.object_phase)[:, rows_shown, columns_shown]
+    depths, (step, unit) = slice_depths(snapshot), steps(snapshot)
+    chosen = np.unique(np.linspace(0, len(stack) - 1, min(len(stack), MOST_SLICES)).round().astype(int))
+    columns = math.ceil(math.sqrt(len(chosen)))
+    rows = math.ceil(len(chosen) / columns)
+    height, width = figure_size(stack.shape[1] * step[0], stack.shape[2] * step[1], 9.0 / columns)
+    figure = new_figure(width * columns + 1.2, (height + 0.2) * rows + (0.3 if len(chosen) < len(stack) else 0))
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    limits = robust_limits(stack[chosen])
+    for axes, index in zip(panels, chosen, strict=False):
+        shown = show_image(axes, stack[index], step, unit if index == 0 else None, limits)
+        depth = f", z = {depths[index]:.4g} Å" if snapshot.pixel_size else ""
+        axes.set_title(f"slice {index + 1}{depth}", fontsize=8)
+    for axes in panels[len(chosen) :]:
+        axes.set_axis_off()
+    figure.colorbar(shown, ax=list(panels), label="phase (rad)", shrink=0.8, pad=0.015)
+    if len(chosen) < len(stack):
+        figure.suptitle(f"{len(chosen)} of {len(stack)} slices", fontsize=10)
+    return figure
+
+
+def phase_fft_figure(snapshot: Snapshot) -> Figure:
+    """log10 of the windowed Fourier transform of the summed phase, with rings at round spacings."""
+    image = phase_sum(snapshot)
+    step, unit = steps(snapshot)
+    spectrum = windowed_spectrum(image)
+    edge_y, edge_x = 0.5 / step[0], 0.5 / step[1]
+    figure = new_figure(6.6, 6.0)
+    axes = figure.subplots()
+    decibels = np.log10(np.maximum(spectrum, spectrum.max(initial=1e-30) * 1e-12))
+    limits = (float(np.percentile(decibels, 20)), float(np.percentile(decibels, 99.95)))
+    extent = (-edge_x, edge_x, edge_y, -edge_y)
+    shown = axes.imshow(decibels, cmap="inferno", vmin=limits[0], vmax=limits[1], extent=extent)
+    _rings(axes, min(edge_y, edge_x), unit)
+    axes.set_xlabel(f"spatial frequency (1/{unit})")
+    axes.set_ylabel(f"spatial frequency (1/{unit})")
+    axes.set_title("Fourier transform of the phase (Hann window)", fontsize=10)
+    figure.colorbar(shown, ax=axes, label="log10 magnitude", shrink=0.8)
+    return figure
+
+
+def phase_sum(snapshot: Snapshot) -> NDArray[Any]:
+    """The phase [y, x] in rad summed over slices, occupancy-weighted over modes, in the field of view."""
+    image: NDArray[Any] = mean_mode(snapshot, snapshot.state.object_phase).sum(axis=0)[shown_region(snapshot)]
+    return image
+
+
+def windowed_spectrum(image: NDArray[Any]) -> NDArray[np.float64]:
+    """|FFT| [ky, kx] of an image under a Hann window after its mean plane is removed, zero frequency at n//2."""
+    from scipy import fft
+
+    rows, columns = (np.linspace(-1, 1, n) for n in image.shape)
+    plane = np.stack([np.ones(image.shape), *np.meshgrid(rows, columns, indexing="ij")]).reshape(3, -1)
+    coefficients = np.linalg.lstsq(plane.T, image.ravel().astype(np.float64), rcond=None)[0]
+    flat = image - (coefficients @ plane).reshape(image.shape)
+    window = np.outer(*(np.hanning(n + 2)[1:-1] for n in image.shape))
+    spectrum: NDArray[np.float64] = np.abs(fft.fftshift(fft.fft2(flat * window)))
+    return spectrum
+
+
+def _rings(axes: Axes, edge: float, unit: str) -> None:
+    """Dashed circles at three round frequencies, labelled with the distance d that they stand for."""
+    from matplotlib.patches import Circle
+
+    box = {"facecolor": "black", "alpha": 0.5, "edgecolor": "none", "boxstyle": "round,pad=0.1"}
+    step = round_length(edge)  # at most 30 % of the edge, so that three of them fit
+    for frequency in (step, 2 * step, 3 * step):
+        axes.add_patch(Circle((0, 0), frequency, fill=False, color="white", lw=0.7, ls="--", alpha=0.7))
+        corner = frequency * math.sqrt(0.5)
+        text = f"{1 / frequency:.3g} {unit}"
+        axes.text(corner, -corner, text, color="white", fontsize=8, ha="center", va="center", bbox=box)
+
+
+def _one_image(snapshot: Snapshot, image: NDArray[Any], title: str, unit_of_values: str) -> Figure:
+    step, unit = steps(snapshot)
+    height, width = figure_size(image.shape[0] * step[0], image.shape[1] * step[1])
+    figure = new_figure(width + 1.1, height + 0.4)
+    axes = figure.subplots()
+    shown = show_image(axes, image, step, unit)
+    axes.set_title(title, fontsize=10)
+    figure.colorbar(shown, ax=axes, label=unit_of_values, shrink=0.9, pad=0.02)
+    return figure
+
+
+def _over_slices(snapshot: Snapshot, operation: str) -> str:
+    modes, slices = snapshot.state.object_phase.shape[:2]
+    text = f", {operation} of {slices} slices" if slices > 1 else ""
+    return text + (f", mean of {modes} object modes" if modes > 1 else "")

@@ -1,0 +1,31 @@
+"""From configuration sections to the Settings of an engine."""
+
+from __future__ import annotations
+
+from ptycupy.config.schema import Config
+from ptycupy.experiment.state import FIELDS
+from ptycupy.update.optimizers import make_optimizer
+from ptycupy.update.settings import Active, Constraint, Settings
+
+
+def settings_from(config: Config) -> Settings:
+    """The Settings that losses, optimizer, constraints and reconstruction describe."""
+    loop, optimizer = config.reconstruction, config.optimizer
+    rates = {name: getattr(optimizer, name) for name in FIELDS}
+    terms = {name: getattr(config.losses, name) for name in type(config.losses).model_fields}
+    return Settings(
+        losses={name: term.model_dump() for name, term in terms.items() if term is not None},
+        optimizer=make_optimizer(optimizer.name, **optimizer.options),
+        learning_rates={name: rate.learning_rate for name, rate in rates.items() if rate.learning_rate > 0},
+        windows={name: Active(start=rate.start, end=rate.end) for name, rate in rates.items()},
+        constraints=tuple(
+            Constraint(c.name, start=c.start, step=c.step, end=c.end, **(c.model_extra or {}))
+            for c in config.constraints
+        ),
+        batch_size=loop.batch_size,
+        grouping=loop.grouping,
+        seed=loop.seed,
+        gradient_accumulation=loop.gradient_accumulation,
+        sub_batch=loop.sub_batch,
+        on_divergence=loop.on_divergence,
+    )

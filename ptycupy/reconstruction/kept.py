@@ -1,0 +1,61 @@
+"""A copy on the device of everything that an iteration changes, to go back to when the loss diverges."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ptycupy.backends.interface import Array, Backend
+from ptycupy.model.parameters import Parameters
+from ptycupy.storage.snapshot import History
+from ptycupy.update.optimizers import Moments
+
+if TYPE_CHECKING:
+    from ptycupy.reconstruction.engine import Engine
+
+
+@dataclass(frozen=True)
+class Kept:
+    """An engine as it was at the start of an iteration."""
+
+    parameters: Parameters
+    corners: Array
+    moments: dict[str, Moments]
+    history: History
+    generator: dict[str, Any]
+    iteration: int
+
+    @classmethod
+    def of(cls, engine: Engine) -> Kept:
+        backend = engine.backend
+        return cls(
+            parameters=Parameters(**{name: _copy(backend, array) for name, array in engine.parameters.items()}),
+            corners=_copy(backend, engine.experiment.corners),
+            moments={n: _copy_moments(backend, m) for n, m in engine.moments.items()},
+            history=copy.deepcopy(engine.history),
+            generator=copy.deepcopy(dict(engine.generator.bit_generator.state)),
+            iteration=engine.iteration,
+        )
+
+    def put_back(self, engine: Engine) -> None:
+        """The engine gets copies, so that this can be put back once more."""
+        again = {name: _copy(engine.backend, array) for name, array in self.parameters.items()}
+        engine.parameters = Parameters(**again)
+        engine.experiment.corners = _copy(engine.backend, self.corners)
+        engine.moments = {n: _copy_moments(engine.backend, m) for n, m in self.moments.items()}
+        engine.history = copy.deepcopy(self.history)
+        engine.generator.bit_generator.state = copy.deepcopy(self.generator)
+        engine.iteration = self.iteration
+        engine.batch_losses = []
+        engine.kept = []
+
+
+def _copy(backend: Backend, array: Array) -> Array:
+    other = backend.zeros(array.shape, array.dtype)
+    backend.copy(other, array)
+    return other
+
+
+def _copy_moments(backend: Backend, moments: Moments) -> Moments:
+    return Moments(_copy(backend, moments.first), _copy(backend, moments.second), moments.step)

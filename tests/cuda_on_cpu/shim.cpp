@@ -1,0 +1,113 @@
+// The scheduler behind shim.hpp: one fiber per CUDA thread for kernels with barriers, plain loops for the others.
+#include "shim.hpp"
+
+#include <ucontext.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <vector>
+
+Index threadIdx, blockIdx;
+
+namespace {
+
+constexpr std::size_t STACK_BYTES = 64 * 1024;
+
+struct Fiber {
+    ucontext_t context;
+    std::unique_ptr<char[]> stack{new char[STACK_BYTES]};
+    int barriers;  // passed so far
+    bool finished;
+};
+
+std::vector<std::unique_ptr<Fiber>> fibers;
+std::map<std::pair<std::size_t, std::size_t>, std::vector<char>> shared_arrays;
+ucontext_t scheduler;
+Fiber* running = nullptr;
+void (*entry)(void**) = nullptr;
+void** entry_arguments = nullptr;
+
+[[noreturn]] void fail(const char* message) {
+    std::fprintf(stderr, "cuda_on_cpu: %s (block %u, thread %u)\n", message, blockIdx.x, threadIdx.x);
+    std::abort();
+}
+
+void fiber_main() {
+    entry(entry_arguments);
+    running->finished = true;
+}
+
+unsigned place_in(int schedule, unsigned i, unsigned count) {
+    if (schedule == 0) return i;
+    if (schedule == 1) return count - 1 - i;
+    unsigned half = (count + 1) / 2;  // 0, 2, 4, ..., 1, 3, 5, ...
+    return i < half ? 2 * i : 2 * (i - half) + 1;
+}
+
+void run_with_barriers(unsigned block, int schedule) {
+    while (fibers.size() < block) fibers.push_back(std::make_unique<Fiber>());
+    for (unsigned t = 0; t < block; ++t) {
+        Fiber& fiber = *fibers[t];
+        getcontext(&fiber.context);
+        fiber.context.uc_stack.ss_sp = fiber.stack.get();
+        fiber.context.uc_stack.ss_size = STACK_BYTES;
+        fiber.context.uc_link = &scheduler;
+        fiber.barriers = 0;
+        fiber.finished = false;
+        makecontext(&fiber.context, fiber_main, 0);
+    }
+    for (unsigned unfinished = block; unfinished > 0;) {
+        int furthest = -1;
+        for (unsigned i = 0; i < block; ++i) {
+            threadIdx.x = place_in(schedule, i, block);
+            Fiber& fiber = *fibers[threadIdx.x];
+            if (fiber.finished) continue;
+            running = &fiber;
+            swapcontext(&scheduler, &fiber.context);
+            if (fiber.finished) {
+                --unfinished;
+                continue;
+            }
+            if (furthest >= 0 && fiber.barriers != furthest) fail("threads wait at different barriers");
+            furthest = fiber.barriers;
+        }
+        // A thread that has left cannot arrive at the barrier where others of its block wait.
+        if (unfinished > 0 && unfinished < block) fail("divergent barrier: some threads left the kernel before it");
+    }
+    running = nullptr;
+}
+
+}  // namespace
+
+void shim_barrier() {
+    if (!running) fail("barrier in a kernel that was taken for one without");
+    Fiber* self = running;
+    ++self->barriers;
+    swapcontext(&self->context, &scheduler);
+}
+
+void* shim_shared(std::size_t key, std::size_t bytes) {
+    std::vector<char>& memory = shared_arrays[{key, bytes}];
+    if (memory.empty()) memory.assign(bytes, char(0xff));
+    return memory.data();
+}
+
+void shim_run(void (*thread)(void**), void** arguments, unsigned grid, unsigned block, int schedule, bool barriers) {
+    entry = thread;
+    entry_arguments = arguments;
+    for (unsigned b = 0; b < grid; ++b) {
+        blockIdx.x = place_in(schedule, b, grid);
+        for (auto& array : shared_arrays) std::memset(array.second.data(), 0xff, array.second.size());
+        if (barriers) {
+            run_with_barriers(block, schedule);
+            continue;
+        }
+        for (unsigned t = 0; t < block; ++t) {
+            threadIdx.x = place_in(schedule, t, block);
+            thread(arguments);
+        }
+    }
+}

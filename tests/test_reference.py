@@ -1,0 +1,172 @@
+"""PtyRAD 1.0.0's own numbers (tests/files/ptyrad_reference.h5, torch CPU float32) through the public surface.
+
+Tolerances are what a right float32 implementation meets: patterns 3e-5 of the maximum, losses 3e-5 relative,
+gradients 5e-4 of their norm (thickness 2e-2: PtyRAD's carrier phase costs it digits), constraints 1e-3, probes 1e-4
+and modes 1e-3, the trajectory's loss curve 1e-4.
+"""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+import ptycupy
+
+FILE = Path(__file__).parent / "files" / "ptyrad_reference.h5"
+TERMS = {
+    "loss_single": "gaussian",
+    "loss_poissn": "poisson",
+    "loss_pacbed": "pacbed",
+    "loss_sparse": "sparsity",
+    "loss_simlar": "similarity",
+}
+KEYS = {"dp_pow": "power", "ln_order": "order", "weight": "weight", "eps": "eps", "blur_std": "blur"}
+FIELDS = {
+    "obja": "object_amplitude",
+    "objp": "object_phase",
+    "probe": "probe",
+    "probe_pos_shifts": "shifts",
+    "obj_tilts": "tilts",
+    "slice_thickness": "slice_thickness",
+}
+CONSTRAINTS = {
+    "ortho_pmode": "orthogonal_probe",
+    "fix_probe_int": "fixed_probe_intensity",
+    "obj_rblur": "lateral_blur",
+    "obj_zblur": "depth_blur",
+    "obja_thresh": "amplitude_threshold",
+    "objp_postiv": "positive_phase",
+    "pos_recenter": "position_recentring",
+}
+
+
+def scene(group, **more):
+    i = {name: data[()] for name, data in group["in"].items()}
+    problem = ptycupy.Problem(
+        i["measurements"],
+        i["crop_pos"],
+        float(i["dx"]),
+        float(i["lambd"]),
+        object_occupancy=i["omode_occu"],
+        detector_blur=float(group.attrs.get("detector_blur_std_px", 0.0)),
+        **more,
+    )
+    state = ptycupy.State(
+        np.abs(i["obj"]).astype("f4"),
+        np.angle(i["obj"]).astype("f4"),
+        i.get("probe_before", i["probe"]),
+        i["probe_pos_shifts"],
+        i["obj_tilts"],
+        i["slice_thickness"],
+    )
+    return problem, state, i
+
+
+def terms(spec):
+    return {TERMS[k]: {KEYS[a]: b for a, b in v.items() if a in KEYS} for k, v in spec.items()}
+
+
+with h5py.File(FILE) as f:
+    CASES = list(f["forward"])
+    LOSSES = [(case, name) for case in CASES for name in f["forward"][case]["loss"]]
+    PROBES = list(f["probe"])
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_patterns(case):
+    with h5py.File(FILE) as f:
+        group = f["forward"][case]
+        problem, state, i = scene(group)
+        expected = group["dp"][()]
+    found = ptycupy.forward(problem, state, i["indices"], backend="cpu")
+    assert np.abs(found - expected).max() < 3e-5 * expected.max()
+
+
+@pytest.mark.parametrize(("case", "name"), LOSSES)
+def test_losses_and_gradients(case, name):
+    with h5py.File(FILE) as f:
+        group = f["forward"][case]
+        problem, state, i = scene(group)
+        entry = group["loss"][name]
+        losses = terms(ast.literal_eval(entry.attrs["spec"]))
+        expected = {k: g[()] for k, g in entry["grad"].items()}
+        total = entry.attrs["total"]
+    loss, gradients = ptycupy.loss_and_gradients(problem, state, i["indices"], losses, backend="cpu")
+    assert loss.total == pytest.approx(total, rel=3e-5)
+    for key, wanted in expected.items():
+        found = np.asarray(getattr(gradients, FIELDS[key])).reshape(wanted.shape)
+        tolerance = 2e-2 if key == "slice_thickness" else 5e-4
+        assert np.linalg.norm(found - wanted) <= tolerance * np.linalg.norm(wanted), key
+
+
+@pytest.mark.parametrize("name", CONSTRAINTS)
+def test_constraints(name):
+    with h5py.File(FILE) as f:
+        group = f["constraint"][name]
+        problem, state, i = scene(group, scan_shape=tuple(int(n) for n in group.attrs["scan_shape"]))
+        spec = ast.literal_eval(group.attrs["spec"])
+        expected = {k: g[()] for k, g in group["out"].items()}
+    if name == "fix_probe_int":
+        spec["target"] = float((np.abs(i["probe"].astype("c16")) ** 2).sum())
+    new = ptycupy.apply_constraint(CONSTRAINTS[name], problem, state, backend="cpu", **spec)
+    for key, wanted in expected.items():
+        found = np.asarray(getattr(new, FIELDS[key]))
+        if key == "probe" and name == "ortho_pmode":  # a mode's phase is free
+            found, wanted = np.abs(found), np.abs(wanted)
+        assert np.linalg.norm(found - wanted) <= 1e-3 * np.linalg.norm(wanted) + 1e-12, key
+
+
+@pytest.mark.parametrize("name", PROBES)
+def test_simulated_probes(name):
+    with h5py.File(FILE) as f:
+        group = f["probe"][name]
+        a = group.attrs
+        settings = (float(a["kv"]), float(a["conv_angle_mrad"]), (int(a["npix"]),) * 2, float(a["dx"]))
+        aberrations = ast.literal_eval(a["aberrations"])
+        expected = group["probe"][()]
+        mixed = group["mixed"][()] if "mixed" in group else None
+    found = ptycupy.make_probe(*settings, aberrations=aberrations)
+    assert np.linalg.norm(found - expected) < 1e-4 * np.linalg.norm(expected)
+    if mixed is not None:
+        found = ptycupy.make_probe(*settings, aberrations=aberrations, modes=6, mode_power=0.02)
+        assert np.linalg.norm(np.abs(found) - np.abs(mixed)) < 1e-3 * np.linalg.norm(mixed)
+
+
+def test_adam_trajectory_with_constraints():
+    """Ten iterations of four batches, all six parameters: each loss to 1e-4, the parameters to 2e-4 of their norm."""
+    with h5py.File(FILE) as f:
+        group = f["trajectory"]["adam_all_parameters"]
+        problem, state, i = scene(group)
+        expected = {k: g[()] for k, g in group["out"].items()}
+    settings = ptycupy.Settings(
+        {"gaussian": {}, "sparsity": {}},
+        learning_rates={
+            "object_amplitude": 5e-4,
+            "object_phase": 5e-4,
+            "probe": 1e-4,
+            "shifts": 5e-4,
+            "tilts": 1e-2,
+            "slice_thickness": 1e-3,
+        },
+    )
+    engine = ptycupy.Engine(problem, state, settings, backend="cpu")
+    constraints = [
+        ("orthogonal_probe", {}),
+        ("fixed_probe_intensity", {"target": float((np.abs(i["probe"].astype("c16")) ** 2).sum())}),
+        ("depth_blur", {"std": 1.0}),
+        ("amplitude_threshold", {"thresh": (0.96, 1.04)}),
+        ("positive_phase", {}),
+    ]
+    for row in expected["losses"]:
+        for batch, wanted in zip(i["batches"], row, strict=True):
+            assert engine.step(batch).total == pytest.approx(wanted, rel=1e-4)
+        for name, parameters in constraints:
+            engine.constrain(name, **parameters)
+    final = engine.state
+    for key, field in FIELDS.items():
+        found, wanted = np.abs(np.asarray(getattr(final, field))), np.abs(expected[key])
+        assert np.linalg.norm(found - wanted) <= 2e-4 * np.linalg.norm(wanted), key

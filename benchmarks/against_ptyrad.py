@@ -32,7 +32,7 @@ def own_turn(job: dict[str, Any]) -> dict[str, Any]:
     from ptycupy.config import from_dict
     from ptycupy.data import open_source
     from ptycupy.experiment import build
-    from ptycupy.reconstruction.from_config import settings_of
+    from ptycupy.reconstruction.configured import settings_from
 
     config = from_dict(
         {
@@ -54,7 +54,7 @@ def own_turn(job: dict[str, Any]) -> dict[str, Any]:
         }
     )
     problem, state = build(config, open_source(config.data))
-    engine = ptycupy.Engine(problem, state, settings_of(config), backend="cpu")
+    engine = ptycupy.Engine(problem, state, settings_from(config), backend="cpu")
     engine.run(job["iterations"])
     return {"seconds": engine.history.seconds, "loss": engine.history.total}
 

@@ -14,6 +14,7 @@ import time
 
 def parameters(data: str, modes: int, slices: int, batch: int, iterations: int, folder: str) -> dict:
     """PtyRAD parameters for the WSe2 set with the settings of configs/multislice_wse2.yaml."""
+
     def always(**more):
         return {"start_iter": 1, "step": 1, "end_iter": None, **more}
 

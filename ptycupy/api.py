@@ -14,10 +14,14 @@ import numpy as np
 
 from ptycupy import backends, data, experiment
 from ptycupy import config as configuration
+from ptycupy.analysis import Comparison, compare_with_truth
 from ptycupy.config.schema import Config, Truth
 from ptycupy.errors import ConfigError, DataError, DivergenceError, PtycupyError
 from ptycupy.experiment.state import Problem, State
-from ptycupy.outputs import write_outputs
+from ptycupy.outputs import PatternPair, write_outputs
+from ptycupy.outputs.region import mean_mode
+from ptycupy.outputs.write import write_figures
+from ptycupy.reconstruction.callbacks import Quiet
 from ptycupy.reconstruction.checkpoint import Checkpoints, list_checkpoints, load_newest
 from ptycupy.reconstruction.configured import settings_from
 from ptycupy.reconstruction.engine import Callback, Engine
@@ -121,13 +125,15 @@ def _settle(
 ) -> tuple[Config, str]:
     """The Config with everything put in, and a label for its run."""
     label = "run"
-    if isinstance(config, (str, Path)):
+    if isinstance(config, Config):
+        if overrides:
+            raise ConfigError("overrides: only for a file or dict; a Config has model_copy(update=...)")
+        settled = config
+    elif isinstance(config, (str, Path)):
         label = Path(config).stem
         settled = configuration.load_config(config, overrides)
     else:
-        if overrides:
-            raise ConfigError("overrides: only for a configuration file; change the dict or Config itself instead")
-        settled = config if isinstance(config, Config) else configuration.from_dict(dict(config))
+        settled = configuration.from_dict(config, overrides)
     if backend is not None:
         settled = settled.model_copy(update={"backend": settled.backend.model_copy(update={"device": backend})})
     return settled, label
@@ -174,7 +180,7 @@ def _prepare(config: Config, folder: RunFolder, resume: bool) -> Engine:
 
 
 def _with_simulation(config: Config, folder: RunFolder, resume: bool) -> Config:
-    """The configuration as it is, or with the data set that its `simulation` section makes, where no data are named."""
+    """The configuration, with the data set that its `simulation` section makes where it names no data."""
     if config.simulation is None or config.data.path is not None:
         return config
     path = folder.path / SIMULATED
@@ -205,6 +211,8 @@ def _iterate(engine: Engine, config: Config, folder: RunFolder, callbacks: Seque
     loop = config.reconstruction
     checkpoints = Checkpoints(folder.path, loop.checkpoint_every, configuration.dump(config))
     watchers: list[Callback] = [*callbacks, IterationLog(loop.iterations, bar=bar), checkpoints]
+    if config.output.figures_every is not None:
+        watchers.append(_Figures(folder.path, config.output.figures_every))
     with contextlib.ExitStack() as stack:
         if bar:
             watchers.append(stack.enter_context(ProgressBar(loop.iterations, engine.iteration)))
@@ -221,7 +229,74 @@ def _finish(engine: Engine, config: Config, folder: RunFolder, signals: StopOnSi
     if signals.exit_code is not None:
         logger.warning("stopped in iteration %d; saved %s, --resume goes on", engine.iteration + 1, folder.result)
         return Result(snapshot, folder.path, {}, signals.exit_code)
-    write_outputs(folder.path, snapshot)
+    write_outputs(folder.path, snapshot, _pattern_pair(engine), engine.initial_positions)
     scores: dict[str, float] = {}
+    truth = _with_simulation(config, folder, resume=True).truth
+    if truth is not None:
+        try:
+            found = score(snapshot, truth)
+        except DataError as error:
+            logger.warning("not compared with the truth: %s", error)
+        else:
+            scores = {"correlation": found.correlation, "ssim": found.ssim}
+            logger.info("against the truth: correlation %.4f, SSIM %.4f", found.correlation, found.ssim)
     logger.info("finished %d iterations: %s", engine.iteration, folder.result)
     return Result(snapshot, folder.path, scores)
+
+
+def score(snapshot: Snapshot, truth: Truth) -> Comparison:
+    """The phase summed over slices, in the scanned field, against a truth; see `analysis.compare_with_truth`.
+
+    Raises DataError where the truth does not say what is needed or does not fit.
+    """
+    if snapshot.pixel_size is None:
+        raise DataError("the reconstruction has no pixel size")
+    stated = data.read_attributes(truth.path, truth.key)
+    pixel_size = truth.pixel_size_angstrom or stated.numbers("px_A")
+    origin = truth.scan_origin_angstrom or stated.numbers("scan_origin_A")
+    if pixel_size is None or origin is None:
+        raise DataError(
+            f"{truth.path}: {truth.key}: truth.pixel_size_angstrom and truth.scan_origin_angstrom are needed,"
+            " or the attributes px_A and scan_origin_A"
+        )
+    phase = data.read_array(truth.path, truth.key)
+    positions = snapshot.initial_positions
+    middle = (positions.min(axis=0) + positions.max(axis=0)) / 2 - positions[0]  # px from the first one
+    centre = np.broadcast_to(origin, (2,)) + middle * snapshot.pixel_size
+    return compare_with_truth(
+        mean_mode(snapshot, snapshot.state.object_phase).sum(axis=0)[snapshot.field_of_view()],
+        snapshot.pixel_size,
+        phase if phase.ndim == 2 else phase.sum(axis=0, dtype=np.float64),
+        float(np.mean(pixel_size)),
+        (float(centre[0]), float(centre[1])),
+    )
+
+
+class _Figures(Quiet):
+    """Figures every so many iterations, in folders of their own."""
+
+    def __init__(self, folder: Path, every: int) -> None:
+        self.folder = folder
+        self.every = every
+
+    def on_iteration(self, engine: Engine) -> None:
+        if engine.iteration % self.every == 0:
+            folder = self.folder / f"figures_{engine.iteration:04d}"
+            try:
+                folder.mkdir(exist_ok=True)
+                write_figures(folder, engine.snapshot(), _pattern_pair(engine), engine.initial_positions)
+            except OSError as error:
+                logger.warning("figures not written, the run goes on: %s", error)
+
+
+def _pattern_pair(engine: Engine) -> PatternPair:
+    """Two patterns, a third and two thirds into the scan, as measured and as the model has them."""
+    problem, used = engine.problem, engine.used
+    indices = np.unique(used[[len(used) // 3, 2 * len(used) // 3]])
+    read = getattr(problem.patterns, "read", None)
+    measured = np.asarray(read(indices) if read is not None else problem.patterns[indices], np.float64)
+    scale = np.asarray(problem.pattern_scale)
+    measured *= scale if scale.ndim == 0 else scale[indices, None, None]
+    if problem.mask is not None:
+        measured[:, ~np.asarray(problem.mask, bool)] = -1
+    return PatternPair(indices, measured, engine.predict(indices))

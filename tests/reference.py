@@ -332,6 +332,9 @@ class ReferenceBackend:
             return np.zeros(1)
         return np.array([np.std(occupancy[:, None, None, None] * patches, axis=1, ddof=1, dtype=np.float64).sum()])
 
+    def similarity_value(self, statistics: Array, count: int) -> Array:
+        return np.asarray(statistics, np.float64) / count
+
     def similarity_gradient(self, patches: Array, occupancy: Array, factor: float) -> Array:
         modes = patches.shape[1]
         if modes == 1:

@@ -99,7 +99,7 @@ class Plausible:
 
 
 def _number_or_list(value: Any) -> str:
-    return "list" if isinstance(value, (list, tuple)) else "number"
+    return "<list>" if isinstance(value, (list, tuple)) else "<number>"
 
 
 Count = Annotated[int, Field(ge=1, le=2**31 - 1)]
@@ -116,14 +116,14 @@ KiloElectronvolt = Annotated[float, Plausible(0.02, 500.0, "keV", (("eV", 1e-3),
 Milliradian = Annotated[float, Plausible(0.1, 500.0, "mrad", (("rad", 1e3), ("microrad", 1e-3)))]
 Tilt = Annotated[float, Plausible(-500.0, 500.0, "mrad", (("microrad", 1e-3),))]
 LengthOrPair = Annotated[
-    Annotated[Length, Tag("number")] | Annotated[tuple[Length, Length], Tag("list")], Discriminator(_number_or_list)
+    Annotated[Length, Tag("<number>")] | Annotated[tuple[Length, Length], Tag("<list>")], Discriminator(_number_or_list)
 ]
 PositiveOrPair = Annotated[
-    Annotated[Positive, Tag("number")] | Annotated[tuple[Positive, Positive], Tag("list")],
+    Annotated[Positive, Tag("<number>")] | Annotated[tuple[Positive, Positive], Tag("<list>")],
     Discriminator(_number_or_list),
 ]
 LengthOrMany = Annotated[
-    Annotated[Length, Tag("number")] | Annotated[tuple[Length, ...], Tag("list")], Discriminator(_number_or_list)
+    Annotated[Length, Tag("<number>")] | Annotated[tuple[Length, ...], Tag("<list>")], Discriminator(_number_or_list)
 ]
 
 

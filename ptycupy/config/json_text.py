@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from ptycupy.config.nodes import MAX_DEPTH, Node
-from ptycupy.config.suggest import shown
+from ptycupy.config.suggest import first_lines, shown
 from ptycupy.errors import ConfigError
 
 SPACE = re.compile(r"[ \t\r\n]*")
@@ -102,5 +102,5 @@ def compose(text: str, name: str) -> Node | None:
     if parser.skip():
         raise parser.refuse("something follows the end")
     if parser.duplicates:
-        raise ConfigError("\n".join(parser.duplicates))
+        raise ConfigError(first_lines(parser.duplicates))
     return root

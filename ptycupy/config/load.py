@@ -16,6 +16,7 @@ from ptycupy.config.base import Section
 from ptycupy.config.checks import contradictions
 from ptycupy.config.nodes import Node, from_python
 from ptycupy.config.schema import Config
+from ptycupy.config.suggest import shown
 from ptycupy.errors import ConfigError
 
 AnySection = TypeVar("AnySection", bound=Section)
@@ -70,26 +71,30 @@ def check(config: Config) -> None:
     """Raise ConfigError if keys of a Config that was made in Python contradict each other or one is missing."""
     found = contradictions(config)
     if found:
-        raise ConfigError("\n".join(problems.lines(found, from_python({}), "")))
+        raise ConfigError(problems.lines(found, from_python({}), ""))
 
 
 def _validated(root: Node, name: str, folder: str) -> Config:
     values = root.plain()
-    found = [(path, f"expected a finite number, found {node.text or node.value}") for path, node in root.not_finite()]
+    found = [
+        (path, f"expected a finite number, found {shown(node.text) or node.value}") for path, node in root.not_finite()
+    ]
     broken = {str(path[0]) for path, _ in found}
     config = None
     try:
         config = Config.model_validate(values)
     except ValidationError as error:
-        located = {path for path, _ in found}
+        located = [path for path, _ in found]
         words = problems.in_words(error.errors(include_url=False, include_input=False), root)
-        found += [(path, message) for path, message in words if path not in located]
+        found += [
+            (path, message) for path, message in words if not any(path[: len(above)] == above for above in located)
+        ]
         broken |= {str(path[0]) for path, _ in found if path}
         sound = {key: value for key, value in values.items() if key not in broken}
         config = Config.model_validate(sound)
     found += contradictions(config, broken)
     if found:
-        raise ConfigError("\n".join(problems.lines(found, root, name)))
+        raise ConfigError(problems.lines(found, root, name))
     return _with_absolute_paths(config, folder)
 
 

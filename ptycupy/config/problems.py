@@ -16,9 +16,9 @@ from ptycupy.config.constraints import PARAMETERS, Constraint
 from ptycupy.config.nodes import Node
 from ptycupy.config.procedure import Adam
 from ptycupy.config.schema import Config
-from ptycupy.config.suggest import LONGEST, did_you_mean, nearest, shown
+from ptycupy.config.suggest import LONGEST, did_you_mean, first_lines, nearest, shown
 
-MOST = 50  # problems listed one by one
+MOST_LINES = 1_000_000  # more than a configuration has: problems without a line come last
 
 EXPECTED = {
     "float_type": "a number",
@@ -52,32 +52,32 @@ HINTS = (
     (r"[-+]?[0-9.]+([eE][-+]?[0-9]+)?", "remove the quotes"),
     (r"[-+]?[0-9.]+([eE][-+]?[0-9]+)?\s*[A-Za-z%/].*", "write the number alone, in the unit that the key names"),
 )
-TAGS = ("number", "list")  # alternatives of `a number or a list of numbers`
+TAGS = ("<number>", "<list>")  # alternatives of `a number or a list of numbers`
 
 
 def in_words(errors: Iterable[ErrorDetails], root: Node) -> list[tuple[Location, str]]:
     """(location, message) of each pydantic error, one message per location."""
     found: dict[Location, str] = {}
     for error in errors:
-        location = tuple(part for part in error["loc"] if part not in TAGS)
+        unknown = error["type"] == "extra_forbidden"  # a key of the file, even where it looks like a tag
+        location = error["loc"] if unknown else tuple(part for part in error["loc"] if part not in TAGS)
         found.setdefault(location, _message(error, location, root))
     return list(found.items())
 
 
-def lines(problems: Iterable[tuple[Location, str]], root: Node, name: str) -> list[str]:
-    """`file:line: key: message` of each problem, in the order of the file; a place is named once per message."""
+def lines(problems: Iterable[tuple[Location, str]], root: Node, name: str) -> str:
+    """`file:line: key: message` of each problem, in the order of the file."""
     found: dict[str, None] = {}
     for location, message in problems:
         node, dotted = _node(root, location)
         where = node.where if node is not root else name
         found[": ".join(part for part in (where, dotted, message) if part)] = None
-    listed = sorted(found, key=_line_number)
-    return [*listed[:MOST], *([f"... and {len(listed) - MOST} more problems"] if len(listed) > MOST else [])]
+    return first_lines(sorted(found, key=_line_number))
 
 
 def _line_number(line: str) -> int:
     number = re.match(r".*?:(\d+): ", line)
-    return int(number[1]) if number else 0
+    return int(number[1]) if number else MOST_LINES
 
 
 def _node(root: Node, location: Location) -> tuple[Node, str]:
@@ -137,12 +137,12 @@ def _unknown_key(location: Location, root: Node) -> str:
     known = _keys_at(location[:-1], root)
     if key in OTHER_NAMES and nearest(OTHER_NAMES[key].split(":")[0], known):
         return f"unknown key; did you mean {OTHER_NAMES[key]}?"
+    elsewhere = [path for path in _all_keys() if path.rpartition(".")[2] == key]
+    if elsewhere:
+        return f"unknown key; did you mean {' or '.join(elsewhere[:3])}?"
     near = did_you_mean(key, known)
     if near:
         return f"unknown key{near}"
-    elsewhere = [path for path in _all_keys() if path.rpartition(".")[2] == key]
-    if elsewhere:
-        return f"unknown key; did you mean {' or '.join(elsewhere)}?"
     return f"unknown key; known here: {', '.join(known) or 'none'}"
 
 

@@ -62,7 +62,8 @@ class Simulation(Section):
     scan_shape: Shape = described((16, 16), "Scan positions (slow, fast).", unit="positions")
     detector_shape: Shape = described((128, 128), "Detector (y, x).", unit="px")
     oversampling: int = described(
-        2, "Pixels of the simulation per pixel of a reconstruction; the detector is the middle of its far field.",
+        3, "Pixels of the simulation per pixel of a reconstruction; the detector is the middle of its far field, whose "
+        "outer third is kept empty against aliasing: 2 leaves the corners of a square detector dark.",
         ge=1, le=16,
     )  # fmt: skip
     potential_slice_angstrom: Length = described(1.0, "Slice of the simulated potential.", unit="angstrom")

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 LONGEST = 60  # characters of foreign text in a message
+MOST = 50  # problems listed one by one
+
+
+def first_lines(problems: Sequence[str]) -> str:
+    """The problems, one per line; the count of the rest where there are too many to read."""
+    more = len(problems) - MOST
+    return "\n".join([*problems[:MOST], *([f"... and {more} more problems"] if more > 0 else [])])
 
 
 def shown(text: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from ptycupy.config.nodes import MAX_DEPTH, MAX_VALUES, Node
-from ptycupy.config.suggest import shown
+from ptycupy.config.suggest import first_lines, shown
 from ptycupy.errors import ConfigError
 
 # libyaml scans a megabyte in a tenth of a second; the scanner in Python gives the same events, slowly.
@@ -165,7 +165,7 @@ def compose(text: str, name: str, numbered: bool = True) -> Node | None:
     except (yaml.YAMLError, ValueError, OverflowError) as error:
         raise ConfigError(_syntax(error, text, name, numbered)) from None
     if composer.duplicates:
-        raise ConfigError("\n".join(composer.duplicates))
+        raise ConfigError(first_lines(composer.duplicates))
     return composer.root
 
 

@@ -1,7 +1,7 @@
 """From files to patterns: lazy sources, masks, auxiliary arrays, and the survey that every run begins with."""
 
 from ptycupy.data.arrays import read_array, read_attributes
-from ptycupy.data.describe import describe
+from ptycupy.data.description import describe
 from ptycupy.data.loading import load_mask, open_source
 from ptycupy.data.shapes import factor_pairs, require_scan_shape
 from ptycupy.data.source import ArraySource, Calibration, PatternSource, Provenance

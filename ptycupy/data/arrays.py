@@ -36,7 +36,7 @@ def read_array(path: str | PathLike[str], key: str | None = None) -> NDArray[Any
 
 
 def read_attributes(path: str | PathLike[str], key: str | None = None) -> Attributes:
-    """What the file states about the array under `key`: numbers and texts by name; nothing for formats without any."""
+    """What the file states about the array under `key`: numbers by name; nothing for formats without any."""
     found = find_file(path)
     if found.suffix.lower() in TEXT_SUFFIXES:
         return Attributes()

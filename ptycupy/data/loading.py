@@ -13,7 +13,7 @@ from ptycupy.data.files import file_size, require_memory
 from ptycupy.data.readers import ReaderOptions, open_stored
 from ptycupy.data.shapes import likely_shapes, square
 from ptycupy.data.source import Calibration, PatternSource, Provenance
-from ptycupy.data.stored import Attributes, StoredArray, StoredPatterns, arrange
+from ptycupy.data.stored import Attributes, StoredPatterns, arrange
 from ptycupy.data.transform import CropDetector, Orient, crop_detector, crop_scan, orient
 from ptycupy.data.views import MappedSource
 from ptycupy.errors import ConfigError, DataError
@@ -133,8 +133,3 @@ def _scan_shape(
 def _steps(data: Data) -> tuple[str, ...]:
     named = (("permute", data.permute), ("reshape", data.reshape))
     return tuple(f"{name} {list(value)}" for name, value in named if value is not None)
-
-
-def stored_pattern_shape(stored: StoredArray) -> tuple[int, tuple[int, ...]]:
-    """(number of patterns, detector shape) of an array of three or more axes, the last two being the detector's."""
-    return math.prod(stored.shape[:-2]), stored.shape[-2:]

@@ -19,18 +19,16 @@ READ_LIMIT_BYTES = 1 << 26  # the largest region read at once to pick scattered 
 
 @dataclass(frozen=True)
 class Attributes:
-    """What a file states about one of its arrays, by name."""
+    """The numbers that a file states about one of its arrays, by name."""
 
-    values: Mapping[str, float | tuple[float, ...] | str] = field(default_factory=dict)
+    values: Mapping[str, float | tuple[float, ...]] = field(default_factory=dict)
 
     def numbers(self, *names: str) -> tuple[float, ...] | None:
         """The numbers under the first of these names that the file has, else None."""
         for name in names:
             value = self.values.get(name)
-            if isinstance(value, tuple):
-                return value
-            if isinstance(value, float):
-                return (value,)
+            if value is not None:
+                return value if isinstance(value, tuple) else (value,)
         return None
 
     def number(self, *names: str) -> float | None:
@@ -44,11 +42,6 @@ class Attributes:
         if not values or len(values) > 2 or not all(math.isfinite(value) and value > 0 for value in values):
             return None
         return values[0], values[-1]
-
-    def text(self, name: str) -> str | None:
-        """The text under this name, else None."""
-        value = self.values.get(name)
-        return value if isinstance(value, str) else None
 
 
 class StoredArray(Protocol):
@@ -110,8 +103,8 @@ class StoredPatterns:
 
     def slabs(self, size: int) -> Iterator[tuple[slice, NDArray[Any]]]:
         """All patterns in order, at most `size` at a time, ends on chunk borders where that is possible."""
-        chunk = self._chunk_lengths()[-1] if self.array.chunks else 1
-        step = max(1, size // chunk * chunk if size >= chunk else size)
+        chunk = self._chunk_lengths()[0] * math.prod(self.leading[1:]) if self.array.chunks else 1
+        step = size // chunk * chunk or size
         count = self.shape[0]
         for start in range(0, count, step):
             part = slice(start, min(start + step, count))

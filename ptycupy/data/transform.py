@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ptycupy.data.shapes import require_scan_shape
 from ptycupy.data.source import Calibration, PatternSource
 from ptycupy.data.views import MappedSource, ScanCrop
 from ptycupy.errors import DataError
@@ -122,8 +123,6 @@ def crop_scan(source: PatternSource, spans: tuple[Span, Span] | None) -> Pattern
     """The positions between the (slow, fast) spans of the scan grid; DataError as for the detector."""
     if spans is None:
         return source
-    from ptycupy.data.shapes import require_scan_shape
-
     slow, fast = require_scan_shape(source)
     rows = _range(source, "data.crop_scan", "slow", spans[0], slow)
     return ScanCrop(source, rows, _range(source, "data.crop_scan", "fast", spans[1], fast))

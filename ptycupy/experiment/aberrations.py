@@ -21,11 +21,12 @@ Order = tuple[int, int]  # (n, m): the order in angle is n + 1, the azimuthal sy
 
 # Haider's name -> (n, m, Krivanek's magnitude per Haider's). The 4 of B4 and D4 is PtyRAD's, for equal parameter files;
 # the wave aberration function of Uhlemann and Haider (1998) would give 5.
+# Factors from chi = 2 pi / lambda Re(... + B4 w^3 w*^2 + D4 w^4 w* ...): C41 = 5 B4 and C43 = 5 D4, where PtyRAD has 4.
 HAIDER: dict[str, tuple[int, int, float]] = {
     "C1": (1, 0, 1), "A1": (1, 2, 1),
     "B2": (2, 1, 3), "A2": (2, 3, 1),
     "C3": (3, 0, 1), "S3": (3, 2, 4), "A3": (3, 4, 1),
-    "B4": (4, 1, 4), "D4": (4, 3, 4), "A4": (4, 5, 1),
+    "B4": (4, 1, 5), "D4": (4, 3, 5), "A4": (4, 5, 1),
     "C5": (5, 0, 1), "S5": (5, 2, 6), "R5": (5, 4, 6), "A5": (5, 6, 1),
 }  # fmt: skip
 ALIASES: dict[str, tuple[str, float]] = {"defocus": ("C10", -1.0), "Cs": ("C30", 1.0)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,16 +16,39 @@ if TYPE_CHECKING:
     from matplotlib.image import AxesImage
 
 DPI = 130
+DPI_OF_MANY = 100  # for many panels
+LARGEST = 1_000_000  # bytes of a picture
 
 
-def new_figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float, dpi: int = DPI) -> Figure:
     """An empty figure of this size in inches, drawn by Agg."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+    figure = Figure(figsize=(width, height), dpi=dpi, layout="constrained")
     FigureCanvasAgg(figure)
     return figure
+
+
+def save_png(figure: Figure, path: Path) -> None:
+    """Writes a figure as a PNG: 8 bit grey where it has no colours, and 256 colours where it would exceed 1 MB."""
+    import io
+
+    from PIL import Image
+
+    canvas: Any = figure.canvas
+    canvas.draw()
+    pixels = np.asarray(canvas.buffer_rgba())[..., :3]
+    picture = Image.fromarray(pixels)
+    if (pixels == pixels[..., :1]).all():
+        picture = picture.convert("L")
+    encoded = io.BytesIO()
+    density = (figure.dpi, figure.dpi)
+    picture.save(encoded, "png", dpi=density)
+    if encoded.tell() > LARGEST and picture.mode == "RGB":
+        encoded = io.BytesIO()
+        picture.quantize(256, dither=Image.Dither.NONE).save(encoded, "png", dpi=density)
+    path.write_bytes(encoded.getvalue())
 
 
 def robust_limits(values: NDArray[Any]) -> tuple[float, float]:

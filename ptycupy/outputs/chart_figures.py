@@ -35,27 +35,24 @@ def positions_figure(snapshot: Snapshot, initial_positions: NDArray[Any] | None 
     height, width = figure_size(*spread)
     figure = new_figure(width + 1.6, max(height, 2.5) + 0.8)
     axes = figure.subplots()
-    arrows: dict[str, Any] = {
-        "angles": "xy",
-        "scale_units": "xy",
-        "scale": 1,
-        "width": 0.003,
-        "headwidth": 4,
-        "cmap": "viridis",
-    }
-    shown = axes.quiver(start[:, 1], start[:, 0], factor * moved[:, 1], factor * moved[:, 0], distance, **arrows)
-    if factor == 1:  # longer arrows do not end at the new positions
-        axes.scatter(now[:, 1], now[:, 0], s=8, c=distance, cmap="viridis", linewidths=0)
+    title = f"{len(used)} positions, none moved"
+    if distance.max() > 0:
+        arrows: dict[str, Any] = {"angles": "xy", "scale_units": "xy", "scale": 1, "width": 0.003, "headwidth": 4}
+        along, down = factor * moved[:, 1], factor * moved[:, 0]
+        shown = axes.quiver(start[:, 1], start[:, 0], along, down, distance, cmap="viridis", **arrows)
+        figure.colorbar(shown, ax=axes, label=f"shift ({unit})", shrink=0.8)
+        rms = float(np.sqrt((distance**2).mean()))
+        times = f", arrows {factor:g} times as long" if factor > 1 else ""
+        title = f"{len(used)} positions (grey: initial), shifts {rms:.3g} {unit} rms{times}"
+        if factor == 1:  # longer arrows do not end at the new positions
+            axes.scatter(now[:, 1], now[:, 0], s=8, c=distance, cmap="viridis", linewidths=0)
     axes.scatter(start[:, 1], start[:, 0], s=5, color="0.5", linewidths=0)
     axes.set_aspect("equal")
     axes.invert_yaxis()
     axes.margins(0.06)
     axes.set_xlabel(f"x ({unit})")
     axes.set_ylabel(f"y ({unit})")
-    rms = float(np.sqrt((distance**2).mean()))
-    times = f", arrows {factor:g} times as long" if factor > 1 else ""
-    axes.set_title(f"{len(used)} positions (grey: initial), shifts {rms:.3g} {unit} rms{times}", fontsize=10)
-    figure.colorbar(shown, ax=axes, label=f"shift ({unit})", shrink=0.8)
+    axes.set_title(title, fontsize=10)
     return figure
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycupy.outputs.canvas import figure_size, new_figure, robust_limits, show_image
+from ptycupy.outputs.canvas import DPI_OF_MANY, figure_size, new_figure, robust_limits, show_image
 from ptycupy.outputs.region import mean_mode, shown_region, steps
 from ptycupy.outputs.scalebar import round_length
 from ptycupy.storage.layouts import slice_depths
@@ -41,7 +41,9 @@ def phase_slices_figure(snapshot: Snapshot) -> Figure:
     columns = math.ceil(math.sqrt(len(chosen)))
     rows = math.ceil(len(chosen) / columns)
     height, width = figure_size(stack.shape[1] * step[0], stack.shape[2] * step[1], 9.0 / columns)
-    figure = new_figure(width * columns + 1.2, (height + 0.2) * rows + (0.3 if len(chosen) < len(stack) else 0))
+    figure = new_figure(
+        width * columns + 1.2, (height + 0.2) * rows + (0.3 if len(chosen) < len(stack) else 0), DPI_OF_MANY
+    )
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     limits = robust_limits(stack[chosen])
     for axes, index in zip(panels, chosen, strict=False):
@@ -62,7 +64,7 @@ def phase_fft_figure(snapshot: Snapshot) -> Figure:
     step, unit = steps(snapshot)
     spectrum = windowed_spectrum(image)
     edge_y, edge_x = 0.5 / step[0], 0.5 / step[1]
-    figure = new_figure(6.6, 6.0)
+    figure = new_figure(6.6, 6.0, DPI_OF_MANY)
     axes = figure.subplots()
     decibels = np.log10(np.maximum(spectrum, spectrum.max(initial=1e-30) * 1e-12))
     limits = (float(np.percentile(decibels, 20)), float(np.percentile(decibels, 99.95)))
@@ -83,15 +85,11 @@ def phase_sum(snapshot: Snapshot) -> NDArray[Any]:
 
 
 def windowed_spectrum(image: NDArray[Any]) -> NDArray[np.float64]:
-    """|FFT| [ky, kx] of an image under a Hann window after its mean plane is removed, zero frequency at n//2."""
+    """|FFT| [ky, kx] of an image under a Hann window after its mean is removed, zero frequency at n//2."""
     from scipy import fft
 
-    rows, columns = (np.linspace(-1, 1, n) for n in image.shape)
-    plane = np.stack([np.ones(image.shape), *np.meshgrid(rows, columns, indexing="ij")]).reshape(3, -1)
-    coefficients = np.linalg.lstsq(plane.T, image.ravel().astype(np.float64), rcond=None)[0]
-    flat = image - (coefficients @ plane).reshape(image.shape)
     window = np.outer(*(np.hanning(n + 2)[1:-1] for n in image.shape))
-    spectrum: NDArray[np.float64] = np.abs(fft.fftshift(fft.fft2(flat * window)))
+    spectrum: NDArray[np.float64] = np.abs(fft.fftshift(fft.fft2((image - image.mean()) * window)))
     return spectrum
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycupy.outputs.canvas import new_figure, robust_limits, show_image
+from ptycupy.outputs.canvas import DPI_OF_MANY, new_figure, robust_limits, show_image
 from ptycupy.storage.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ def patterns_figure(snapshot: Snapshot, pair: PatternPair) -> Figure:
     rows, columns = pair.measured.shape[1:]
     step, unit = _steps(snapshot, (rows, columns))
     panel = 2.6
-    figure = new_figure(3 * panel * columns / max(rows, columns) + 1.9, panel * rows / max(rows, columns) * count + 0.7)
+    height, width = panel * rows / max(rows, columns), panel * columns / max(rows, columns)
+    figure = new_figure(3 * width + 1.9, height * count + 0.7, DPI_OF_MANY)
     panels = figure.subplots(count, 3, squeeze=False)
     for row, index in enumerate(pair.indices):
         valid = np.isfinite(pair.measured[row]) & (pair.measured[row] >= 0)

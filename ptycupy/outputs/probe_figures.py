@@ -30,9 +30,9 @@ def probe_figure(snapshot: Snapshot) -> Figure:
     step_k = (1 / (probe.shape[1] * step_y), 1 / (probe.shape[2] * step_x))
     columns = min(len(probe), COLUMNS)
     bands = math.ceil(len(probe) / columns)
-    figure = new_figure(max(1.9 * columns + 0.3, 4.2), 4.2 * bands + 0.5)
+    figure = new_figure(max(1.9 * columns + 0.3, 4.2), 4.2 * bands + 0.7)
     panels = figure.subplots(2 * bands, columns, squeeze=False)
-    for axes in panels.ravel()[:]:
+    for axes in panels.ravel():
         axes.set_axis_off()
     for mode in range(len(probe)):
         band, column = divmod(mode, columns)
@@ -40,7 +40,7 @@ def probe_figure(snapshot: Snapshot) -> Figure:
         show_image(real, colour_wave(probe[mode]), (step_y, step_x), unit if mode == 0 else None)
         show_image(reciprocal, colour_wave(fourier[mode]), step_k, f"1/{unit}" if mode == 0 else None)
         real.set_title(f"mode {mode + 1}: {100 * share[mode]:.3g} %", fontsize=9)
-    figure.suptitle("probe, real space above Fourier space (brightness: amplitude, hue: phase)", fontsize=9)
+    figure.suptitle("probe in real space above Fourier space\nbrightness: amplitude, hue: phase", fontsize=9)
     return figure
 
 

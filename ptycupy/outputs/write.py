@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from ptycupy.errors import ResourceError
+from ptycupy.outputs.canvas import save_png
 from ptycupy.outputs.chart_figures import loss_figure, positions_figure
 from ptycupy.outputs.object_figures import (
     amplitude_figure,
@@ -69,5 +70,5 @@ def write_figures(
     paths = []
     for name, draw in figures.items():
         paths.append(folder / f"{name}.png")
-        draw().savefig(paths[-1])
+        save_png(draw(), paths[-1])
     return paths

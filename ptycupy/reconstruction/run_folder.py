@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-from ptycupy.errors import ConfigError, DataError, PtycupyError
+from ptycupy.errors import ConfigError, DataError
 from ptycupy.reconstruction.lock import FolderLock
 
 logger = logging.getLogger(__name__)
@@ -40,8 +40,9 @@ class RunFolder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.lock.release()
-        if self.fresh and isinstance(error, PtycupyError) and [entry.name for entry in self.path.iterdir()] == [LOG]:
-            self.log.unlink()  # refused before anything was computed: the message was all there is to keep
+        refused = isinstance(error, (ConfigError, DataError))
+        if self.fresh and refused and [entry.name for entry in self.path.iterdir()] == [LOG]:
+            self.log.unlink()  # the message on stderr was all there is to keep
             self.path.rmdir()
 
     def clear(self) -> None:

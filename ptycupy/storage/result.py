@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from pathlib import Path
@@ -52,53 +51,55 @@ def load_result(path: str | os.PathLike[str]) -> Snapshot:
 def verify(snapshot: Snapshot, data_fingerprint: str, config: str) -> list[str]:
     """Whether a run with these data and this configuration (YAML) may go on from the snapshot.
 
-    Returns the differences that are allowed, one line each: "reconstruction: saved 'iterations: 20', now ...".
-    Raises DataError with all differences when the data are others, or when a section that shapes the arrays changed.
-    Paths may change: the fingerprint says whether the data are the same.
+    Returns the differences that are allowed, one line each: "reconstruction.iterations: saved 20, now 40". Raises
+    DataError with all differences when the data are others, or when a section that shapes the arrays changed. Paths
+    may change: the fingerprint says whether the data are the same.
     """
     fixed: list[str] = []
     free: list[str] = []
     if snapshot.data_fingerprint != data_fingerprint:
         fixed.append(f"data set: saved fingerprint {snapshot.data_fingerprint}, now {data_fingerprint}")
-    saved, current = _sections(snapshot.config), _sections(config)
-    for name in [*saved, *(section for section in current if section not in saved)]:
-        for before, after in _changes(saved.get(name, []), current.get(name, [])):
-            harmless = all(re.match(r"(- )?(\w+_)?path:", line) for line in (before, after) if line)
-            line = f"{name}: saved {_quoted(before)}, now {_quoted(after)}"
-            (fixed if name in _FIXED_SECTIONS and not harmless else free).append(line)
+    saved, current = _flatten(snapshot.config), _flatten(config)
+    for key in [*saved, *(key for key in current if key not in saved)]:
+        before, after = saved.get(key, "nothing"), current.get(key, "nothing")
+        if before != after:
+            harmless = key.split(".")[0] not in _FIXED_SECTIONS or key.endswith("path")
+            (free if harmless else fixed).append(f"{key}: saved {before}, now {after}")
     if fixed:
         rows = "\n  ".join(fixed + free)
         raise DataError(f"iteration {snapshot.iteration} was saved by another reconstruction; these differ:\n  {rows}")
     return free
 
 
-def _quoted(line: str) -> str:
-    return repr(line) if line else "nothing"
+def _flatten(config: str) -> dict[str, str]:
+    """Dotted key -> value as written, of YAML in block style (what the configuration is dumped as); only for showing
+    differences, so that storage needs no YAML."""
+    values: dict[str, str] = {}
+    parents: list[tuple[int, str, bool]] = []  # indentation, name, whether it is an item of a list
+    items: dict[str, int] = {}
 
+    def path() -> str:
+        return ".".join(name for _, name, _ in parents)
 
-def _sections(config: str) -> dict[str, list[str]]:
-    """Lines of every top-level section of a YAML text, stripped."""
-    sections: dict[str, list[str]] = {}
-    lines: list[str] = []
     for line in config.splitlines():
-        head = re.match(r"(\w+):\s*(.*)", line)
-        if head:
-            lines = sections.setdefault(head[1], [])
-            line = head[2]
-        if line.strip() and not line.lstrip().startswith("#"):
-            lines.append(line.strip())
-    return sections
-
-
-def _changes(before: list[str], after: list[str]) -> list[tuple[str, str]]:
-    """Pairs of lines (saved, now) that differ, "" where one has none."""
-    pairs: list[tuple[str, str]] = []
-    for tag, i, j, k, m in difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
-        if tag != "equal":
-            old, new = before[i:j], after[k:m]
-            longer = max(len(old), len(new))
-            pairs += zip(old + [""] * (longer - len(old)), new + [""] * (longer - len(new)), strict=True)
-    return pairs
+        text, indent = line.strip(), len(line) - len(line.lstrip())
+        if text.startswith("#"):
+            continue
+        while text.startswith("- "):
+            while parents and (parents[-1][0] > indent or (parents[-1][0] == indent and parents[-1][2])):
+                parents.pop()
+            number = items[path()] = items.get(path(), -1) + 1
+            parents.append((indent, str(number), True))
+            text, indent = text[2:].lstrip(), indent + 2
+        pair = re.match(r"(\w+):(?: (.*))?$", text)
+        if pair:
+            while parents and parents[-1][0] >= indent:
+                parents.pop()
+            parents.append((indent, pair[1], False))
+            text = pair[2] or ""
+        if text:
+            values[path()] = f"{values[path()]} {text}" if path() in values else text
+    return values
 
 
 def _why_unreadable(file: Path, error: OSError) -> str:

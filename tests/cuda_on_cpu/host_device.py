@@ -27,7 +27,7 @@ HERE = Path(__file__).parent
 GUARD = 64  # bytes at least on each side of an array
 ALIGNMENT = 64
 PATTERN = 0xA5
-FLAGS = ("-std=c++17", "-O1", "-shared", "-fPIC", "-fno-gnu-unique", "-fvisibility=hidden", "-ffp-contract=off")
+FLAGS = ("-std=c++17", "-O1", "-fPIC", "-fno-gnu-unique", "-fvisibility=hidden", "-ffp-contract=off")
 WARNINGS = ("-Wall", "-Wextra", "-Werror", "-Wno-unused-function", "-Wno-maybe-uninitialized")
 
 _BARRIER = re.compile(r"\b(store_part|block_sum|sum_parts|__syncthreads)\b")
@@ -46,39 +46,46 @@ def bodies(text: str) -> dict[str, str]:
     return found
 
 
-def wrapper(op: str) -> str:
-    """One exported function per kernel that runs it over a grid."""
-    lines = [f'#include "{op}.cu"']
-    for name, body in bodies(sources.read(f"{op}.cu")).items():
+def wrapped(op: str, text: str) -> str:
+    """A source in a namespace of its own, and one exported function per kernel that runs it over a grid."""
+    lines = [f"namespace op_{op} {{", f'#line 1 "{op}.cu"', text, "}"]
+    for name, body in bodies(text).items():
         barriers = "true" if _BARRIER.search(body) else "false"
         lines += [
             f'extern "C" __attribute__((visibility("default"))) void run_{name}(',
             "    void** arguments, unsigned grid, unsigned block, int schedule) {",
-            f"    shim_run(Invoke<{name}>::thread, arguments, grid, block, schedule, {barriers});",
+            f"    shim_run(Invoke<op_{op}::{name}>::thread, arguments, grid, block, schedule, {barriers});",
             "}",
         ]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)
 
 
-def build(op: str, defines: tuple[str, ...], folder: Path, text: str | None = None) -> Path:
-    """The shared library of one op; built once per content of sources, shim and flags."""
-    main = wrapper(op) if text is None else text
-    parts = [main, *defines, *FLAGS, *(sources.read(f"{op}.cu"),), *map(sources.read, sources.headers())]
-    parts += [(HERE / file).read_text() for file in ("shim.hpp", "shim.cpp")]
-    digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:20]
-    library = folder / f"{op}-{digest}.so"
-    if not library.exists():
+def compile_once(folder: Path, name: str, ending: str, source: str, *options: str) -> Path:
+    """g++'s output for a source text, kept in `folder` under a hash of all that goes in."""
+    inputs = [source, (HERE / "shim.hpp").read_text(), *FLAGS, *options, *map(sources.read, sources.headers())]
+    digest = hashlib.sha256("\0".join(inputs).encode()).hexdigest()[:20]
+    output = folder / f"{name}-{digest}{ending}"
+    if not output.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        part = folder / f"{op}-{digest}.{os.getpid()}"
-        (source := part.with_suffix(".cpp")).write_text(main)
-        command = ["g++", *FLAGS, *WARNINGS, *(f"-D{define}" for define in defines), f"-I{sources.folder()}"]
-        command += [f"-I{HERE}", str(source), str(HERE / "shim.cpp"), "-o", str(part.with_suffix(".so"))]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        part = folder / f"{name}-{digest}-{os.getpid()}.cpp"
+        part.write_text(source)
+        command = ["g++", *FLAGS, f"-I{sources.folder()}", f"-I{HERE}", str(part), *options]
+        made = part.with_suffix(".part")
+        done = subprocess.run([*command, "-o", str(made)], capture_output=True, text=True, check=False)
+        part.unlink()
         if done.returncode:
-            raise RuntimeError(f"g++ does not compile {op}.cu with {defines}:\n{done.stderr}")
-        part.with_suffix(".so").replace(library)
-        source.unlink()
-    return library
+            raise RuntimeError(f"g++ {' '.join(options)}:\n{done.stderr}")
+        made.replace(output)
+    return output
+
+
+def build(texts: dict[str, str], defines: tuple[str, ...], folder: Path) -> Path:
+    """The shared library of some ops, given as op -> source."""
+    shim = compile_once(folder, "shim", ".o", (HERE / "shim.cpp").read_text(), *WARNINGS, "-c")
+    includes = [f'#include "{header}"' for header in sources.headers()]
+    main = "\n".join([*includes, *(wrapped(op, text) for op, text in texts.items()), ""])
+    options = (*WARNINGS, *(f"-D{define}" for define in defines), "-shared", str(shim))
+    return compile_once(folder, "-".join(texts) if len(texts) == 1 else "ops", ".so", main, *options)
 
 
 @cache
@@ -106,13 +113,17 @@ class HostPlan:
 
 
 class HostDevice:
-    """schedule: 0 runs threads and blocks in ascending order, 1 descending, 2 the even ones first."""
+    """schedule: 0 runs threads and blocks in ascending order, 1 descending, 2 the even ones first.
+
+    texts: other sources for some ops, to see what their tests say of a mistake.
+    """
 
     name = "host"
 
-    def __init__(self, folder: Path, schedule: int = 0) -> None:
+    def __init__(self, folder: Path, schedule: int = 0, texts: dict[str, str] | None = None) -> None:
         self.folder = folder
         self.schedule = schedule
+        self._sources = texts or {}
         self.launches: list[str] = []
         self._buffers: dict[int, tuple[weakref.ref[NDArray[np.uint8]], int, int]] = {}
 
@@ -143,7 +154,11 @@ class HostDevice:
         array.view(np.uint8)[...] = 0
 
     def kernel(self, op: str, name: str, defines: tuple[str, ...]) -> Any:
-        function = getattr(load(build(op, defines, self.folder)), f"run_{name}")
+        generic = any(define.startswith("VALUE=") for define in defines)
+        # Everything that depends on REAL alone is compiled in one go, which is much quicker.
+        ops = [op] if generic else [o for o in sources.ops() if "VALUE" not in sources.read(f"{o}.cu")]
+        library = load(build({o: self._sources.get(o, sources.read(f"{o}.cu")) for o in ops}, defines, self.folder))
+        function = getattr(library, f"run_{name}")
         function.restype = None
         function.argtypes = [ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint, ctypes.c_int]
         return name, function

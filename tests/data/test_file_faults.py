@@ -204,7 +204,9 @@ def test_fault_22_no_dataset_or_several_are_listed(tmp_path: Path) -> None:
         file["entry/first"] = STACK
         file["entry/second"] = STACK.astype("f4").reshape(3, 4, 16, 16)
         file["entry/axis"] = np.arange(3)
-    with pytest.raises(DataError, match=r"(?s)key.*entry/first \(12, 16, 16\) uint16.*entry/second .* float32") as caught:
+    with pytest.raises(
+        DataError, match=r"(?s)key.*entry/first \(12, 16, 16\) uint16.*entry/second .* float32"
+    ) as caught:
         opened(tmp_path / "a.h5")
     assert "axis" not in str(caught.value)
     with pytest.raises(DataError, match=r"(?s)no dataset 'entry/frist'; did you mean 'entry/first'"):
@@ -215,7 +217,8 @@ def test_fault_22_no_dataset_or_several_are_listed(tmp_path: Path) -> None:
         file["axis"] = np.arange(3)
     with pytest.raises(DataError, match=r"(?s)no 3-D or 4-D dataset.*axis \(3,\) int64"):
         opened(tmp_path / "b.h5")
-    with h5py.File(tmp_path / "c.h5", "w"), pytest.raises(DataError, match="cannot be opened|no dataset"):
+    h5py.File(tmp_path / "c.h5", "w").close()
+    with pytest.raises(DataError, match="holds no dataset at all"):
         opened(tmp_path / "c.h5")
 
 
@@ -266,18 +269,19 @@ def test_fault_25_scan_shape_is_never_guessed(tmp_path: Path) -> None:
         opened(tmp_path / "c.npy", scan_shape=(4, 3))
 
 
-@pytest.mark.parametrize("dtype", ["complex64", "S4", "U2", "datetime64[s]", [("a", "u1")]])
-@pytest.mark.parametrize("suffix", [".npy", ".h5"])
+@pytest.mark.parametrize(
+    ("suffix", "dtype"),
+    [(".npy", dtype) for dtype in ("complex64", "S4", "U2", "datetime64[s]", [("a", "u1")])]
+    + [(".h5", dtype) for dtype in ("complex64", "S4", [("a", "u1")])],
+)
 def test_fault_27_complex_and_text_are_refused(tmp_path: Path, suffix: str, dtype: Any) -> None:
     values = np.zeros((4, 8, 8), dtype)
     if suffix == ".npy":
         np.save(tmp_path / "a.npy", values)
-    elif np.dtype(dtype).kind in "UM":
-        pytest.skip("HDF5 has no such type")
     else:
         with h5py.File(tmp_path / "a.h5", "w") as file:
             file["dp"] = values
-    with pytest.raises(DataError, match="dtype|plain array|no 3-D|fields"):
+    with pytest.raises(DataError, match="dtype|no 3-D"):
         opened(tmp_path / f"a{suffix}")
 
 
@@ -315,6 +319,18 @@ def test_fault_29_permission_denied(tmp_path: Path, name: str, monkeypatch: pyte
     monkeypatch.setattr("builtins.open", refuse)
     with pytest.raises(DataError, match=rf"{name}: permission denied"):
         opened(path)
+
+
+@pytest.mark.parametrize("shape", [(0, 4, 4), (3, 0, 4), ()])
+@pytest.mark.parametrize("suffix", [".npy", ".h5"])
+def test_arrays_without_values_are_refused(tmp_path: Path, suffix: str, shape: tuple[int, ...]) -> None:
+    if suffix == ".npy":
+        np.save(tmp_path / "a.npy", np.zeros(shape))
+    else:
+        with h5py.File(tmp_path / "a.h5", "w") as file:
+            file["dp"] = np.zeros(shape)
+    with pytest.raises(DataError, match="holds no values"):
+        opened(tmp_path / f"a{suffix}", key="dp" if suffix == ".h5" else None)
 
 
 def test_unknown_formats_list_the_known_ones(tmp_path: Path) -> None:

@@ -225,7 +225,8 @@ def test_calibration_and_scan_shape_of_hdf5_attributes(tmp_path: Path) -> None:
     assert source.calibration.scan_step_angstrom == (0.4, 0.4)
     attributes = read_attributes(tmp_path / "a.h5", "dp")
     assert attributes.pair("dx_A") == (0.1, 0.2)
-    assert attributes.text("note") == "text"
+    assert attributes.numbers("note") is None
+    assert attributes.numbers("odd") is None
     assert attributes.number("missing") is None
     assert attributes.number("dx_A") is None
 

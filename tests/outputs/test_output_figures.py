@@ -75,7 +75,7 @@ def test_of_many_slices_25_are_shown():
 
 
 def test_spectrum_peaks_at_the_lattice():
-    spectrum = windowed_spectrum(atoms((81, 90), 1, spacing=9.0)[0, 0] + np.linspace(0, 5, 90))
+    spectrum = windowed_spectrum(atoms((81, 90), 1, spacing=9.0)[0, 0] + 5)
     y, x = (index - n // 2 for index, n in zip(np.unravel_index(spectrum.argmax(), (81, 90)), (81, 90), strict=True))
     assert sorted([abs(y) * 9 / 81, abs(x) * 9 / 90]) == [0, 1]
 
@@ -117,8 +117,16 @@ def test_positions_are_in_angstrom_and_arrows_to_scale():
 
 def test_positions_from_a_given_start():
     snapshot = make()
-    quiver = positions_figure(snapshot, snapshot.corners + snapshot.state.shifts).axes[0].collections[0]
-    np.testing.assert_allclose(quiver.U, 0, atol=1e-5)
+    start = snapshot.corners + snapshot.state.shifts - np.float32([0.5, -0.25])
+    quiver = positions_figure(snapshot, start).axes[0].collections[0]
+    np.testing.assert_allclose(quiver.V / quiver.U, -2, rtol=1e-4)
+
+
+def test_positions_that_did_not_move_need_no_colours():
+    snapshot = make()
+    figure = positions_figure(snapshot, snapshot.corners.astype(np.float64) + snapshot.state.shifts)
+    assert len(figure.axes) == 1
+    assert figure.axes[0].get_title() == "20 positions, none moved"
 
 
 def test_loss_is_logarithmic_over_decades_only():

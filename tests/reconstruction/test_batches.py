@@ -45,7 +45,9 @@ def test_every_index_once_in_groups_of_the_size(grouping, count, size, spread, s
     assert all(group.dtype == np.int32 for group in groups)
 
 
-@pytest.mark.parametrize("points", [raster(32, 32), raster(32, 32, 0.3), raster(13, 41)], ids=["raster", "jitter", "odd"])
+@pytest.mark.parametrize(
+    "points", [raster(32, 32), raster(32, 32, 0.3), raster(13, 41)], ids=["raster", "jitter", "odd"]
+)
 @pytest.mark.parametrize("size", [13, 16])
 def test_compact_groups_are_tight_and_sparse_ones_spread(points, size):
     def mean(grouping, measure):

@@ -84,7 +84,7 @@ def test_fault_59_nothing_loadable_shows_every_reason(tmp_path):
     saving = Checkpoints(tmp_path, 10)
     for iteration in (10, 20):
         saving.write(at(iteration)).write_bytes(b"")
-    with pytest.raises(DataError, match=r"(?s)nothing to resume from.*checkpoint_0020.h5.*checkpoint_0010.h5") as caught:
+    with pytest.raises(DataError, match=r"(?s)nothing to resume.*checkpoint_0020.h5.*checkpoint_0010.h5") as caught:
         load_newest(tmp_path, anything_goes)
     assert caught.value.exit_code == 3
     with pytest.raises(DataError, match="neither a checkpoint nor a result"):

@@ -1,4 +1,4 @@
-"""What is shown and what is logged: a bar on terminals, few lines elsewhere, all of it in the file, silence as a library."""
+"""What is shown and what is logged: a bar on terminals, few lines elsewhere, all in the file, silence as a library."""
 
 import logging
 from types import SimpleNamespace

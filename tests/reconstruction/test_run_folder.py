@@ -14,7 +14,13 @@ from ptycupy.reconstruction import lock
 from ptycupy.reconstruction.lock import FolderLock
 from ptycupy.reconstruction.run_folder import claim
 
-HOLD = "import sys, time; from ptycupy.reconstruction.run_folder import claim; claim(sys.argv[1], 'run'); print('held', flush=True); time.sleep(60)"  # noqa: E501
+HOLD = """
+import sys, time
+from ptycupy.reconstruction.run_folder import claim
+run = claim(sys.argv[1], "run")
+print("held", flush=True)
+time.sleep(60)
+"""
 
 
 def dead_pid():
@@ -24,7 +30,10 @@ def dead_pid():
 
 
 def test_runs_without_a_name_get_a_folder_each(tmp_path):
-    with claim(tmp_path / "runs", None, "quick start") as first, claim(tmp_path / "runs", None, "quick start") as second:
+    with (
+        claim(tmp_path / "runs", None, "quick start") as first,
+        claim(tmp_path / "runs", None, "quick start") as second,
+    ):
         assert first.path != second.path
         assert first.path.is_dir()
         assert first.path.name.endswith("_quick start")
@@ -135,15 +144,16 @@ def test_fault_60_without_locks_of_the_file_system_the_pid_decides(tmp_path, mon
 def test_resume_finds_the_newest_run_of_this_configuration(tmp_path):
     with pytest.raises(DataError, match="no run of 'star' with a checkpoint"):
         claim(tmp_path, None, "star", resume=True)
+    folders = []
     for number, label in enumerate(("star", "star", "other")):
         with claim(tmp_path, None, label) as run:
             (run.path / "checkpoint_0010.h5").write_text("")
         os.utime(run.path, (number, number))
-        wanted = run.path if label == "star" else wanted
+        folders.append(run.path)
     with claim(tmp_path, None, "star"):
         pass  # holds nothing, so it is not the one
     with claim(tmp_path, None, "star", resume=True) as run:
-        assert run.path == wanted
+        assert run.path == folders[1]
     with pytest.raises(DataError, match="holds no result.h5"):
         claim(tmp_path, "absent", resume=True)
     assert not (tmp_path / "absent").exists()

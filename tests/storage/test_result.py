@@ -1,5 +1,7 @@
 """result.h5: exact round trip, and one clear message for every file that cannot be gone on from."""
 
+import dataclasses
+
 import h5py
 import numpy as np
 import pytest
@@ -30,7 +32,7 @@ def test_double_precision_and_empty_texts_come_back_exactly(tmp_path):
     state = snapshot.state.replace(
         object_phase=snapshot.state.object_phase.astype("f8"), probe=snapshot.state.probe.astype("c16")
     )
-    changed = type(snapshot)(**{**vars(snapshot), "state": state, "config": "", "scan_shape": None, "pending": ()})
+    changed = dataclasses.replace(snapshot, state=state, config="", scan_shape=None, pending=())
     save_result(tmp_path / "result.h5", changed)
     assert same(load_result(tmp_path / "result.h5"), changed)
 
@@ -153,13 +155,32 @@ def test_fault_59_config_differences_are_shown():
     snapshot = make()
     longer = snapshot.config.replace("iterations: 4", "iterations: 40").replace("/data/scan.h5", "/disk2/scan.h5")
     assert verify(snapshot, snapshot.data_fingerprint, longer) == [
-        "data: saved 'path: /data/scan.h5', now 'path: /disk2/scan.h5'",
-        "reconstruction: saved 'iterations: 4', now 'iterations: 40'",
+        "data.path: saved /data/scan.h5, now /disk2/scan.h5",
+        "reconstruction.iterations: saved 4, now 40",
     ]
 
 
 def test_fault_59_config_that_shapes_the_arrays_is_refused():
     snapshot = make()
     other = snapshot.config + "object:\n  slices: 12\n"
-    with pytest.raises(DataError, match=r"iteration 4 .*\n  object: saved nothing, now 'slices: 12'"):
+    with pytest.raises(DataError, match=r"iteration 4 .*\n  object.slices: saved nothing, now 12"):
         verify(snapshot, snapshot.data_fingerprint, other)
+
+
+def test_fault_59_nested_and_listed_settings_are_named():
+    """In the style that configurations are dumped in: lists at the indentation of their key."""
+    before = (
+        "data:\n  orientation:\n    flip_y: false\n  negative: clip\nscan:\n  step_angstrom:\n  - 0.4\n  - 0.5\n"
+        "constraints:\n- name: depth_blur\n  start: 1\n- name: amplitude_threshold\n  thresh:\n  - 0.98\n  - 1.02\n"
+        "output: null\n"
+    )
+    after = before.replace("false", "true").replace("0.5", "0.6").replace("1.02", "1.1").replace("null", "{}")
+    snapshot = dataclasses.replace(make(), config=before)
+    with pytest.raises(DataError) as caught:
+        verify(snapshot, snapshot.data_fingerprint, after)
+    assert [line.strip() for line in str(caught.value).splitlines()[1:]] == [
+        "data.orientation.flip_y: saved false, now true",
+        "scan.step_angstrom.1: saved 0.5, now 0.6",
+        "constraints.1.thresh.1: saved 1.02, now 1.1",
+        "output: saved null, now {}",
+    ]

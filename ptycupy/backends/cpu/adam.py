@@ -7,7 +7,6 @@ import math
 from numba import prange
 
 from ptycupy.backends.cpu.jit import jit_parallel
-from ptycupy.backends.cpu.scalar import BLOCK, block_count
 from ptycupy.backends.interface import Array
 
 
@@ -25,14 +24,13 @@ def adam(
 ) -> None:
     """first += fresh_first (g - first), second += fresh_second (g^2 - second),
     parameter -= step_size first / (sqrt(second) root_correction + eps); flat real arrays."""
-    for block in prange(block_count(parameter.size)):
-        for i in range(block * BLOCK, min((block + 1) * BLOCK, parameter.size)):
-            g = grad[i]
-            m = first[i] + fresh_first * (g - first[i])
-            v = second[i] + fresh_second * (g * g - second[i])
-            first[i] = m
-            second[i] = v
-            parameter[i] -= step_size * m / (math.sqrt(v) * root_correction + eps)
+    for i in prange(parameter.size):
+        g = grad[i]
+        m = first[i] + fresh_first * (g - first[i])
+        v = second[i] + fresh_second * (g * g - second[i])
+        first[i] = m
+        second[i] = v
+        parameter[i] -= step_size * m / (math.sqrt(v) * root_correction + eps)
 
 
 __all__ = ["adam"]

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from numba import prange
 
-from ptycupy.backends.cpu.jit import jit_parallel
+from ptycupy.backends.cpu.jit import jit, jit_parallel
 from ptycupy.backends.cpu.scalar import BLOCK, block_count
 from ptycupy.backends.interface import Array
+
+
+@jit
+def _add_multiple(total: Array, values: Array, factor: float) -> None:
+    for b in range(total.size):
+        total[b] += factor * values[b]
 
 
 @jit_parallel
@@ -18,13 +24,13 @@ def across(out: Array, values: Array, indices: Array, weights: Array) -> None:
         a, i = item // (rows * blocks), item // blocks % rows
         start = item % blocks * BLOCK
         stop = min(start + BLOCK, inner)
-        for b in range(start, stop):
-            out[a, i, b] = 0
+        total = out[a, i, start:stop]
+        for b in range(total.size):
+            total[b] = 0
         for t in range(weights.shape[1]):
-            weight, source = weights[i, t], indices[i, t]
+            weight = weights[i, t]
             if weight != 0:
-                for b in range(start, stop):
-                    out[a, i, b] += weight * values[a, source, b]
+                _add_multiple(total, values[a, indices[i, t], start:stop], weight)
 
 
 @jit_parallel

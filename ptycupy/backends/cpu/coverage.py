@@ -17,8 +17,9 @@ def coverage(counts: Array, window: tuple[int, int], corners: Array, indices: Ar
             for i in range(indices.size):
                 y, left = row - corners[indices[i], 0], corners[indices[i], 1]
                 if 0 <= y < height:
+                    stretch = counts[row, left : left + width]
                     for x in range(width):
-                        counts[row, left + x] += 1
+                        stretch[x] += 1
 
 
 __all__ = ["coverage"]

@@ -14,6 +14,7 @@ from ptycupy.backends.interface import Array
 AXES = np.array([0, 1])
 
 _multiply, _multiply_conjugate, _accumulate = one_propagate.forward, one_propagate.backward, one_propagate.accumulate
+_copy = one_propagate.copy
 _ramp, _unramp = one_shift.forward, one_shift.backward
 
 
@@ -51,7 +52,7 @@ def propagate(waves: Array, spectra: Array, transfer: Array, scale: float, keep:
         wave = waves[i, m]
         c2c(wave, wave, AXES, True, 1.0, 1)
         if keep:
-            spectra[i, m] = wave
+            _copy(spectra[i, m], wave)
         _multiply(wave, transfer[i % transfer.shape[0]], scale)
         c2c(wave, wave, AXES, False, 1.0, 1)
 

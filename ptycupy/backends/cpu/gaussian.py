@@ -8,28 +8,30 @@ import numpy as np
 from numba import prange
 
 from ptycupy.backends.cpu.intensity import FLOOR
-from ptycupy.backends.cpu.jit import jit_parallel
-from ptycupy.backends.cpu.scalar import raised
+from ptycupy.backends.cpu.jit import jit, jit_parallel
+from ptycupy.backends.cpu.scalar import at_least, raised
 from ptycupy.backends.interface import Array
+
+
+@jit
+def _row_statistics(sums: Array, intensity: Array, measured: Array, power: float, kind: int) -> None:
+    zero, floor = intensity.dtype.type(0), intensity.dtype.type(FLOOR)
+    squares, data, count = 0.0, 0.0, 0.0
+    for x in range(intensity.size):
+        counted = measured[x] >= zero
+        observed = raised(at_least(measured[x], zero), power, kind)
+        difference = raised(at_least(intensity[x], floor), power, kind) - observed
+        squares += float(difference * difference) if counted else 0.0
+        data += float(observed)
+        count += 1.0 if counted else 0.0
+    sums[0], sums[1], sums[2] = squares, data, count
 
 
 @jit_parallel
 def statistics(sums: Array, intensity: Array, measured: Array, power: float, kind: int) -> None:
     """sums [n ky, 3]: per row sum (I^p - M^p)^2, sum M^p and the count; intensity and measured [n ky, kx]."""
-    rows, width = intensity.shape
-    for row in prange(rows):
-        squares, data, count = 0.0, 0.0, 0
-        for x in range(width):
-            counted = measured[row, x] >= 0
-            observed = raised(max(measured[row, x], intensity.dtype.type(0)), power, kind)
-            modelled = raised(max(intensity[row, x], intensity.dtype.type(FLOOR)), power, kind)
-            difference = modelled - observed if counted else intensity.dtype.type(0)
-            squares += float(difference * difference)
-            data += float(observed)
-            count += 1 if counted else 0
-        sums[row, 0] = squares
-        sums[row, 1] = data
-        sums[row, 2] = count
+    for row in prange(len(sums)):
+        _row_statistics(sums[row], intensity[row], measured[row], power, kind)
 
 
 def value(statistics: Array) -> Array:
@@ -46,18 +48,21 @@ def outer_factor(statistics: Array, power: float, factor: float) -> float:
     return factor * power / (count * math.sqrt(squares / count) * (data / count))
 
 
+@jit
+def _row_gradient(grad: Array, intensity: Array, measured: Array, power: float, kind: int, factor: float) -> None:
+    zero, floor = intensity.dtype.type(0), intensity.dtype.type(FLOOR)
+    for x in range(grad.size):
+        modelled = at_least(intensity[x], floor)
+        root = raised(modelled, power, kind)
+        pull = factor * (root - raised(at_least(measured[x], zero), power, kind)) * (root / modelled)
+        grad[x] = pull if measured[x] >= zero else zero
+
+
 @jit_parallel
 def gradient(grad: Array, intensity: Array, measured: Array, power: float, kind: int, factor: float) -> None:
     """grad = factor (I^p - M^p) I^(p-1) where counted, else 0; all [n ky, kx]."""
-    rows, width = intensity.shape
-    for row in prange(rows):
-        for x in range(width):
-            counted = measured[row, x] >= 0
-            floored = max(intensity[row, x], intensity.dtype.type(FLOOR))
-            observed = raised(max(measured[row, x], intensity.dtype.type(0)), power, kind)
-            modelled = raised(floored, power, kind)
-            pull = factor * (modelled - observed) * (modelled / floored)
-            grad[row, x] = pull if counted else intensity.dtype.type(0)
+    for row in prange(len(grad)):
+        _row_gradient(grad[row], intensity[row], measured[row], power, kind, factor)
 
 
 __all__ = ["gradient", "outer_factor", "statistics", "value"]

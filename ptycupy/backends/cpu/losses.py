@@ -72,7 +72,7 @@ class Losses(Memory):
     def pacbed_statistics(self, intensity: Array, measured: Array, power: float) -> Array:
         pixels = intensity[0].size
         result = np.zeros(3 * pixels + 2)
-        scalars = np.empty((blocks(pixels), 2))
+        scalars = np.zeros((blocks(pixels), 2))
         arrays = (result[:-2].reshape(3, pixels), scalars, _stacked(intensity), _stacked(measured))
         pacbed.statistics(*arrays, self.real.type(power), power_kind(power))
         result[-2:] = scalars.sum(0)
@@ -123,6 +123,9 @@ class Losses(Memory):
         sums = np.empty((len(patches), blocks(stacked.shape[2])))
         similarity.statistics(sums, stacked, self._reals(occupancy))
         return sums.sum().reshape(1)
+
+    def similarity_value(self, statistics: Array, count: int) -> Array:
+        return np.asarray(statistics, np.float64) / count
 
     def similarity_gradient(self, patches: Array, occupancy: Array, factor: float) -> Array:
         if patches.shape[1] == 1:

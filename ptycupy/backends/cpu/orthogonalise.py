@@ -10,7 +10,7 @@ from ptycupy.backends.cpu.jit import jit
 from ptycupy.backends.interface import Array
 
 MAX_SWEEPS = 30  # it converges quadratically: 5 to 8 sweeps in practice
-OFF_DIAGONAL = 1e-30  # sum of squares off the diagonal, relative to all, at which it is diagonal in double precision
+NEGLIGIBLE = 1e-16  # overlap of two modes, relative to their strengths, that double precision cannot see
 
 
 @jit
@@ -37,20 +37,17 @@ def eigenvectors(matrix: Array) -> Array:
     angle is taken, so that nearly orthogonal modes stay nearly as they are.
     """
     count = matrix.shape[0]
-    vectors = np.eye(count).astype(np.complex128)
+    vectors = np.zeros((count, count), np.complex128)
+    for p in range(count):
+        vectors[p, p] = 1
     for _ in range(MAX_SWEEPS):
-        off, total = 0.0, 0.0
-        for p in range(count):
-            total += abs(matrix[p, p]) ** 2
-            for q in range(p + 1, count):
-                off += 2 * abs(matrix[p, q]) ** 2
-        if off <= OFF_DIAGONAL * (off + total):
-            break
+        rotated = False
         for p in range(count):
             for q in range(p + 1, count):
                 size = abs(matrix[p, q])
-                if size == 0:
+                if size == 0 or size <= NEGLIGIBLE * math.sqrt(abs(matrix[p, p].real * matrix[q, q].real)):
                     continue
+                rotated = True
                 phase = matrix[p, q] / size
                 tau = (matrix[q, q].real - matrix[p, p].real) / (2 * size)
                 tangent = (1.0 if tau >= 0 else -1.0) / (abs(tau) + math.hypot(tau, 1.0))
@@ -67,11 +64,17 @@ def eigenvectors(matrix: Array) -> Array:
                     a, b = matrix[p, k], matrix[q, k]
                     matrix[p, k] = cosine * a - sine * b
                     matrix[q, k] = sine.conjugate() * a + cosine * b
-    strengths = np.empty(count)
+        if not rotated:
+            break
+    ordered = np.empty_like(vectors)
     for p in range(count):
-        strengths[p] = -matrix[p, p].real
-    order = np.argsort(strengths, kind="mergesort")
-    return vectors[:, order]
+        rank = 0
+        for q in range(count):
+            stronger = matrix[q, q].real > matrix[p, p].real
+            rank += 1 if stronger or (matrix[q, q].real == matrix[p, p].real and q < p) else 0
+        for k in range(count):
+            ordered[k, rank] = vectors[k, p]
+    return ordered
 
 
 @jit

@@ -7,26 +7,46 @@ from numba import prange
 
 from ptycupy.backends.cpu.intensity import FLOOR
 from ptycupy.backends.cpu.jit import jit, jit_parallel
-from ptycupy.backends.cpu.scalar import BLOCK, block_count, raised
+from ptycupy.backends.cpu.scalar import BLOCK, at_least, raised
 from ptycupy.backends.interface import Array
+
+
+@jit
+def _add_pattern(
+    scalars: Array,
+    modelled: Array,
+    data: Array,
+    counts: Array,
+    intensity: Array,
+    measured: Array,
+    power: float,
+    kind: int,
+) -> None:
+    zero = measured.dtype.type(0)
+    total, count = 0.0, 0.0
+    for k in range(intensity.size):
+        counted = measured[k] >= zero
+        one = 1.0 if counted else 0.0
+        observed = at_least(measured[k], zero)
+        modelled[k] += float(intensity[k]) if counted else 0.0
+        data[k] += float(observed)
+        counts[k] += one
+        total += float(raised(observed, power, kind))
+        count += one
+    scalars[0] += total
+    scalars[1] += count
 
 
 @jit_parallel
 def statistics(sums: Array, scalars: Array, intensity: Array, measured: Array, power: float, kind: int) -> None:
-    """sums [3, K] of I, M and counts, scalars [blocks, 2] of M^p and counts; intensity and measured [n, K]."""
+    """sums [3, K] += I, M and counts, scalars [blocks, 2] += M^p and counts; intensity and measured [n, K]."""
     patterns, pixels = intensity.shape
-    for block in prange(scalars.shape[0]):
-        total, count = 0.0, 0.0
+    for block in prange(len(scalars)):
+        start, stop = block * BLOCK, min((block + 1) * BLOCK, pixels)
+        modelled, data, counts = sums[0, start:stop], sums[1, start:stop], sums[2, start:stop]
         for i in range(patterns):
-            for k in range(block * BLOCK, min((block + 1) * BLOCK, pixels)):
-                if measured[i, k] >= 0:
-                    sums[0, k] += intensity[i, k]
-                    sums[1, k] += measured[i, k]
-                    sums[2, k] += 1
-                    total += float(raised(measured[i, k], power, kind))
-                    count += 1
-        scalars[block, 0] = total
-        scalars[block, 1] = count
+            arrays = (modelled, data, counts, intensity[i, start:stop], measured[i, start:stop])
+            _add_pattern(scalars[block], *arrays, power, kind)
 
 
 @jit
@@ -36,7 +56,7 @@ def _mean_square(sums: Array, power: float, kind: int) -> float:
     for k in range(sums.shape[1]):
         count = sums[2, k]
         if count > 0:
-            modelled = raised(max(sums[0, k] / count, FLOOR), power, kind)
+            modelled = raised(at_least(sums[0, k] / count, FLOOR), power, kind)
             total += (modelled - raised(sums[1, k] / count, power, kind)) ** 2
             counted += 1
     return total / max(counted, 1)
@@ -53,12 +73,11 @@ def value(statistics: Array, power: float, kind: int) -> Array:
 
 @jit_parallel
 def _pixel_gradient(pixel: Array, sums: Array, power: float, kind: int, factor: float) -> None:
-    for block in prange(block_count(pixel.size)):
-        for k in range(block * BLOCK, min((block + 1) * BLOCK, pixel.size)):
-            count = max(sums[2, k], 1.0)
-            floored = max(sums[0, k] / count, FLOOR)
-            modelled = raised(floored, power, kind)
-            pixel[k] = factor * (modelled - raised(sums[1, k] / count, power, kind)) * (modelled / floored) / count
+    for k in prange(pixel.size):
+        count = max(sums[2, k], 1.0)
+        modelled = at_least(sums[0, k] / count, FLOOR)
+        root = raised(modelled, power, kind)
+        pixel[k] = factor * (root - raised(sums[1, k] / count, power, kind)) * (root / modelled) / count
 
 
 @jit_parallel

@@ -17,8 +17,9 @@ def forward(patches: Array, field: Array, corners: Array, indices: Array) -> Non
         row, left = corners[indices[i], 0] + y, corners[indices[i], 1]
         for o in range(states):
             for z in range(slices):
+                stretch = field[o, z, row, left : left + width]
                 for x in range(width):
-                    patches[i, o, z, y, x] = field[o, z, row, left + x]
+                    patches[i, o, z, y, x] = stretch[x]
 
 
 @jit_parallel
@@ -33,8 +34,9 @@ def backward(grad_field: Array, grad_patches: Array, corners: Array, indices: Ar
                     continue
                 for o in range(states):
                     for z in range(slices):
+                        stretch = grad_field[o, z, row, left : left + width]
                         for x in range(width):
-                            grad_field[o, z, row, left + x] += grad_patches[i, o, z, y, x]
+                            stretch[x] += grad_patches[i, o, z, y, x]
 
 
 __all__ = ["backward", "forward"]

@@ -8,28 +8,30 @@ import numpy as np
 from numba import prange
 
 from ptycupy.backends.cpu.intensity import FLOOR
-from ptycupy.backends.cpu.jit import jit_parallel
-from ptycupy.backends.cpu.scalar import raised
+from ptycupy.backends.cpu.jit import jit, jit_parallel
+from ptycupy.backends.cpu.scalar import at_least, raised
 from ptycupy.backends.interface import Array
+
+
+@jit
+def _row_statistics(sums: Array, intensity: Array, measured: Array, power: float, kind: int, eps: float) -> None:
+    zero, floor = intensity.dtype.type(0), intensity.dtype.type(FLOOR)
+    likelihood, data, count = 0.0, 0.0, 0.0
+    for x in range(intensity.size):
+        counted = measured[x] >= zero
+        observed = raised(at_least(measured[x], zero), power, kind)
+        modelled = raised(at_least(intensity[x], floor), power, kind)
+        likelihood += float(observed * math.log(modelled + eps) - modelled) if counted else 0.0
+        data += float(observed)
+        count += 1.0 if counted else 0.0
+    sums[0], sums[1], sums[2] = likelihood, data, count
 
 
 @jit_parallel
 def statistics(sums: Array, intensity: Array, measured: Array, power: float, kind: int, eps: float) -> None:
     """sums [n ky, 3]: per row sum (M^p ln(I^p + eps) - I^p), sum M^p and the count; arrays [n ky, kx]."""
-    rows, width = intensity.shape
-    for row in prange(rows):
-        likelihood, data, count = 0.0, 0.0, 0
-        for x in range(width):
-            counted = measured[row, x] >= 0
-            observed = raised(max(measured[row, x], intensity.dtype.type(0)), power, kind)
-            modelled = raised(max(intensity[row, x], intensity.dtype.type(FLOOR)), power, kind)
-            term = observed * math.log(modelled + eps) - modelled
-            likelihood += float(term) if counted else 0.0
-            data += float(observed)
-            count += 1 if counted else 0
-        sums[row, 0] = likelihood
-        sums[row, 1] = data
-        sums[row, 2] = count
+    for row in prange(len(sums)):
+        _row_statistics(sums[row], intensity[row], measured[row], power, kind, eps)
 
 
 def value(statistics: Array) -> Array:
@@ -42,21 +44,26 @@ def outer_factor(statistics: Array, power: float, factor: float) -> float:
     return factor * power / float(statistics[1]) if statistics[1] > 0 else 0.0
 
 
+@jit
+def _row_gradient(
+    grad: Array, intensity: Array, measured: Array, power: float, kind: int, eps: float, factor: float
+) -> None:
+    zero, floor = intensity.dtype.type(0), intensity.dtype.type(FLOOR)
+    for x in range(grad.size):
+        modelled = at_least(intensity[x], floor)
+        root = raised(modelled, power, kind)
+        # One fraction, because 1 - M / I loses its digits where the model fits.
+        misfit = (root - raised(at_least(measured[x], zero), power, kind) + eps) / (root + eps)
+        grad[x] = factor * misfit * (root / modelled) if measured[x] >= zero else zero
+
+
 @jit_parallel
 def gradient(
     grad: Array, intensity: Array, measured: Array, power: float, kind: int, eps: float, factor: float
 ) -> None:
     """grad = factor (1 - M^p / (I^p + eps)) I^(p-1) where counted, else 0; all [n ky, kx]."""
-    rows, width = intensity.shape
-    for row in prange(rows):
-        for x in range(width):
-            counted = measured[row, x] >= 0
-            floored = max(intensity[row, x], intensity.dtype.type(FLOOR))
-            observed = raised(max(measured[row, x], intensity.dtype.type(0)), power, kind)
-            modelled = raised(floored, power, kind)
-            # One fraction, because 1 - M / I loses its digits where the model fits.
-            pull = factor * ((modelled - observed) + eps) / (modelled + eps) * (modelled / floored)
-            grad[row, x] = pull if counted else intensity.dtype.type(0)
+    for row in prange(len(grad)):
+        _row_gradient(grad[row], intensity[row], measured[row], power, kind, eps, factor)
 
 
 __all__ = ["gradient", "outer_factor", "statistics", "value"]

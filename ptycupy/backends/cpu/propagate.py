@@ -25,6 +25,14 @@ def backward(wave: Array, transfer: Array, scale: float) -> None:
 
 
 @jit
+def copy(target: Array, wave: Array) -> None:
+    height, width = wave.shape
+    for y in range(height):
+        for x in range(width):
+            target[y, x] = wave[y, x]
+
+
+@jit
 def accumulate(grad_transfer: Array, wave: Array, spectrum: Array, scale: float) -> None:
     """grad_transfer += scale * conj(spectrum) * wave; [y, x]."""
     height, width = wave.shape
@@ -33,4 +41,4 @@ def accumulate(grad_transfer: Array, wave: Array, spectrum: Array, scale: float)
             grad_transfer[y, x] += (spectrum[y, x].conjugate() * wave[y, x]) * scale
 
 
-__all__ = ["accumulate", "backward", "forward"]
+__all__ = ["accumulate", "backward", "copy", "forward"]

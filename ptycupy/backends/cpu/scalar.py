@@ -56,6 +56,12 @@ def sincos(angle: float) -> tuple[float, float]:
 
 
 @jit
+def at_least(value: float, floor: float) -> float:
+    """max(value, floor), but NaN stays NaN so that divergence is seen."""
+    return floor if value < floor else value
+
+
+@jit
 def raised(value: float, power: float, kind: int) -> float:
     """value ** power for value >= 0."""
     if kind == SQUARE_ROOT:
@@ -65,4 +71,4 @@ def raised(value: float, power: float, kind: int) -> float:
     return value**power  # type: ignore[no-any-return]
 
 
-__all__ = ["BLOCK", "block_count", "power_kind", "raised", "sincos"]
+__all__ = ["BLOCK", "at_least", "block_count", "power_kind", "raised", "sincos"]

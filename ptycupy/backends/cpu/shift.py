@@ -58,13 +58,20 @@ def backward(sums: Array, wave: Array, spectrum: Array, ramp_y: Array, ramp_x: A
     sums[1] = along_x
 
 
+@jit
+def _add(total: Array, part: Array) -> None:
+    for k in range(total.size):
+        total[k] += part[k]
+
+
 @jit_parallel
 def sum_patterns(total: Array, parts: Array) -> None:
     """total [k] += sum over n of parts [n, k], in batch order."""
     for block in prange(block_count(total.size)):
+        start, stop = block * BLOCK, min((block + 1) * BLOCK, total.size)
+        stretch = total[start:stop]
         for i in range(parts.shape[0]):
-            for k in range(block * BLOCK, min((block + 1) * BLOCK, total.size)):
-                total[k] += parts[i, k]
+            _add(stretch, parts[i, start:stop])
 
 
 __all__ = ["backward", "forward", "frequency", "ramps", "sum_patterns"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from numba import prange
 
-from ptycupy.backends.cpu.jit import jit_parallel
+from ptycupy.backends.cpu.jit import jit, jit_parallel
 from ptycupy.backends.interface import Array
 
 
@@ -17,9 +17,23 @@ def forward(exits: Array, waves: Array, transmission: Array, slice_index: int, c
         row, left = corners[indices[i], 0] + y, corners[indices[i], 1]
         for o in range(states):
             source = o if waves.shape[1] > 1 else 0
+            stretch = transmission[o, slice_index, row, left : left + width]
             for p in range(modes):
                 for x in range(width):
-                    exits[i, o, p, y, x] = waves[i, source, p, y, x] * transmission[o, slice_index, row, left + x]
+                    exits[i, o, p, y, x] = waves[i, source, p, y, x] * stretch[x]
+
+
+@jit
+def _add_conjugate_product(total: Array, wave: Array, grad: Array) -> None:
+    for x in range(total.size):
+        total[x] += wave[x].conjugate() * grad[x]
+
+
+@jit
+def _times_conjugate(result: Array, grad: Array, factor: Array, add: bool) -> None:
+    for x in range(result.size):
+        product = grad[x] * factor[x].conjugate()
+        result[x] = result[x] + product if add else product
 
 
 @jit_parallel
@@ -49,22 +63,14 @@ def backward(
                     continue
                 for o in range(states):
                     source = o if waves.shape[1] > 1 else 0
-                    if wants_transmission:
-                        for p in range(modes):
-                            for x in range(width):
-                                wave = waves[i, source, p, y, x].conjugate()
-                                grad_transmission[o, slice_index, row, left + x] += wave * grad_exits[i, o, p, y, x]
-                    if not wants_waves:
-                        continue
+                    stretch = transmission[o, slice_index, row, left : left + width]
+                    total = grad_transmission[o, slice_index, row, left : left + width]
                     for p in range(modes):
-                        if o > source:
-                            for x in range(width):
-                                factor = transmission[o, slice_index, row, left + x].conjugate()
-                                grad_waves[i, source, p, y, x] += factor * grad_exits[i, o, p, y, x]
-                        else:
-                            for x in range(width):
-                                factor = transmission[o, slice_index, row, left + x].conjugate()
-                                grad_waves[i, source, p, y, x] = factor * grad_exits[i, o, p, y, x]
+                        grad = grad_exits[i, o, p, y]
+                        if wants_transmission:
+                            _add_conjugate_product(total, waves[i, source, p, y], grad)
+                        if wants_waves:
+                            _times_conjugate(grad_waves[i, source, p, y], grad, stretch, o > source)
 
 
 __all__ = ["backward", "forward"]

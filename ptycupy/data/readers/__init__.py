@@ -35,12 +35,16 @@ class Format:
     magics: tuple[bytes, ...] = ()
 
     def open(self, path: Path, options: ReaderOptions) -> StoredArray:
-        """The array of this file; imports its reader now."""
+        """The array of this file, never an empty one; imports its reader now."""
         module, function = self.opener.split(":")
         opener = cast(
             "Callable[[Path, ReaderOptions], StoredArray]", getattr(importlib.import_module(module), function)
         )
-        return opener(path, options)
+        array = opener(path, options)
+        if not array.shape or 0 in array.shape:
+            name = f"{path}{f': {array.key}' if array.key else ''}"
+            raise DataError(f"{name}: an array of shape {array.shape} holds no values that could be read")
+        return array
 
 
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"

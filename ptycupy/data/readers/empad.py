@@ -134,7 +134,7 @@ def _attributes(fields: dict[str, str], scan_shape: tuple[int, int] | None) -> A
     Version 1.2 records the field of view of the longer side times `scale_factor`, before `scan_size` shrinks it.
     `calibrated_pixelsize` times 1e9 is in 1/nm (both as RosettaSciIO documents).
     """
-    values: dict[str, float | tuple[float, ...] | str] = {}
+    values: dict[str, float | tuple[float, ...]] = {}
     if scan_shape is not None:
         values["scan_shape"] = (float(scan_shape[0]), float(scan_shape[1]))
     volts = _positive(fields, "iom_measurements/high_voltage")

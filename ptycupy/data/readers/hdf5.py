@@ -115,8 +115,6 @@ def open_array(path: Path, options: ReaderOptions) -> Hdf5Array:
             info = _describe(_dataset(path, file, options.key))
         if not info.is_numeric:
             raise DataError(f"{path}: {info}: not an array of numbers; integers or floats are needed")
-        if not info.shape or 0 in info.shape:
-            raise DataError(f"{path}: {info}: holds no values")
         dataset = file[info.key]
         _require_storage(path, dataset, info)
         missing = missing_filter(dataset)
@@ -290,28 +288,20 @@ def _require_storage(path: Path, dataset: Any, info: DatasetInfo) -> None:
 
 
 def _attributes(entry: Any) -> Attributes:
-    """Numbers and texts of an object and of the groups above it, the nearest first."""
-    values: dict[str, float | tuple[float, ...] | str] = {}
+    """Numbers of an object and of the groups above it, the nearest first.
+
+    Texts are left alone: nothing here needs them, and HDF5 2.0 can loop for ever in a damaged heap of them.
+    """
+    values: dict[str, float | tuple[float, ...]] = {}
     while True:
         for name in entry.attrs:
-            try:
-                value = entry.attrs[name]
-            except (OSError, TypeError, ValueError, RuntimeError):
-                continue  # a type that NumPy does not know says nothing that is asked for here
-            plain = _plain(value)
-            if plain is not None:
-                values.setdefault(name, plain)
+            attribute = entry.attrs.get_id(name)
+            if attribute.get_type().get_class() not in (h5py.h5t.INTEGER, h5py.h5t.FLOAT):
+                continue
+            shape = attribute.shape
+            if shape is not None and math.prod(shape) <= ATTRIBUTE_LIMIT:
+                numbers = np.asarray(entry.attrs[name], np.float64)
+                values.setdefault(name, tuple(numbers.ravel().tolist()) if shape else float(numbers))
         if entry.name in ("/", None):
             return Attributes(values)
         entry = entry.parent
-
-
-def _plain(value: Any) -> float | tuple[float, ...] | str | None:
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
-    if isinstance(value, str):
-        return value
-    array = np.asarray(value)
-    if array.dtype.kind not in "biuf" or array.size > ATTRIBUTE_LIMIT:
-        return None
-    return float(array) if array.ndim == 0 else tuple(float(number) for number in array.flat)

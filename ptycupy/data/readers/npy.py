@@ -42,8 +42,6 @@ def open_array(path: Path, options: ReaderOptions) -> StridedFile:
     descr, fortran_order, shape = _parse(path, text)
     dtype = _dtype(path, descr)
     require_bytes(path, f"{shape} {dtype}", begin + length + math.prod(shape) * dtype.itemsize, size)
-    if not shape or 0 in shape:
-        raise DataError(f"{path}: an array of shape {shape} holds no patterns")
     strides = c_strides(shape[::-1], dtype.itemsize)[::-1] if fortran_order else c_strides(shape, dtype.itemsize)
     return StridedFile(path, shape, dtype, begin + length, strides)
 

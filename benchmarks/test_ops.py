@@ -1,0 +1,187 @@
+"""One row per op, forward and adjoint: time, GB/s of the bytes that must move, GFLOP/s of its transforms.
+
+    pytest benchmarks/test_ops.py --benchmark-only [--backend cuda]
+
+128 x 128 px windows, 16 patterns, 4 probe modes, 6 slices, float32.
+"""
+
+from __future__ import annotations
+
+from math import log2
+
+import numpy as np
+import pytest
+
+from ptycupy.backends import select
+from ptycupy.experiment.propagation import propagation_tables
+from ptycupy.experiment.rows import blur_matrix
+from ptycupy.model.experiment import upload_rows
+
+N, P, Z, W, C = 16, 4, 6, 128, 236
+WAVE = 8 * W * W  # bytes of one complex64 wave
+FFT = 5 * W * W * 2 * log2(W)  # flops of one 2-D transform
+
+
+class Bench:
+    """Arrays of one batch on a backend, and every op as a call without arguments."""
+
+    def __init__(self, backend):
+        b = self.b = backend
+        g = np.random.default_rng(0)
+
+        def real(*shape, low=0.1):
+            return b.asarray(g.uniform(low, 2, shape).astype(np.float32))
+
+        def wave(*shape):
+            return b.asarray((g.standard_normal(shape) + 1j * g.standard_normal(shape)).astype(np.complex64))
+
+        tables = propagation_tables((W, W), (0.15, 0.15), 0.0418)
+        self.tables = [b.asarray(t.astype(np.float32)) for t in (tables.base, tables.aperture, tables.ky, tables.kx)]
+        self.amplitude, self.phase = real(1, Z, C, C), real(1, Z, C, C)
+        self.grad_object = wave(1, Z, C, C)
+        self.accumulated = real(1, Z, C, C)
+        self.probe, self.shifts, self.grad_probe = wave(P, W, W), real(N, 2), wave(P, W, W)
+        self.grad_shifts = real(N, 2)
+        self.waves, self.other = wave(N, 1, P, W, W), wave(N, 1, P, W, W)
+        self.corners = b.asarray(g.integers(0, C - W, (N, 2)).astype(np.int32))
+        self.indices = b.asarray(np.arange(N, dtype=np.int32))
+        self.tilts, self.thickness = real(1, 2), real(1)
+        self.transfer = b.transfer_forward(self.tilts, self.thickness, *self.tables)
+        self.occupancy = b.asarray(np.ones(1, np.float32))
+        self.intensity = real(N, W, W)
+        self.stored = b.asarray(g.integers(0, 1000, (N, W, W)).astype(np.uint16))
+        self.scale = real(N)
+        self.mask, self.weights = b.asarray(np.ones((W, W), np.uint8)), b.asarray(np.ones(N, np.uint8))
+        self.measured = b.patterns(self.stored, self.indices, self.scale, self.mask, self.weights)
+        self.rows = upload_rows(b, blur_matrix(C, 0.8, 5, "reflect"))
+        self.first, self.second = real(1, Z, C, C), real(1, Z, C, C)
+        self.gaussian = b.gaussian_statistics(self.intensity, self.measured, 0.5)
+        self.poisson = b.poisson_statistics(self.intensity, self.measured, 1.0, 1e-6)
+        self.pacbed = b.pacbed_statistics(self.intensity, self.measured, 0.2)
+        self.pacbed_loss = b.pacbed_value(self.pacbed, 0.2)
+        self.covered = b.coverage((C, C), (W, W), self.corners, self.indices)
+        self.sparsity = b.sparsity_statistics(self.phase, self.covered, 1)
+        self.patches = b.patch_forward(self.phase, (W, W), self.corners, self.indices)
+        self.spectrum = b.shift_forward(self.probe, self.shifts)[1]
+
+    def calls(self):
+        """name -> (call, bytes moved at least, flops of transforms)."""
+        b, canvas, waves, pattern = self.b, 4 * Z * C * C, N * P * WAVE, 4 * N * W * W
+        at = (self.corners, self.indices)
+        return {
+            "transmission forward": (lambda: b.transmission_forward(self.amplitude, self.phase), 4 * canvas, 0),
+            "transmission backward": (
+                lambda: b.transmission_backward(self.grad_object, self.amplitude, self.phase, None, self.accumulated),
+                6 * canvas,
+                0,
+            ),
+            "shift forward": (lambda: b.shift_forward(self.probe, self.shifts), waves, (N + 1) * P * FFT),
+            "shift backward": (
+                lambda: b.shift_backward(self.other, self.shifts, self.spectrum, self.grad_probe, self.grad_shifts),
+                waves,
+                (N + 1) * P * FFT,
+            ),
+            "transmit forward": (lambda: b.transmit_forward(self.waves, self.grad_object, 0, *at), 2 * waves, 0),
+            "transmit backward": (
+                lambda: b.transmit_backward(
+                    self.other, self.waves, self.grad_object, 0, *at, self.grad_object, needs_waves=True
+                ),
+                3 * waves,
+                0,
+            ),
+            "transfer forward": (
+                lambda: b.transfer_forward(self.tilts, self.thickness, *self.tables),
+                WAVE + 8 * W * W,
+                0,
+            ),
+            "propagate forward": (
+                lambda: b.propagate_forward(self.waves, self.transfer, 0, False),
+                2 * waves,
+                2 * N * P * FFT,
+            ),
+            "propagate backward": (
+                lambda: b.propagate_backward(self.waves, self.transfer, 0, None, None),
+                2 * waves,
+                2 * N * P * FFT,
+            ),
+            "far field forward": (lambda: b.far_field_forward(self.waves), 2 * waves, N * P * FFT),
+            "intensity forward": (lambda: b.intensity_forward(self.waves, self.occupancy), waves + pattern, 0),
+            "intensity backward": (
+                lambda: b.intensity_backward(self.intensity, self.other, self.occupancy),
+                2 * waves + pattern,
+                0,
+            ),
+            "axis filter (lateral blur, y)": (
+                lambda: b.axis_filter(self.phase.reshape(Z, C, C), self.rows.indices, self.rows.weights),
+                2 * canvas,
+                0,
+            ),
+            "patch forward": (lambda: b.patch_forward(self.phase, (W, W), *at), 2 * Z * pattern, 0),
+            "patch backward": (lambda: b.patch_backward(self.patches, *at, self.accumulated), 2 * Z * pattern, 0),
+            "patterns (uint16)": (
+                lambda: b.patterns(self.stored, self.indices, self.scale, self.mask, self.weights),
+                1.5 * pattern,
+                0,
+            ),
+            "gaussian statistics": (
+                lambda: b.gaussian_statistics(self.intensity, self.measured, 0.5),
+                2 * pattern,
+                0,
+            ),
+            "gaussian gradient": (
+                lambda: b.gaussian_gradient(self.intensity, self.measured, 0.5, self.gaussian, 1.0),
+                3 * pattern,
+                0,
+            ),
+            "poisson gradient": (
+                lambda: b.poisson_gradient(self.intensity, self.measured, 1.0, 1e-6, self.poisson, 1.0),
+                3 * pattern,
+                0,
+            ),
+            "pacbed gradient": (
+                lambda: b.pacbed_gradient(self.measured, 0.2, self.pacbed, self.pacbed_loss, 1.0),
+                2 * pattern,
+                0,
+            ),
+            "coverage": (lambda: b.coverage((C, C), (W, W), *at), 4 * C * C, 0),
+            "sparsity gradient": (
+                lambda: b.sparsity_gradient(
+                    self.phase, self.covered, 1, self.sparsity, self.occupancy, N * Z * W * W, 1.0, self.accumulated
+                ),
+                3 * canvas,
+                0,
+            ),
+            "adam (one object field)": (
+                lambda: b.adam(self.amplitude, self.phase, self.first, self.second, 0.0, 10, 0.9, 0.999, 1e-8),
+                7 * canvas,
+                0,
+            ),
+            "clamp": (lambda: b.clamp(self.amplitude, 0.9, 1.1, 0.0), 2 * canvas, 0),
+            "orthogonalise": (lambda: b.orthogonalise(self.probe), 2 * P * WAVE, 0),
+            "total power": (lambda: b.total_power(self.probe), P * WAVE, 0),
+        }
+
+
+@pytest.fixture(scope="module")
+def bench(request):
+    return Bench(select(request.config.getoption("--backend"), "float32"))
+
+
+NAMES = list(Bench.calls(type("Names", (), {"__getattr__": lambda self, name: None})()))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_op(benchmark, bench, name):
+    call, moved, flops = bench.calls()[name]
+
+    def timed():
+        with bench.b.arena():
+            call()
+        bench.b.synchronize()
+
+    timed()
+    benchmark(timed)
+    if benchmark.stats:
+        seconds = benchmark.stats.stats.median
+        benchmark.extra_info["GB/s"] = round(moved / seconds / 1e9, 2)
+        benchmark.extra_info["GFLOP/s"] = round(flops / seconds / 1e9, 2)

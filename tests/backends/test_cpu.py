@@ -1,0 +1,282 @@
+"""Every method of CpuBackend equals the reference (tests/reference.py), in both precisions and for both FFT libraries.
+
+Tolerances are relative to the largest value: float32 2e-5 (eps 6e-8, times sums over some hundred values that
+partly cancel), float64 1e-12 (the same with eps 1e-16).
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parent))
+
+from reference import ReferenceBackend
+from scene import SHAPES, Scene
+
+from ptycupy.backends.cpu import CpuBackend
+
+TOLERANCE = {"float32": 2e-5, "float64": 1e-12}
+REFERENCE = ReferenceBackend()
+
+
+@pytest.fixture(params=["float32", "float64"], scope="module")
+def backend(request: pytest.FixtureRequest) -> CpuBackend:
+    return CpuBackend(request.param)
+
+
+@pytest.fixture(params=SHAPES, ids=str)
+def scene(request: pytest.FixtureRequest) -> Scene:
+    return Scene(*request.param)
+
+
+def close(backend: CpuBackend, found: Any, expected: Any) -> None:
+    found, expected = np.asarray(found), np.asarray(expected)
+    assert found.shape == expected.shape
+    size = np.abs(expected).max(initial=1e-30)
+    assert np.abs(found - expected).max(initial=0) <= TOLERANCE[backend.real.name] * size
+
+
+def narrowed(backend: CpuBackend, value: Any) -> Any:
+    """A fresh copy in the backend's precision; integers and plain numbers as they are."""
+    if not isinstance(value, np.ndarray):
+        return value
+    kinds = {"f": backend.real, "c": backend.complex}
+    return np.array(value, dtype=kinds.get(value.dtype.kind, value.dtype))
+
+
+def twins(backend: CpuBackend, method: str, *inputs: Any, targets: tuple[int, ...] = ()) -> Any:
+    """Compares one call, its result and the arrays at `targets` that it changes; returns the backend's result."""
+    given = [narrowed(backend, value) for value in inputs]
+    exact = [narrowed(REFERENCE, value) for value in given]
+    expected = getattr(REFERENCE, method)(*exact)
+    found = getattr(backend, method)(*given)
+    if isinstance(expected, np.ndarray):
+        close(backend, found, expected)
+    else:
+        assert found is None
+        assert expected is None
+    for target in targets:
+        close(backend, given[target], exact[target])
+    return found
+
+
+def test_take(backend: CpuBackend, scene: Scene) -> None:
+    table = scene.real(scene.count, 2)
+    rows = twins(backend, "take_forward", table, scene.indices)
+    assert rows.dtype == backend.real
+    twins(backend, "take_backward", scene.real(scene.patterns, 2), scene.indices, table, targets=(2,))
+
+
+def test_transmission(backend: CpuBackend, scene: Scene) -> None:
+    amplitude, phase = scene.volume(), 20 * scene.volume()  # many turns
+    grad = scene.complex(*phase.shape)
+    assert twins(backend, "transmission_forward", amplitude, phase).dtype == backend.complex
+    for wanted in ((True, True), (True, False), (False, True)):
+        targets = [scene.volume() if want else None for want in wanted]
+        changed = tuple(3 + i for i, want in enumerate(wanted) if want)
+        twins(backend, "transmission_backward", grad, amplitude, phase, *targets, targets=changed)
+
+
+def test_transmission_of_what_is_not_finite_is_not_finite(backend: CpuBackend) -> None:
+    phase = np.array([np.nan, np.inf, -np.inf, 0], backend.real).reshape(1, 1, 2, 2)
+    found = backend.transmission_forward(np.ones_like(phase), phase).ravel()
+    np.testing.assert_array_equal(np.isfinite(found), [False, False, False, True])
+
+
+@pytest.mark.parametrize("fft", ["rocket", "scipy"])
+def test_shift(backend: CpuBackend, scene: Scene, fft: str) -> None:
+    backend = CpuBackend(backend.real, fft)
+    probe, shifts = scene.complex(scene.modes, *scene.window), scene.real(scene.patterns, 2)
+    given = (narrowed(backend, probe), narrowed(backend, shifts))
+    waves, saved = backend.shift_forward(*given)
+    expected, reference_saved = REFERENCE.shift_forward(*given)
+    close(backend, waves, expected)
+    grad = narrowed(backend, scene.waves(1))
+    grad_probe, grad_shifts = narrowed(backend, probe), narrowed(backend, shifts)
+    exact_probe, exact_shifts = probe.copy(), shifts.copy()
+    REFERENCE.shift_backward(grad.copy(), given[1], reference_saved, exact_probe, exact_shifts)
+    backend.shift_backward(grad.copy(), given[1], saved, grad_probe, grad_shifts)
+    close(backend, grad_probe, exact_probe)
+    close(backend, grad_shifts, exact_shifts)
+    backend.shift_backward(grad.copy(), given[1], saved, None, None)  # nothing wanted, nothing touched
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_transmit(backend: CpuBackend, scene: Scene, shared: bool) -> None:
+    waves, transmission = scene.waves(1 if shared else None), scene.complex(scene.states, scene.slices, *scene.canvas)
+    place = (scene.slices - 1, scene.corners, scene.indices)
+    twins(backend, "transmit_forward", waves, transmission, *place)
+    grad = scene.complex(*transmission.shape)
+    for target, needs_waves in ((grad, True), (grad, False), (None, True)):
+        changed = () if target is None else (6,)
+        inputs = (scene.waves(), waves, transmission, *place, target, needs_waves)
+        twins(backend, "transmit_backward", *inputs, targets=changed)
+
+
+@pytest.mark.parametrize("gaps", [1, 2])
+@pytest.mark.parametrize("per_pattern", [True, False])
+def test_transfer(backend: CpuBackend, scene: Scene, gaps: int, per_pattern: bool) -> None:
+    tilts = 30 * scene.real(scene.patterns if per_pattern else 1, 2)
+    thickness = 5 * scene.positive(gaps)
+    base, aperture, ky, kx = scene.tables()
+    transfer = twins(backend, "transfer_forward", tilts, thickness, base, aperture, ky, kx)
+    assert transfer.dtype == backend.complex
+    grad = scene.complex(*transfer.shape)
+    inputs = (grad, transfer, tilts, thickness, base, ky, kx)
+    twins(backend, "transfer_backward", *inputs, tilts, thickness, targets=(7, 8))
+    twins(backend, "transfer_backward", *inputs, None, None)
+
+
+@pytest.mark.parametrize("fft", ["rocket", "scipy"])
+@pytest.mark.parametrize("per_pattern", [True, False])
+def test_propagate(backend: CpuBackend, scene: Scene, fft: str, per_pattern: bool) -> None:
+    backend = CpuBackend(backend.real, fft)
+    transfer = narrowed(backend, scene.complex(2, scene.patterns if per_pattern else 1, *scene.window))
+    waves, grad = narrowed(backend, scene.waves()), narrowed(backend, scene.waves())
+    expected, reference_saved = REFERENCE.propagate_forward(waves, transfer, 1, True)
+    assert backend.propagate_forward(waves.copy(), transfer, 1, False)[1] is None
+    found, saved = backend.propagate_forward(waves.copy(), transfer, 1, True)
+    close(backend, found, expected)
+    target, exact = np.ones_like(transfer), np.ones(transfer.shape, complex)
+    expected = REFERENCE.propagate_backward(grad, transfer, 1, reference_saved, exact)
+    close(backend, backend.propagate_backward(grad.copy(), transfer, 1, saved, target), expected)
+    close(backend, target, exact)
+    close(backend, backend.propagate_backward(grad.copy(), transfer, 1, None, None), expected)
+
+
+@pytest.mark.parametrize("fft", ["rocket", "scipy"])
+def test_far_field(backend: CpuBackend, scene: Scene, fft: str) -> None:
+    backend = CpuBackend(backend.real, fft)
+    twins(backend, "far_field_forward", scene.waves())
+    twins(backend, "far_field_backward", scene.waves())
+
+
+def test_intensity(backend: CpuBackend, scene: Scene) -> None:
+    waves, occupancy = scene.waves(), scene.occupancy()
+    assert twins(backend, "intensity_forward", waves, occupancy).dtype == backend.real
+    twins(backend, "intensity_backward", scene.real(scene.patterns, *scene.window), waves, occupancy)
+
+
+@pytest.mark.parametrize("shape", [(3, 5, 4), (2, 7, 1), (1, 1, 1), (1, 3, 5000)])
+def test_axis_filter(backend: CpuBackend, scene: Scene, shape: tuple[int, int, int]) -> None:
+    indices = scene.rng.integers(0, shape[1], (6, 3)).astype(np.int32)
+    weights = scene.real(6, 3)
+    weights[:, -1] = 0  # an unused tap
+    twins(backend, "axis_filter", scene.real(*shape), indices, weights)
+
+
+def test_patch(backend: CpuBackend, scene: Scene) -> None:
+    patches = twins(backend, "patch_forward", scene.volume(), scene.window, scene.corners, scene.indices)
+    grad = scene.real(*patches.shape)
+    twins(backend, "patch_backward", grad, scene.corners, scene.indices, scene.volume(), targets=(3,))
+
+
+def test_windows_off_the_canvas_are_refused(backend: CpuBackend, scene: Scene) -> None:
+    outside = scene.corners.copy()
+    outside[scene.indices[0], 1] = scene.canvas[1] - scene.window[1] + 1
+    for corners, indices in ((outside, scene.indices), (scene.corners, scene.indices + np.int32(scene.count))):
+        with pytest.raises(ValueError, match="canvas"):
+            backend.patch_forward(narrowed(backend, scene.volume()), scene.window, corners, indices)
+        with pytest.raises(ValueError, match="canvas"):
+            backend.coverage(scene.canvas, scene.window, corners, indices)
+
+
+def test_coverage_sparsity(backend: CpuBackend, scene: Scene) -> None:
+    coverage = twins(backend, "coverage", scene.canvas, scene.window, scene.corners, scene.indices)
+    assert coverage.dtype == np.int32
+    phase, occupancy = scene.volume(), scene.occupancy()
+    phase[:, :, scene.canvas[0] // 2] = 0
+    count = scene.patterns * scene.slices * scene.window[0] * scene.window[1]
+    for order in (1, 2, 3):
+        statistics = twins(backend, "sparsity_statistics", phase, coverage, order)
+        twins(backend, "sparsity_value", statistics, occupancy, count, order)
+        inputs = (phase, coverage, order, statistics, occupancy, count, 0.7, scene.volume())
+        twins(backend, "sparsity_gradient", *inputs, targets=(7,))
+    nothing = np.zeros(scene.states)
+    inputs = (0 * phase, coverage, 2, nothing, occupancy, count, 0.7, scene.volume())
+    twins(backend, "sparsity_gradient", *inputs, targets=(7,))
+
+
+def test_similarity(backend: CpuBackend, scene: Scene) -> None:
+    patches = scene.real(scene.patterns, scene.states, scene.slices, *scene.window)
+    occupancy = np.ones(scene.states)
+    patches[0, :, 0] = patches[0, :1, 0]  # no deviation: no gradient, and no NaN
+    statistics = twins(backend, "similarity_statistics", patches, occupancy)
+    twins(backend, "similarity_value", statistics, patches.size)
+    twins(backend, "similarity_gradient", patches, occupancy, 0.3)
+    twins(backend, "similarity_gradient", patches, scene.occupancy(), 0.3)
+
+
+def test_adam(backend: CpuBackend, scene: Scene) -> None:
+    for make in (scene.real, scene.complex):
+        shape = (scene.modes, *scene.window)
+        second = np.abs(make(*shape)) * (1 if make == scene.real else 1 + 1j)
+        inputs = (make(*shape), make(*shape), make(*shape), second, 0.1, 3, 0.9, 0.999, 1e-8)
+        twins(backend, "adam", *inputs, targets=(0, 2, 3))
+
+
+def test_relaxed_projections(backend: CpuBackend, scene: Scene) -> None:
+    for low, high, relax in ((-0.5, 0.5, 0.0), (0.0, np.inf, 0.3), (-np.inf, 0.2, 1.0)):
+        twins(backend, "clamp", scene.volume(), low, high, relax, targets=(0,))
+    twins(backend, "relax", scene.volume(), scene.volume(), 0.3, targets=(0,))
+    twins(backend, "relax", scene.waves(), scene.waves(), 0.3, targets=(0,))
+
+
+def test_power(backend: CpuBackend, scene: Scene) -> None:
+    power = twins(backend, "total_power", scene.waves())
+    twins(backend, "rescale_power", scene.waves(), power, 2.0, targets=(0,))
+
+
+@pytest.mark.parametrize("modes", [1, 2, 5])
+def test_orthogonalise(backend: CpuBackend, modes: int) -> None:
+    """The same mixed state, no overlaps, strongest first: eigenvectors are free up to a phase."""
+    probe = Scene(1, 1, modes, 1, (7, 6)).waves()[0, 0] * 0.1 ** np.arange(modes)[:, None, None]
+    given = narrowed(backend, probe)
+    backend.orthogonalise(given)
+    found = given.reshape(modes, -1).astype(complex)
+    before = probe.reshape(modes, -1)
+    close(backend, found.T @ found.conj(), before.T @ before.conj())
+    expected = probe.copy()
+    REFERENCE.orthogonalise(expected)
+    gram = found @ found.conj().T
+    np.testing.assert_allclose(
+        gram.diagonal().real, (np.abs(expected) ** 2).sum((1, 2)), rtol=10 * TOLERANCE[backend.real.name]
+    )
+    norms = np.sqrt(gram.diagonal().real)
+    assert np.abs(gram / np.outer(norms, norms) - np.eye(modes)).max() < 50 * TOLERANCE[backend.real.name]
+
+
+def test_orthogonal_modes_stay_as_they_are(backend: CpuBackend) -> None:
+    """Also their phases, which an optimizer's moments know."""
+    probe = np.zeros((3, 4, 4), backend.complex)
+    probe[0, 0, 0], probe[1, 1, 1], probe[2, 2, 2] = 3, 2j, 1
+    given = probe.copy()
+    backend.orthogonalise(given)
+    np.testing.assert_array_equal(given, probe)
+
+
+def test_positions(backend: CpuBackend, scene: Scene) -> None:
+    shifts = 3 * scene.real(scene.count, 2)
+    twins(backend, "recentre", shifts, 0.25, targets=(0,))
+    given, corners = narrowed(backend, shifts), scene.corners + np.int32(40)
+    given[0] = 0.5, 1.5  # half to even
+    exact, exact_corners = given.astype(float), corners.copy()
+    bounds = backend.reanchor(given, corners)
+    np.testing.assert_array_equal(bounds, REFERENCE.reanchor(exact, exact_corners))
+    np.testing.assert_array_equal(corners, exact_corners)
+    assert bounds.dtype == np.int32
+    close(backend, given, exact)
+
+
+def test_count_nonfinite(backend: CpuBackend, scene: Scene) -> None:
+    values, waves = scene.volume(), scene.waves()
+    values.flat[0], waves.flat[-1] = np.inf, complex(1, np.nan)
+    assert twins(backend, "count_nonfinite", values).dtype == np.int32
+    twins(backend, "count_nonfinite", waves)
+    twins(backend, "count_nonfinite", scene.real(9001))

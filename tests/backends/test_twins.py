@@ -1,0 +1,65 @@
+"""Every Backend method on every backend against `reference.py`: odd, prime, unit and rectangular sizes, one and
+several modes, shared and separate tilts, in float32 and float64."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from cuda_on_cpu.cases import CASES, Outputs, Scene
+from reference import ReferenceBackend
+
+from ptycupy.backends.interface import Backend
+
+SCENES = {
+    "rectangular": Scene(),
+    "units": Scene(n=1, p=1, o=1, z=1, window=(1, 1), canvas=(1, 1), gaps=1),
+    "square": Scene(n=4, p=3, o=1, z=2, window=(16, 16), canvas=(40, 33), tilts=False, gaps=1),
+    "row": Scene(n=2, p=1, o=3, z=2, window=(1, 17), canvas=(4, 19), tilts=False),
+    "column": Scene(n=2, p=2, o=2, z=1, window=(13, 1), canvas=(13, 2)),
+    "large": Scene(n=3, p=1, o=2, z=1, window=(64, 48), canvas=(70, 61), tilts=False, gaps=1),
+}
+for seed in (1, 2):
+    rng = np.random.default_rng(seed)
+    drawn_window = tuple(int(length) for length in rng.integers(2, 24, 2))
+    SCENES[f"drawn {seed}"] = Scene(
+        *(int(count) for count in rng.integers(1, 5, 4)),
+        window=drawn_window,
+        canvas=tuple(length + int(rng.integers(0, 9)) for length in drawn_window),
+        tilts=bool(rng.integers(2)),
+        gaps=int(rng.integers(1, 4)),
+    )
+
+# Relative to the largest value of an output. float32: sums of some thousand terms and FFTs; transfer angles of up
+# to 7 rad/angstrom times 12 angstrom lose two digits.
+TOLERANCE = {"float32": 2e-5, "float64": 1e-12}
+
+
+def assert_agree(outputs: Outputs, expected: Outputs, tolerance: float, scene: str) -> None:
+    assert outputs.keys() == expected.keys()
+    for name, reference in expected.items():
+        assert outputs[name].shape == reference.shape, f"{scene}: {name}"
+        atol = tolerance * np.abs(reference).max(initial=0)
+        np.testing.assert_allclose(outputs[name], reference, rtol=0, atol=atol, err_msg=f"{scene}: {name}")
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_agrees_with_the_reference(any_backend: Backend, case: Callable[[Backend, Scene], Outputs]) -> None:
+    for name, scene in SCENES.items():
+        outputs, expected = case(any_backend, scene), case(ReferenceBackend(), scene)
+        assert_agree(outputs, expected, TOLERANCE[str(any_backend.real)], name)
+
+
+def test_every_method_has_a_case() -> None:
+    methods = {name for name, _ in inspect.getmembers(Backend, inspect.isfunction) if not name.startswith("_")}
+    module = inspect.getmodule(Scene)
+    assert module is not None
+    source = inspect.getsource(module)
+    assert not {name for name in methods if f".{name}(" not in source}
+
+
+def test_backend_says_its_precision(any_backend: Backend) -> None:
+    pairs = {"float32": "complex64", "float64": "complex128"}
+    assert pairs[str(any_backend.real)] == str(any_backend.complex)

@@ -1,0 +1,116 @@
+"""Whatever the bytes, a file is read or a DataError says why not; nothing else is ever raised."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import warnings
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import tifffile
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ptycupy.config.schema import Data
+from ptycupy.data import describe, load_mask, open_source, read_array, read_attributes
+from ptycupy.errors import DataError
+
+SUFFIXES = (".h5", ".npy", ".tif", ".raw", ".txt", ".csv", ".mat", "")
+MAGICS = (
+    b"",
+    b"\x89HDF\r\n\x1a\n",
+    b"\x93NUMPY\x01\x00v\x00",
+    b"\x93NUMPY\x02\x00",
+    b"II*\0\x08\0\0\0",
+    b"MM\0+\0\x08\0\0",
+)
+STACK = np.arange(3 * 4 * 4, dtype=np.uint16).reshape(3, 4, 4)
+FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def valid() -> dict[str, bytes]:
+    """Small files of each format, to be damaged."""
+    npy, tiff, zlib = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    np.save(npy, STACK)
+    tifffile.imwrite(tiff, STACK, photometric="minisblack", imagej=True)
+    tifffile.imwrite(zlib, STACK, photometric="minisblack", compression="zlib")
+    return {".npy": npy.getvalue(), ".tif": tiff.getvalue(), ".tiff": zlib.getvalue()}
+
+
+VALID = valid()
+
+
+def attempt(path: Path) -> None:
+    """Everything that a file can be given to; only DataError may come out."""
+    mask = path.with_name("patterns.npy")
+    np.save(mask, STACK)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the libraries, about damaged input
+        with contextlib.suppress(DataError):
+            source = open_source(Data(path=str(path)))
+            source.read([0, source.shape[0] - 1])
+        for read in (describe, read_array, read_attributes):
+            with contextlib.suppress(DataError):
+                read(path)
+        with contextlib.suppress(DataError):
+            load_mask(Data(path=str(mask), mask_path=str(path)))
+
+
+@FUZZ
+@given(suffix=st.sampled_from(SUFFIXES), magic=st.sampled_from(MAGICS), body=st.binary(max_size=400))
+def test_random_bytes(tmp_path: Path, suffix: str, magic: bytes, body: bytes) -> None:
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(magic + body)
+    attempt(path)
+
+
+@FUZZ
+@given(suffix=st.sampled_from(sorted(VALID)), data=st.data())
+def test_damaged_files(tmp_path: Path, suffix: str, data: st.DataObject) -> None:
+    content = bytearray(VALID[suffix])
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, min(len(content), 600) - 1))] = data.draw(st.integers(0, 255))
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(content[: data.draw(st.integers(0, len(content)))] if data.draw(st.booleans()) else content)
+    attempt(path)
+
+
+@FUZZ
+@given(header=st.text(max_size=80) | st.sampled_from(["{" * 200, "(" * 9000, "1" * 5000, "'\\d'", "{'descr': 1}"]))
+def test_npy_headers(tmp_path: Path, header: str) -> None:
+    text = header.encode("utf-8", "surrogatepass")
+    path = tmp_path / "a.npy"
+    path.write_bytes(b"\x93NUMPY\x02\x00" + len(text).to_bytes(4, "little") + text)
+    attempt(path)
+
+
+@FUZZ
+@given(cut=st.integers(0, 4000))
+def test_hdf5_cut_anywhere(tmp_path: Path, cut: int) -> None:
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("entry/dp", data=STACK, chunks=(1, 4, 4), compression="gzip")
+    content = path.read_bytes()
+    path.write_bytes(content[: min(cut, len(content) - 1)])
+    with pytest.raises(DataError):
+        open_source(Data(path=str(path))).read([0, 1, 2])
+
+
+@FUZZ
+@given(text=st.text(alphabet="0123456789.,;eE+- #\n\tnaif", max_size=200))
+def test_text_tables(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(text)
+    attempt(path)
+
+
+@FUZZ
+@given(text=st.binary(max_size=300) | st.text(alphabet="<>/=\"'abmodeXML &;", max_size=200).map(str.encode))
+def test_xml_beside_a_raw_file(tmp_path: Path, text: bytes) -> None:
+    path = tmp_path / "a.raw"
+    path.write_bytes(bytes(128 * 128 * 4 + 1024))
+    path.with_suffix(".xml").write_bytes(text)
+    attempt(path)

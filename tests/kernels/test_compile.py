@@ -1,0 +1,111 @@
+"""Every kernel compiles for every architecture, and takes no more registers, spills and shared memory than recorded.
+
+The record is benchmarks/results/kernel_resources.json; `pytest tests/kernels --record-kernels` writes it anew.
+"""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from ptycupy.backends.cuda import sources
+from ptycupy.backends.cuda.nvrtc import Nvrtc, Resources, nvrtc_of, resources
+from ptycupy.errors import ResourceError
+
+RECORD = Path(__file__).parents[2] / "benchmarks" / "results" / "kernel_resources.json"
+ARCHITECTURES = {12: (70, 75, 80, 86, 89, 90, 100, 120), 13: (75, 80, 86, 89, 90, 100, 120)}
+# Four blocks of 256 threads per multiprocessor, without opting in to more shared memory, on every card.
+LARGEST = Resources(registers=64, spilled=0, shared=8192)
+
+
+def compiler(major: int) -> Nvrtc:
+    try:
+        return nvrtc_of(major)
+    except ResourceError as error:
+        pytest.skip(str(error))
+
+
+def whole() -> str:
+    """All kernels in one program, which takes a third of the time; VALUE is the largest type of each."""
+    parts = [f'#include "{header}"' for header in sources.headers()]
+    for op in sources.ops():
+        value = "float16" if op == "patterns" else "complex"
+        parts += [f"#define VALUE {value}", f"namespace op_{op} {{", f'#line 1 "{op}.cu"']
+        parts += [sources.read(f"{op}.cu"), "}", "#undef VALUE"]
+    return "\n".join(parts) + "\n"
+
+
+def compile_all(nvrtc: Nvrtc, architecture: int, real: str) -> dict[str, Resources]:
+    headers = {name: sources.read(name) for name in sources.headers()}
+    options = (f"-DREAL={real}", "--ptxas-options=-v")
+    return resources(nvrtc.compile("kernels", whole(), headers, f"sm_{architecture}", options).log)
+
+
+@pytest.fixture(params=ARCHITECTURES, ids=lambda major: f"NVRTC {major}")
+def measured(request: pytest.FixtureRequest) -> tuple[str, dict[str, dict[str, Resources]]]:
+    """The compiler's version, and per target the resources of every kernel."""
+    nvrtc = compiler(request.param)
+    jobs = [(architecture, "float") for architecture in ARCHITECTURES[request.param]] + [(90, "double")]
+    with ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(lambda job: compile_all(nvrtc, *job), jobs))
+    names = [f"sm_{architecture} {real}" for architecture, real in jobs]
+    return ".".join(map(str, nvrtc.version)), dict(zip(names, results, strict=True))
+
+
+def test_every_kernel_compiles_within_its_resources(
+    measured: tuple[str, dict[str, dict[str, Resources]]], request: pytest.FixtureRequest
+) -> None:
+    version, targets = measured
+    for target, kernels in targets.items():
+        assert kernels.keys() == sources.signatures().keys()
+        if target.endswith("float"):
+            excess = {name: r for name, r in kernels.items() if any(a > b for a, b in zip(r, LARGEST, strict=True))}
+            assert not excess, f"{target}, NVRTC {version}: more than {LARGEST}"
+    found = {target: {name: list(r) for name, r in sorted(kernels.items())} for target, kernels in targets.items()}
+    record = json.loads(RECORD.read_text()) if RECORD.exists() else {}
+    if request.config.getoption("--record-kernels"):
+        record[version] = found
+        RECORD.write_text(to_json(record))
+    if version in record:  # another patch release of the compiler is held to LARGEST alone
+        assert found == record[version], "see the differences, then accept them with --record-kernels"
+
+
+def to_json(record: dict[str, dict[str, dict[str, list[int]]]]) -> str:
+    """One line per kernel: version -> target -> kernel -> [registers, spilled bytes, shared bytes]."""
+    lines = ["{"]
+    for v, (version, targets) in enumerate(sorted(record.items())):
+        lines.append(f' "{version}": {{')
+        for t, (target, kernels) in enumerate(targets.items()):
+            rows = ",\n".join(f'   "{name}": {json.dumps(values)}' for name, values in kernels.items())
+            lines.append(f'  "{target}": {{\n{rows}\n  }}{"," if t < len(targets) - 1 else ""}')
+        lines.append(" }" + ("," if v < len(record) - 1 else ""))
+    return "\n".join([*lines, "}"]) + "\n"
+
+
+def test_record_covers_the_compilers_of_the_wheels() -> None:
+    versions = json.loads(RECORD.read_text())
+    assert {version.split(".")[0] for version in versions} == {"12", "13"}
+
+
+def test_fault_52_compile_error_names_file_line_and_log() -> None:
+    nvrtc = compiler(12)
+    text = sources.read("transmit.cu").replace("int pixels = height * width;", "int pixels = height * wdth;", 1)
+    line = next(i for i, content in enumerate(text.splitlines(), 1) if "wdth" in content)
+    headers = {name: sources.read(name) for name in sources.headers()}
+    with pytest.raises(ResourceError, match=rf'(?s)transmit\.cu does not compile.*transmit\.cu\({line}\).*"wdth"'):
+        nvrtc.compile("transmit.cu", text, headers, "sm_80", ("-DREAL=float",))
+
+
+def test_target_of_new_and_old_devices() -> None:
+    nvrtc = compiler(12)
+    assert nvrtc.target(90) == "sm_90"
+    assert nvrtc.target(88) == "sm_87"  # binary compatible within a major
+    assert nvrtc.target(990).startswith("compute_")  # PTX, finished by the driver
+    headers = {name: sources.read(name) for name in sources.headers()}
+    image = nvrtc.compile("scale.cu", sources.read("scale.cu"), headers, "compute_90", ("-DREAL=float",)).image
+    assert b".entry scale" in image
+    with pytest.raises(ResourceError, match="6.1 is too old"):
+        nvrtc.target(61)

@@ -1,18 +1,19 @@
 // Sum over pixels of the unbiased standard deviation over object modes of v_o = occupancy[o] patches[i, o, s].
 #include "common.cuh"
 
+// In double: modes that are nearly alike differ by less than float32 can tell after the mean is taken away.
 struct Spread {
-    real mean, deviation;
+    double mean, deviation;
 };
 DEVICE Spread spread(const real* patches, const real* occupancy, size_t first, size_t stride, int object_modes) {
-    real mean = 0, squares = 0;
-    for (int o = 0; o < object_modes; ++o) mean += occupancy[o] * patches[first + o * stride];
+    double mean = 0, squares = 0;
+    for (int o = 0; o < object_modes; ++o) mean += double(occupancy[o]) * double(patches[first + o * stride]);
     mean /= object_modes;
     for (int o = 0; o < object_modes; ++o) {
-        real away = occupancy[o] * patches[first + o * stride] - mean;
+        double away = double(occupancy[o]) * double(patches[first + o * stride]) - mean;
         squares += away * away;
     }
-    return {mean, object_modes > 1 ? sqrt(squares / (object_modes - 1)) : real(0)};
+    return {mean, object_modes > 1 ? sqrt(squares / (object_modes - 1)) : 0.0};
 }
 
 // first stage, a row is a pattern
@@ -53,8 +54,8 @@ KERNEL similarity_gradient(
     size_t pattern = divide(i, columns), first = pattern * object_modes * columns + (i - pattern * columns);
     Spread s = spread(patches, occupancy, first, columns, object_modes);
     for (int o = 0; o < object_modes; ++o) {
-        real away = occupancy[o] * patches[first + o * columns] - s.mean;
+        double weight = occupancy[o], away = weight * double(patches[first + o * columns]) - s.mean;
         grad_patches[first + o * columns] =
-            s.deviation > 0 ? real(factor) * occupancy[o] * away / ((object_modes - 1) * s.deviation) : real(0);
+            s.deviation > 0 ? real(factor * weight * away / ((object_modes - 1) * s.deviation)) : real(0);
     }
 }

@@ -117,7 +117,7 @@ def _host(state: State) -> State:
 
 
 def _host_problem(problem: Problem) -> Problem:
-    arrays = {
+    arrays: dict[str, Any] = {
         name: to_numpy(value)
         for name in ("corners", "object_occupancy", "mask", "pattern_scale", "pattern_weights")
         if (value := getattr(problem, name)) is not None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import math
 from dataclasses import dataclass, field
@@ -24,7 +23,6 @@ Normalisation = Literal["max_at_one", "mean_at_one", "sum_to_one", "none"]
 SLAB_BYTES = 1 << 25  # of float64 copies, of which a few live at once
 RARE_FRACTION = 1e-3  # of non-finite values that are masked rather than refused
 PLACES_SHOWN = 3
-FINGERPRINT_PATTERNS = 16
 
 
 @dataclass(frozen=True)
@@ -87,17 +85,6 @@ def intensity_scale(survey: Survey, mode: Normalisation = "max_at_one") -> float
             f"{_name(survey.source)}: normalisation {mode} of a mean pattern with {reference} is impossible"
         )
     return 1.0 / reference
-
-
-def fingerprint(source: PatternSource) -> str:
-    """SHA-256 over shape, type and at most 16 evenly spread patterns: cheap, the same wherever the file lies."""
-    count = source.shape[0]
-    chosen = np.unique(np.linspace(0, count - 1, min(count, FINGERPRINT_PATTERNS)).round().astype(np.int64))
-    digest = hashlib.sha256(f"{source.shape} {source.dtype.newbyteorder('<').str}".encode())
-    for index in chosen:
-        pattern = source.read([int(index)])
-        digest.update(pattern.astype(pattern.dtype.newbyteorder("<"), copy=False).tobytes())
-    return digest.hexdigest()
 
 
 @dataclass

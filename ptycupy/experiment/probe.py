@@ -50,7 +50,9 @@ def aperture_probe(
     ky, kx = frequencies(shape[0], y_size)[:, None], frequencies(shape[1], x_size)[None, :]
     inside = wavelength * np.hypot(ky, kx) <= convergence_angle * 1e-3
     spectrum = np.where(inside, np.exp(-1j * chi(aberrations, wavelength, ky, kx)), 0)
-    wave = np.fft.fftshift(np.fft.ifft2(spectrum))
+    from scipy.fft import fftshift, ifft2
+
+    wave = fftshift(ifft2(spectrum))
     normalised: Complex = wave / np.linalg.norm(wave)
     return normalised
 

@@ -92,6 +92,6 @@ class Objective:
         )
 
     def _split(self, indices: NDArray[np.integer[Any]]) -> list[NDArray[np.int32]]:
-        indices = np.ascontiguousarray(indices, dtype=np.int32)
+        ordered: NDArray[np.int32] = np.ascontiguousarray(indices, dtype=np.int32)
         size = len(indices) if self.sub_batch is None else self.sub_batch
-        return [indices[i : i + size] for i in range(0, len(indices), size)]
+        return [ordered[i : i + size] for i in range(0, len(ordered), size)]

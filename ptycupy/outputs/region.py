@@ -25,8 +25,12 @@ def shown_region(snapshot: Snapshot) -> tuple[slice, slice]:
 
 def mean_mode(snapshot: Snapshot, values: NDArray[Any]) -> NDArray[Any]:
     """Occupancy-weighted mean over object modes: [omode, z, y, x] -> [z, y, x]."""
+    if len(values) == 1:
+        only: NDArray[Any] = values[0]
+        return only
     weights = np.asarray(snapshot.object_occupancy, np.float64)
-    return np.tensordot(weights / weights.sum(), values, 1)
+    mean: NDArray[Any] = np.tensordot(weights / weights.sum(), values, 1)
+    return mean
 
 
 def steps(snapshot: Snapshot) -> tuple[tuple[float, float], str]:

@@ -125,10 +125,12 @@ class Engine:
         Raises DivergenceError where the loss is not finite (or explodes, if settings.on_divergence says stop).
         """
         last = self.iteration + iterations
-        while self.iteration < last and not self.stop_requested:
-            self._iterate(callbacks)
-        for callback in callbacks:
-            callback.on_stop(self)
+        try:
+            while self.iteration < last and not self.stop_requested:
+                self._iterate(callbacks)
+        finally:
+            for callback in callbacks:
+                callback.on_stop(self)
 
     def step(self, indices: Sequence[int] | NDArray[np.integer[Any]]) -> Loss:
         """One optimizer step on one batch, without constraints; the loss before the step."""

@@ -17,7 +17,7 @@ def bytes_per_pattern(backend: Backend, parameters: Parameters, experiment: Expe
     # Per slice: the wave before it, its exit wave and perhaps its spectrum; then shift and far field.
     waves = modes * (3 * parameters.slices + 2) * window * backend.complex.itemsize
     scatter = parameters.object_phase.shape[0] * window * backend.complex.itemsize
-    return waves + scatter + 8 * (window + detector) * backend.real.itemsize
+    return int(waves + scatter + 8 * (window + detector) * backend.real.itemsize)
 
 
 def patterns_that_fit(backend: Backend, parameters: Parameters, experiment: Experiment) -> int:

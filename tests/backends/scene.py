@@ -6,8 +6,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from reference import ReferenceBackend
 
-SHAPES = [  # patterns, object modes, probe modes, slices, window: even, odd and prime, rectangular, and nothing but ones
+from ptycupy.backends.cpu import CpuBackend
+
+REFERENCE = ReferenceBackend()
+
+# Relative to the largest value: float32 eps 6e-8 times sums over some hundred values that partly cancel; float64 the
+# same with eps 1e-16.
+TOLERANCE = {"float32": 2e-5, "float64": 1e-12}
+
+# patterns, object modes, probe modes, slices, window: even; odd and prime; nothing but ones; rectangular; one row
+SHAPES = [
     (3, 1, 2, 3, (8, 8)),
     (2, 2, 3, 1, (7, 5)),
     (1, 1, 1, 1, (1, 1)),
@@ -62,3 +72,34 @@ class Scene:
         """base, aperture, ky, kx of a transfer function."""
         height, width = self.window
         return self.real(height, width), self.positive(height, width), self.real(height), self.real(width)
+
+
+def close(backend: CpuBackend, found: Any, expected: Any) -> None:
+    found, expected = np.asarray(found), np.asarray(expected)
+    assert found.shape == expected.shape
+    size = np.abs(expected).max(initial=1e-30)
+    assert np.abs(found - expected).max(initial=0) <= TOLERANCE[backend.real.name] * size
+
+
+def narrowed(backend: CpuBackend, value: Any) -> Any:
+    """A fresh copy in the backend's precision; integers and plain numbers as they are."""
+    if not isinstance(value, np.ndarray):
+        return value
+    kinds = {"f": backend.real, "c": backend.complex}
+    return np.array(value, dtype=kinds.get(value.dtype.kind, value.dtype))
+
+
+def twins(backend: CpuBackend, method: str, *inputs: Any, targets: tuple[int, ...] = ()) -> Any:
+    """Compares one call, its result and the arrays at `targets` that it changes; returns the backend's result."""
+    given = [narrowed(backend, value) for value in inputs]
+    exact = [narrowed(REFERENCE, value) for value in given]
+    expected = getattr(REFERENCE, method)(*exact)
+    found = getattr(backend, method)(*given)
+    if isinstance(expected, np.ndarray):
+        close(backend, found, expected)
+    else:
+        assert found is None
+        assert expected is None
+    for target in targets:
+        close(backend, given[target], exact[target])
+    return found

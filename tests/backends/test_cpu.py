@@ -1,27 +1,17 @@
 """Every method of CpuBackend equals the reference (tests/reference.py), in both precisions and for both FFT libraries.
 
-Tolerances are relative to the largest value: float32 2e-5 (eps 6e-8, times sums over some hundred values that
-partly cancel), float64 1e-12 (the same with eps 1e-16).
+Tolerances: see scene.py.
 """
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-from typing import Any
-
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-sys.path.insert(0, str(Path(__file__).parent))
-
+from backends.scene import SHAPES, TOLERANCE, Scene, close, narrowed, twins
 from reference import ReferenceBackend
-from scene import SHAPES, Scene
 
 from ptycupy.backends.cpu import CpuBackend
 
-TOLERANCE = {"float32": 2e-5, "float64": 1e-12}
 REFERENCE = ReferenceBackend()
 
 
@@ -33,37 +23,6 @@ def backend(request: pytest.FixtureRequest) -> CpuBackend:
 @pytest.fixture(params=SHAPES, ids=str)
 def scene(request: pytest.FixtureRequest) -> Scene:
     return Scene(*request.param)
-
-
-def close(backend: CpuBackend, found: Any, expected: Any) -> None:
-    found, expected = np.asarray(found), np.asarray(expected)
-    assert found.shape == expected.shape
-    size = np.abs(expected).max(initial=1e-30)
-    assert np.abs(found - expected).max(initial=0) <= TOLERANCE[backend.real.name] * size
-
-
-def narrowed(backend: CpuBackend, value: Any) -> Any:
-    """A fresh copy in the backend's precision; integers and plain numbers as they are."""
-    if not isinstance(value, np.ndarray):
-        return value
-    kinds = {"f": backend.real, "c": backend.complex}
-    return np.array(value, dtype=kinds.get(value.dtype.kind, value.dtype))
-
-
-def twins(backend: CpuBackend, method: str, *inputs: Any, targets: tuple[int, ...] = ()) -> Any:
-    """Compares one call, its result and the arrays at `targets` that it changes; returns the backend's result."""
-    given = [narrowed(backend, value) for value in inputs]
-    exact = [narrowed(REFERENCE, value) for value in given]
-    expected = getattr(REFERENCE, method)(*exact)
-    found = getattr(backend, method)(*given)
-    if isinstance(expected, np.ndarray):
-        close(backend, found, expected)
-    else:
-        assert found is None
-        assert expected is None
-    for target in targets:
-        close(backend, given[target], exact[target])
-    return found
 
 
 def test_take(backend: CpuBackend, scene: Scene) -> None:

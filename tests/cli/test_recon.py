@@ -218,7 +218,7 @@ def test_fault_59_resume_falls_back_and_warns_of_changes(tmp_path, capsys):
     assert recon(config, "--resume", "--set", "reconstruction.iterations=5") == 0
     told = capsys.readouterr().err
     assert "cannot resume from checkpoint_0004.h5" in told
-    assert "'iterations: 4', now 'iterations: 5'" in told
+    assert "reconstruction.iterations: saved 4, now 5" in told
     assert "resumed after iteration 2" in told
     assert load_result(folder / "result.h5").history.iterations == [1, 2, 3, 4, 5]
 

@@ -1,6 +1,7 @@
 // The scheduler behind shim.hpp: one fiber per CUDA thread for kernels with barriers, plain loops for the others.
 #include "shim.hpp"
 
+#include <setjmp.h>
 #include <ucontext.h>
 
 #include <cstdio>
@@ -16,8 +17,11 @@ namespace {
 
 constexpr std::size_t STACK_BYTES = 64 * 1024;
 
+// A fiber is entered once through ucontext and then switched by setjmp, which needs no system call.
 struct Fiber {
     ucontext_t context;
+    jmp_buf waiting;
+    bool started;
     std::unique_ptr<char[]> stack{new char[STACK_BYTES]};
     int barriers;  // passed so far
     bool finished;
@@ -25,7 +29,7 @@ struct Fiber {
 
 std::vector<std::unique_ptr<Fiber>> fibers;
 std::map<std::pair<std::size_t, std::size_t>, std::vector<char>> shared_arrays;
-ucontext_t scheduler;
+jmp_buf scheduler;
 Fiber* running = nullptr;
 void (*entry)(void**) = nullptr;
 void** entry_arguments = nullptr;
@@ -38,6 +42,16 @@ void** entry_arguments = nullptr;
 void fiber_main() {
     entry(entry_arguments);
     running->finished = true;
+    _longjmp(scheduler, 1);
+}
+
+// Runs a fiber until it waits at a barrier or ends.
+void resume(Fiber& fiber) {
+    running = &fiber;
+    if (_setjmp(scheduler)) return;
+    if (fiber.started) _longjmp(fiber.waiting, 1);
+    fiber.started = true;
+    setcontext(&fiber.context);
 }
 
 unsigned place_in(int schedule, unsigned i, unsigned count) {
@@ -54,7 +68,8 @@ void run_with_barriers(unsigned block, int schedule) {
         getcontext(&fiber.context);
         fiber.context.uc_stack.ss_sp = fiber.stack.get();
         fiber.context.uc_stack.ss_size = STACK_BYTES;
-        fiber.context.uc_link = &scheduler;
+        fiber.context.uc_link = nullptr;
+        fiber.started = false;
         fiber.barriers = 0;
         fiber.finished = false;
         makecontext(&fiber.context, fiber_main, 0);
@@ -65,8 +80,7 @@ void run_with_barriers(unsigned block, int schedule) {
             threadIdx.x = place_in(schedule, i, block);
             Fiber& fiber = *fibers[threadIdx.x];
             if (fiber.finished) continue;
-            running = &fiber;
-            swapcontext(&scheduler, &fiber.context);
+            resume(fiber);
             if (fiber.finished) {
                 --unfinished;
                 continue;
@@ -84,9 +98,8 @@ void run_with_barriers(unsigned block, int schedule) {
 
 void shim_barrier() {
     if (!running) fail("barrier in a kernel that was taken for one without");
-    Fiber* self = running;
-    ++self->barriers;
-    swapcontext(&self->context, &scheduler);
+    ++running->barriers;
+    if (!_setjmp(running->waiting)) _longjmp(scheduler, 1);
 }
 
 void* shim_shared(std::size_t key, std::size_t bytes) {

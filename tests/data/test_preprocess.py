@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ptycupy.data import ArraySource, preprocess
-from ptycupy.data.preprocess import fingerprint, intensity_scale, scan
+from ptycupy.data.preprocess import intensity_scale, scan
 from ptycupy.errors import DataError
 
 GOOD = np.random.default_rng(5).integers(0, 500, (11, 16, 12))
@@ -190,16 +190,6 @@ def test_intensity_scales() -> None:
     assert intensity_scale(survey, "mean_at_one") == pytest.approx(1 / mean.mean())
     assert intensity_scale(survey, "sum_to_one") == pytest.approx(1 / mean.sum())
     assert intensity_scale(survey, "none") == 1
-
-
-def test_fingerprint_tells_data_sets_apart_and_reads_little() -> None:
-    values = GOOD.astype(np.uint16)
-    mark = fingerprint(source(values))
-    assert mark == fingerprint(source(values.astype(">u2").astype("<u2")))
-    changed = values.copy()
-    changed[0, 3, 3] += 1
-    others = [source(changed), source(values.astype(np.uint32)), source(values[:-1]), source(values.swapaxes(1, 2))]
-    assert len({mark, *map(fingerprint, others)}) == 5
 
 
 def test_warnings_go_through_logging_only(caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 from snapshots import atoms, make
 
-from ptycupy.outputs.canvas import new_figure, robust_limits, show_image
+from ptycupy.outputs.canvas import new_figure, robust_limits, save_png, show_image
 from ptycupy.outputs.chart_figures import loss_figure, positions_figure
 from ptycupy.outputs.object_figures import (
     amplitude_figure,
@@ -44,6 +45,18 @@ def test_robust_limits_survive_outliers_and_constants():
     assert 0.99 < high < 1.01
     assert robust_limits(np.ones(9)) == (0.5, 1.5)
     assert robust_limits(np.full(3, np.nan)) == (0, 1)
+
+
+@pytest.mark.parametrize(("cmap", "mode", "error"), [("gray", "L", 0), ("inferno", "P", 3)])
+def test_png_of_noise_stays_below_a_megabyte_and_true(tmp_path, cmap, mode, error):
+    figure = new_figure(7, 7)
+    show_image(figure.subplots(), np.random.default_rng(0).uniform(0, 1, (910, 910)), cmap=cmap)
+    save_png(figure, tmp_path / "noise.png")
+    assert (tmp_path / "noise.png").stat().st_size < 1_000_000
+    with Image.open(tmp_path / "noise.png") as saved:
+        assert saved.mode == mode
+        difference = np.asarray(saved.convert("RGB"), int) - np.asarray(figure.canvas.buffer_rgba())[..., :3]
+    assert np.abs(difference).mean() <= error
 
 
 def test_phase_is_summed_over_slices_and_weighted_over_modes():

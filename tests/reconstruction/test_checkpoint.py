@@ -97,7 +97,7 @@ def test_fault_59_another_data_set_is_refused_and_what_differs_is_shown(tmp_path
     def check(snapshot):
         verify(snapshot, "other", "object:\n  slices: 12\n")
 
-    with pytest.raises(DataError, match=r"(?s)fingerprint 1f2e3d4c, now other.*slices: 6.*slices: 12"):
+    with pytest.raises(DataError, match=r"(?s)fingerprint 1f2e3d4c, now other.*object.slices: saved 6, now 12"):
         load_newest(tmp_path, check)
 
 

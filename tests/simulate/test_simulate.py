@@ -23,7 +23,12 @@ def configured(**changes: Any) -> Config:
         "illumination": {"voltage_kv": 80.0, "convergence_angle_mrad": 20.0, "aberrations": {"C10": -20.0}},
         "calibration": {"mode": "pixel_size_angstrom", "value": PIXEL},
         "scan": {"step_angstrom": STEP},
-        "simulation": {"scan_shape": SCAN, "detector_shape": DETECTOR, "potential_slice_angstrom": 4.0},
+        "simulation": {
+            "scan_shape": SCAN,
+            "detector_shape": DETECTOR,
+            "potential_slice_angstrom": 4.0,
+            "oversampling": 2,
+        },
     }
     for name, value in changes.items():
         section, _, key = name.rpartition("__")

@@ -7,7 +7,7 @@ from math import inf
 from typing import Literal
 
 from ptycupy.backends.interface import Array, Backend
-from ptycupy.experiment.rows import blur_matrix
+from ptycupy.experiment.rows import Boundary, blur_matrix
 from ptycupy.model.experiment import upload_rows
 from ptycupy.model.parameters import Parameters
 from ptycupy.ops import AxisFilter
@@ -22,7 +22,7 @@ def chosen(parameters: Parameters, obj_type: Field) -> list[Array]:
     return [getattr(parameters, f"object_{name}") for name in names]
 
 
-def _blur(backend: Backend, field: Array, axis: int, std: float, kernel_size: int, boundary: str) -> Array:
+def _blur(backend: Backend, field: Array, axis: int, std: float, kernel_size: int, boundary: Boundary) -> Array:
     matrix = blur_matrix(field.shape[axis], std, kernel_size, boundary)
     blurred, _ = AxisFilter(backend, axis, upload_rows(backend, matrix)).forward(field)
     return blurred

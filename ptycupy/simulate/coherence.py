@@ -15,7 +15,7 @@ Waves = NDArray[np.complex128]
 
 FWHM = 2 * math.sqrt(2 * math.log(2))
 """Full width at half maximum of a Gaussian of unit standard deviation."""
-LOST_POWER = 1e-6
+LOST_POWER = 1e-5
 """Share of the illumination's power that `mixed_probe` may drop with its weakest modes."""
 
 

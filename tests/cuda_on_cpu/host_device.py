@@ -136,7 +136,8 @@ class HostDevice:
         key = id(buffer)
         self._buffers[key] = (weakref.ref(buffer), start, nbytes)
         weakref.finalize(buffer, self._buffers.pop, key, None)
-        return buffer[start : start + nbytes].view(np.dtype(dtype)).reshape(shape)
+        array: NDArray[Any] = buffer[start : start + nbytes].view(np.dtype(dtype)).reshape(shape)
+        return array
 
     def upload(self, values: Any, dtype: DTypeLike | None) -> NDArray[Any]:
         host = np.asarray(values, dtype)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cuda_on_cpu.host_device import HostDevice
 
+from cuda_on_cpu.host_device import HostDevice
 from ptycupy.backends.cuda import CudaBackend, sources
 
 HERE = Path(__file__).parent
@@ -40,15 +40,18 @@ def test_missing_barrier_is_seen(kernel_folder: Path) -> None:
 
 def test_race_between_blocks_is_seen(kernel_folder: Path) -> None:
     """A plain store where windows overlap depends on the order of the blocks."""
-    text = sources.read("patch.cu").replace("red(&grad_field[", "*(&grad_field[", 1).replace(
-        "canvas_width)],\n        grad_patches", "canvas_width)]) =\n        (grad_patches", 1
+    text = (
+        sources.read("patch.cu")
+        .replace("red(&grad_field[", "*(&grad_field[", 1)
+        .replace("canvas_width)],\n        grad_patches", "canvas_width)]) =\n        (grad_patches", 1)
     )
     results = []
     for backend in backends(kernel_folder, "patch", text):
         field = backend.zeros((1, 1, 6, 6), np.float32)
         corners, indices = np.array([[0, 0], [1, 1]], np.int32), np.arange(2, dtype=np.int32)
         patches = np.arange(32, dtype=np.float32).reshape(2, 1, 1, 4, 4)
-        backend.patch_backward(*(backend.asarray(a) for a in (patches, corners, indices)), field)
+        places = backend.asarray(corners), backend.asarray(indices)
+        backend.patch_backward(backend.asarray(patches), *places, field)
         results.append(backend.to_host(field))
     assert any((result != results[0]).any() for result in results[1:])
 
@@ -96,7 +99,8 @@ def test_deterministic_scatter_repeats_bit_by_bit(kernel_folder: Path) -> None:
         for deterministic, found in fields.items():
             backend = CudaBackend(HostDevice(kernel_folder, schedule), deterministic=deterministic)
             field = backend.zeros((1, 1, 8, 8), np.float32)
-            backend.patch_backward(*(backend.asarray(a) for a in (patches, corners, indices)), field)
+            places = backend.asarray(corners), backend.asarray(indices)
+            backend.patch_backward(backend.asarray(patches), *places, field)
             found.append(backend.to_host(field).tobytes())
     assert len(set(fields[True])) == 1
     assert len(set(fields[False])) > 1

@@ -17,8 +17,9 @@ from ptycupy.errors import ResourceError
 
 RECORD = Path(__file__).parents[2] / "benchmarks" / "results" / "kernel_resources.json"
 ARCHITECTURES = {12: (70, 75, 80, 86, 89, 90, 100, 120), 13: (75, 80, 86, 89, 90, 100, 120)}
-# Four blocks of 256 threads per multiprocessor, without opting in to more shared memory, on every card.
-LARGEST = Resources(registers=64, spilled=0, shared=8192)
+# Three blocks of 256 threads per multiprocessor, without opting in to more shared memory, on every card; a spill of a
+# few bytes is loop bookkeeping (transmit_backward with NVRTC 12.9 on sm_70: 8).
+LARGEST = Resources(registers=80, spilled=16, shared=8192)
 
 
 def compiler(major: int) -> Nvrtc:

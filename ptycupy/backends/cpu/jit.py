@@ -23,6 +23,8 @@ from ptycupy.backends.cache import digest, writable_folder
 
 # Both layers can be entered by several Python threads at once, the workqueue layer cannot.
 os.environ.setdefault("NUMBA_THREADING_LAYER_PRIORITY", "omp tbb workqueue")
+# Threads that wait for each other by spinning lose whole time slices on a busy machine: measured 16 times slower.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 numba: Any = importlib.import_module("numba")  # only now that its threading layer is chosen
 
@@ -74,6 +76,9 @@ def _compile(function: Function, fastmath: bool, parallel: bool) -> Any:
         "error_model": "numpy",
         "fastmath": FASTMATH if fastmath else False,
         "parallel": parallel,
+        # A function that is called and not inlined exists twice, compiled on its own and with its caller; which one
+        # runs depends on what was loaded from the cache, and the two round differently.
+        "forceinline": not parallel,
     }
     if CACHE_FOLDER is None:
         return numba.njit(function, **options)

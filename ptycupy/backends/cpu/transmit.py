@@ -30,7 +30,13 @@ def _add_conjugate_product(total: Array, wave: Array, grad: Array) -> None:
 
 
 @jit
-def _times_conjugate(result: Array, grad: Array, factor: Array, add: bool) -> None:
+def _times_conjugate(grad: Array, factor: Array) -> None:
+    for x in range(grad.size):
+        grad[x] *= factor[x].conjugate()
+
+
+@jit
+def _put_or_add_conjugate_product(result: Array, grad: Array, factor: Array, add: bool) -> None:
     for x in range(result.size):
         product = grad[x] * factor[x].conjugate()
         result[x] = result[x] + product if add else product
@@ -47,12 +53,14 @@ def backward(
     corners: Array,
     indices: Array,
     bands: Array,
+    in_place: bool,
     wants_waves: bool,
     wants_transmission: bool,
 ) -> None:
     """grad_waves = conj(T) grad_exits (summed over o where waves had one), grad_transmission += conj(waves) grad_exits.
 
-    grad_waves may be grad_exits itself where they have the same shape. Divided by canvas rows.
+    in_place: grad_exits itself becomes grad_waves, in a loop of its own because compilers vectorise no loop whose
+    arrays may overlap. Divided by canvas rows.
     """
     patterns, states, modes, height, width = grad_exits.shape
     for band in prange(bands.size - 1):
@@ -69,8 +77,10 @@ def backward(
                         grad = grad_exits[i, o, p, y]
                         if wants_transmission:
                             _add_conjugate_product(total, waves[i, source, p, y], grad)
-                        if wants_waves:
-                            _times_conjugate(grad_waves[i, source, p, y], grad, stretch, o > source)
+                        if in_place:
+                            _times_conjugate(grad, stretch)
+                        elif wants_waves:
+                            _put_or_add_conjugate_product(grad_waves[i, source, p, y], grad, stretch, o > source)
 
 
 __all__ = ["backward", "forward"]

@@ -97,8 +97,8 @@ class Waves(Memory):
         needs_waves: bool,
     ) -> Array | None:
         bands = row_bands(corners, indices, waves.shape[-2:], transmission.shape[-2:])
-        same = waves.shape == grad_exits.shape or not needs_waves
-        grad_waves = grad_exits if same else self.empty(waves.shape, self.complex)
+        in_place = needs_waves and waves.shape == grad_exits.shape
+        grad_waves = self.empty(waves.shape, self.complex) if needs_waves and not in_place else grad_exits
         wants_transmission = grad_transmission is not None
         transmit.backward(
             grad_waves,
@@ -110,6 +110,7 @@ class Waves(Memory):
             corners,
             indices,
             bands,
+            in_place,
             needs_waves,
             wants_transmission,
         )

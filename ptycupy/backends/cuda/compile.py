@@ -30,7 +30,7 @@ class Compiler:
         self._looked = False
 
     def image(self, op: str, defines: tuple[str, ...]) -> bytes:
-        """The cubin (or PTX) of one op; raises ResourceError with the file's name and the log if it does not compile."""
+        """The cubin (or PTX) of one op; raises ResourceError with file and log if it does not compile."""
         key = (op, defines)
         if key not in self._images:
             self._images[key] = self._stored(op, defines)

@@ -29,7 +29,7 @@ _C_TYPES = {  # element types that VALUE may stand for; complex is the struct of
     "complex64": "complex",
     "complex128": "complex",
 }
-_DTYPES = {
+_DTYPES: dict[str, np.dtype[Any]] = {
     "int": np.dtype(np.int32),
     "size_t": np.dtype(np.uint64),
     "double": np.dtype(np.float64),
@@ -48,7 +48,7 @@ class Rows(NamedTuple):
 class Blocks(NamedTuple):
     """A launch of so many whole blocks."""
 
-    count: int
+    blocks: int
 
 
 def parts_of(columns: int) -> int:
@@ -99,7 +99,7 @@ class Launcher:
     @staticmethod
     def _grid(name: str, size: int | Rows | Blocks) -> int:
         if isinstance(size, Blocks):
-            grid = size.count
+            grid = size.blocks
         elif isinstance(size, Rows):
             grid = size.rows * -(-size.columns // THREADS)
         else:

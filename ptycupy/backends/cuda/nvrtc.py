@@ -75,9 +75,7 @@ class Nvrtc:
         texts = (ctypes.c_char_p * len(headers))(*(text.encode() for text in headers.values()))
         names = (ctypes.c_char_p * len(headers))(*(header.encode() for header in headers))
         text = f'#line 1 "{name}"\n{source}'.encode()
-        status = library.nvrtcCreateProgram(
-            ctypes.byref(program), text, name.encode(), len(headers), texts, names
-        )
+        status = library.nvrtcCreateProgram(ctypes.byref(program), text, name.encode(), len(headers), texts, names)
         self._check(status, "nvrtcCreateProgram")
         try:
             given = [f"--gpu-architecture={target}", "--std=c++17", *options]

@@ -155,9 +155,7 @@ class Waves(Memory):
         arguments = (grad, transfer, tilts, base, ky, kx, tilt_count, height, width)
         sums = self._sums("transfer_backward_sums", height * width, 3, *arguments, rows=gaps * tilt_count)
         count = max(gaps, tilt_count)
-        self._launch(
-            "transfer_backward", count, grad_tilts, grad_thickness, sums, tilts, thickness, gaps, tilt_count
-        )
+        self._launch("transfer_backward", count, grad_tilts, grad_thickness, sums, tilts, thickness, gaps, tilt_count)
 
     def propagate_forward(self, waves: Array, transfer: Array, gap: int, keep: bool) -> tuple[Array, Any]:
         patterns, object_modes, probe_modes, height, width = waves.shape

@@ -1,0 +1,152 @@
+"""Cases of the methods between the parameters and the intensities."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cuda_on_cpu.scene import Outputs, Scene
+from ptycupy.backends.interface import Backend
+
+
+def take(b: Backend, s: Scene) -> Outputs:
+    table, indices = s.draw(b, "table", s.total, 2), s.indices(b)
+    grad_table = s.draw(b, "start", s.total, 2)
+    b.take_backward(s.draw(b, "grad", s.n, 2), indices, grad_table)
+    return {"rows": b.to_host(b.take_forward(table, indices)), "grad_table": b.to_host(grad_table)}
+
+
+def transmission(b: Backend, s: Scene) -> Outputs:
+    shape = s.o, s.z, *s.canvas
+    amplitude, phase = s.draw(b, "amplitude", *shape, low=0.5), s.draw(b, "phase", *shape, low=-4, high=4)
+    grad = s.draw_complex(b, "grad", *shape)
+    grads = [s.draw(b, name, *shape) for name in ("start amplitude", "start phase", "only amplitude", "only phase")]
+    b.transmission_backward(grad, amplitude, phase, grads[0], grads[1])
+    b.transmission_backward(grad, amplitude, phase, grads[2], None)
+    b.transmission_backward(grad, amplitude, phase, None, grads[3])
+    return {
+        "transmission": b.to_host(b.transmission_forward(amplitude, phase)),
+        **{f"grad {i}": b.to_host(grad) for i, grad in enumerate(grads)},
+    }
+
+
+def shift(b: Backend, s: Scene) -> Outputs:
+    probe, shifts = s.draw_complex(b, "probe", s.p, *s.window), s.draw(b, "shifts", s.n, 2, low=-3, high=3)
+    waves, saved = b.shift_forward(probe, shifts)
+    outputs = {"waves": b.to_host(waves)}
+    grad_probe, grad_shifts = s.draw_complex(b, "start", s.p, *s.window), s.draw(b, "start", s.n, 2)
+    for name, target, other in (
+        ("both", grad_probe, grad_shifts),
+        ("probe", grad_probe, None),
+        ("shifts", None, grad_shifts),
+    ):
+        b.shift_backward(s.draw_complex(b, "grad", s.n, 1, s.p, *s.window), shifts, saved, target, other)
+        outputs[f"grad_probe {name}"] = b.to_host(grad_probe).copy()
+        outputs[f"grad_shifts {name}"] = b.to_host(grad_shifts).copy()
+    return outputs
+
+
+def transmit(b: Backend, s: Scene) -> Outputs:
+    transmission, corners, indices = s.draw_complex(b, "object", s.o, s.z, *s.canvas), s.corners(b), s.indices(b)
+    outputs = {}
+    for modes in {1, s.o}:
+        for index in {0, s.z - 1}:
+            waves = s.draw_complex(b, "waves", s.n, modes, s.p, *s.window)
+            exits = b.transmit_forward(waves, transmission, index, corners, indices)
+            outputs[f"exits {modes} {index}"] = b.to_host(exits)
+            for grad_object, needs_waves in ((True, True), (True, False), (False, True)):
+                target = s.draw_complex(b, "start", s.o, s.z, *s.canvas)
+                grad = b.transmit_backward(
+                    s.draw_complex(b, "grad", s.n, s.o, s.p, *s.window),
+                    waves,
+                    transmission,
+                    index,
+                    corners,
+                    indices,
+                    target if grad_object else None,
+                    needs_waves,
+                )
+                key = f"{modes} {index} {grad_object} {needs_waves}"
+                outputs[f"grad_transmission {key}"] = b.to_host(target)
+                assert (grad is not None) == needs_waves
+                if grad is not None:
+                    outputs[f"grad_waves {key}"] = b.to_host(grad)
+    return outputs
+
+
+def transfer(b: Backend, s: Scene) -> Outputs:
+    height, width = s.window
+    tilts, thickness = s.draw(b, "tilts", s.t, 2, low=-9, high=9), s.draw(b, "gaps", s.gaps, low=2, high=12)
+    base, aperture = s.draw(b, "base", height, width, low=-0.5, high=0), s.draw(b, "aperture", height, width, low=0)
+    ky, kx = s.draw(b, "ky", height, low=-9, high=9), s.draw(b, "kx", width, low=-9, high=9)
+    result = b.transfer_forward(tilts, thickness, base, aperture, ky, kx)
+    grad = s.draw_complex(b, "grad", s.gaps, s.t, height, width)
+    outputs = {"transfer": b.to_host(result)}
+    for name, wants_tilts, wants_thickness in (("both", 1, 1), ("tilts", 1, 0), ("thickness", 0, 1)):
+        grad_tilts, grad_thickness = s.draw(b, "start", s.t, 2), s.draw(b, "start", s.gaps)
+        b.transfer_backward(
+            grad,
+            result,
+            tilts,
+            thickness,
+            base,
+            ky,
+            kx,
+            grad_tilts if wants_tilts else None,
+            grad_thickness if wants_thickness else None,
+        )
+        outputs[f"grad_tilts {name}"] = b.to_host(grad_tilts)
+        outputs[f"grad_thickness {name}"] = b.to_host(grad_thickness)
+    return outputs
+
+
+def propagate(b: Backend, s: Scene) -> Outputs:
+    shape = s.n, s.o, s.p, *s.window
+    transfer = s.draw_complex(b, "transfer", s.gaps, s.t, *s.window)
+    gap = s.gaps - 1
+    waves, nothing = b.propagate_forward(s.draw_complex(b, "waves", *shape), transfer, gap, False)
+    kept, saved = b.propagate_forward(s.draw_complex(b, "waves", *shape), transfer, gap, True)
+    assert nothing is None
+    grad_transfer = s.draw_complex(b, "start", s.gaps, s.t, *s.window)
+    outputs = {"waves": b.to_host(waves), "kept": b.to_host(kept)}
+    grad = b.propagate_backward(s.draw_complex(b, "grad", *shape), transfer, gap, saved, grad_transfer)
+    plain = b.propagate_backward(s.draw_complex(b, "grad", *shape), transfer, gap, None, None)
+    return {
+        **outputs,
+        "grad_waves": b.to_host(grad),
+        "grad_waves alone": b.to_host(plain),
+        "grad_transfer": b.to_host(grad_transfer),
+    }
+
+
+def far_field(b: Backend, s: Scene) -> Outputs:
+    shape = s.n, s.o, s.p, *s.window
+    return {
+        "waves": b.to_host(b.far_field_forward(s.draw_complex(b, "waves", *shape))),
+        "grad_waves": b.to_host(b.far_field_backward(s.draw_complex(b, "grad", *shape))),
+    }
+
+
+def intensity(b: Backend, s: Scene) -> Outputs:
+    waves, occupancy = s.draw_complex(b, "waves", s.n, s.o, s.p, *s.window), s.occupancy(b)
+    outputs = {"intensity": b.to_host(b.intensity_forward(waves, occupancy))}
+    grad = b.intensity_backward(s.draw(b, "grad", s.n, *s.window), waves, occupancy)
+    return {**outputs, "grad_waves": b.to_host(grad)}
+
+
+def axis_filter(b: Backend, s: Scene) -> Outputs:
+    outputs = {}
+    for axis, shape in enumerate(((1, s.z, 70), (s.n, s.window[0], s.window[1]), (s.n * s.z, s.window[1], 1))):
+        rows = shape[1] + 1
+        indices = s.random(f"taps {axis}").integers(0, shape[1], (rows, 3)).astype(np.int32)
+        weights = s.draw(b, f"weights {axis}", rows, 3)
+        values = s.draw(b, f"values {axis}", *shape)
+        outputs[f"axis {axis}"] = b.to_host(b.axis_filter(values, b.asarray(indices), weights))
+    return outputs
+
+
+def patch(b: Backend, s: Scene) -> Outputs:
+    corners, indices = s.corners(b), s.indices(b)
+    patches = b.patch_forward(s.draw(b, "field", s.o, s.z, *s.canvas), s.window, corners, indices)
+    grad_field = s.draw(b, "start", s.o, s.z, *s.canvas)
+    b.patch_backward(s.draw(b, "grad", s.n, s.o, s.z, *s.window), corners, indices, grad_field)
+    return {"patches": b.to_host(patches), "grad_field": b.to_host(grad_field)}

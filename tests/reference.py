@@ -340,6 +340,7 @@ class ReferenceBackend:
         if modes == 1:
             return np.zeros(patches.shape)
         weighted = occupancy[:, None, None, None] * patches.astype(np.float64)
+        weighted -= weighted[:, :1]  # equal states then deviate by exactly 0
         away = weighted - weighted.mean(1, keepdims=True)
         deviation = np.sqrt((away**2).sum(1, keepdims=True) / (modes - 1))
         direction = np.divide(away, (modes - 1) * deviation, out=np.zeros_like(away), where=deviation > 0)

@@ -191,7 +191,8 @@ class Backend(Protocol):
         """measured [n, ky, kx], zero frequency in the corner, = stored[indices] * scale[indices]; -1 marks a value
         that does not count: masked pixel, pattern of weight 0, or a stored value that is negative or not finite.
 
-        stored [N, ky, kx] (bool, u/int8..32, float16..64), beam in the centre; scale [N]; mask, weights uint8.
+        stored [N, ky, kx] (bool, u/int8..32, float16..64), beam in the centre; scale [N];
+        mask [ky, kx] (zero frequency in the corner) and weights [N] uint8.
         """
         ...
 

@@ -24,7 +24,7 @@ class Experiment:
 
     patterns: Array  # [N, ky, kx] in the dtype they came in, beam in the centre
     scale: Array  # [N]
-    mask: Array  # [ky, kx] uint8
+    mask: Array  # [ky, kx] uint8, zero frequency in the corner
     weights: Array  # [N] uint8
     corners: Array  # [N, 2] int32 px
     occupancy: Array  # [o]
@@ -65,7 +65,7 @@ def place(backend: Backend, problem: Problem, parameters: Parameters) -> Experim
     return Experiment(
         patterns=backend.asarray(patterns),
         scale=backend.asarray(np.broadcast_to(np.asarray(problem.pattern_scale, real), (count,)).copy()),
-        mask=backend.asarray(mask.astype(np.uint8)),
+        mask=backend.asarray(np.roll(mask.astype(np.uint8), [-(n // 2) for n in mask.shape], axis=(0, 1))),
         weights=backend.asarray(weights.astype(np.uint8)),
         corners=backend.asarray(corners),
         occupancy=backend.asarray(_occupancy(problem, parameters).astype(real)),

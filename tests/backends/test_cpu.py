@@ -170,6 +170,8 @@ def test_similarity(backend: CpuBackend, scene: Scene) -> None:
     twins(backend, "similarity_value", statistics, patches.size)
     twins(backend, "similarity_gradient", patches, occupancy, 0.3)
     twins(backend, "similarity_gradient", patches, scene.occupancy(), 0.3)
+    equal = np.repeat(patches[:, :1], scene.states, 1).astype(backend.real)
+    assert not backend.similarity_gradient(equal, 0.3 * occupancy, 0.3).any()
 
 
 def test_adam(backend: CpuBackend, scene: Scene) -> None:

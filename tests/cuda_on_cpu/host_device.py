@@ -141,12 +141,12 @@ class HostDevice:
 
     def upload(self, values: Any, dtype: DTypeLike | None) -> NDArray[Any]:
         host = np.asarray(values, dtype)
-        array = self.alloc(host.shape, host.dtype.newbyteorder("="))
+        array: NDArray[Any] = self.alloc(host.shape, host.dtype.newbyteorder("="))
         array[...] = host
         return array
 
     def download(self, array: NDArray[Any]) -> NDArray[Any]:
-        return array.copy()
+        return np.array(array)
 
     def copy(self, target: NDArray[Any], source: NDArray[Any]) -> None:
         np.copyto(target, source)

@@ -6,22 +6,30 @@ import math
 
 from numba import prange
 
-from ptycupy.backends.cpu.jit import jit, jit_parallel
+from ptycupy.backends.cpu.jit import jit_exact, jit_parallel
 from ptycupy.backends.cpu.scalar import BLOCK
 from ptycupy.backends.interface import Array
 
 
-@jit
-def _mean_and_deviation(patches: Array, occupancy: Array, i: int, k: int) -> tuple[float, float]:
+@jit_exact
+def _away(patches: Array, occupancy: Array, i: int, o: int, k: int, middle: float) -> float:
+    """occupancy[o] patches[o] - occupancy[0] patches[0] - middle."""
+    first = float(occupancy[0]) * float(patches[i, 0, k])
+    return (float(occupancy[o]) * float(patches[i, o, k]) - first) - middle
+
+
+@jit_exact
+def _middle_and_deviation(patches: Array, occupancy: Array, i: int, k: int) -> tuple[float, float]:
+    """Mean over o relative to the first state, so that equal states deviate by exactly 0; and the deviation."""
     states = patches.shape[1]
-    mean = 0.0
-    for o in range(states):
-        mean += float(occupancy[o]) * patches[i, o, k]
-    mean /= states
+    middle = 0.0
+    for o in range(1, states):
+        middle += _away(patches, occupancy, i, o, k, 0.0)
+    middle /= states
     total = 0.0
     for o in range(states):
-        total += (float(occupancy[o]) * patches[i, o, k] - mean) ** 2
-    return mean, math.sqrt(total / (states - 1))
+        total += _away(patches, occupancy, i, o, k, middle) ** 2
+    return middle, math.sqrt(total / (states - 1))
 
 
 @jit_parallel
@@ -33,7 +41,7 @@ def statistics(sums: Array, patches: Array, occupancy: Array) -> None:
         i, block = item // blocks, item % blocks
         total = 0.0
         for k in range(block * BLOCK, min((block + 1) * BLOCK, size)):
-            total += _mean_and_deviation(patches, occupancy, i, k)[1]
+            total += _middle_and_deviation(patches, occupancy, i, k)[1]
         sums[i, block] = total
 
 
@@ -44,11 +52,10 @@ def gradient(grad: Array, patches: Array, occupancy: Array, factor: float) -> No
     for item in prange(patterns * ((size + BLOCK - 1) // BLOCK)):
         i, block = item % patterns, item // patterns
         for k in range(block * BLOCK, min((block + 1) * BLOCK, size)):
-            mean, deviation = _mean_and_deviation(patches, occupancy, i, k)
+            middle, deviation = _middle_and_deviation(patches, occupancy, i, k)
             outer = factor / ((states - 1) * deviation) if deviation > 0 else 0.0
             for o in range(states):
-                weight = float(occupancy[o])
-                grad[i, o, k] = outer * weight * (weight * patches[i, o, k] - mean)
+                grad[i, o, k] = outer * float(occupancy[o]) * _away(patches, occupancy, i, o, k, middle)
 
 
 __all__ = ["gradient", "statistics"]

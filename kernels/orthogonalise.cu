@@ -25,7 +25,8 @@ KERNEL orthogonalise_gram(
 }
 
 // Cyclic complex Jacobi rotations until no off-diagonal element matters; one block.
-// Each rotation zeroes gram[a, b]: columns a, b of gram and vectors are mixed by U, then rows a, b of gram by U^H.
+// Each rotation U = [[c, s u], [-s conj(u), c]], u = gram[a, b] / |gram[a, b]|, zeroes gram[a, b]: columns a, b of gram
+// and vectors are mixed by U, then rows a, b of gram by U^H. Nearly orthogonal modes keep their phases.
 KERNEL orthogonalise_eigen(
     complex128* sorted,   // [p, p] eigenvectors in columns, largest eigenvalue first
     complex128* vectors,  // [p, p] scratch
@@ -49,18 +50,18 @@ KERNEL orthogonalise_eigen(
                 double tangent = (tau < 0 ? -1.0 : 1.0) / (fabs(tau) + sqrt(1 + tau * tau));
                 double c = 1 / sqrt(1 + tangent * tangent), s = tangent * c;
                 for (int k = threadIdx.x; k < p; k += THREADS) {
-                    complex128 ga = gram[k * p + a], gb = conj_of(turn) * gram[k * p + b];
-                    complex128 va = vectors[k * p + a], vb = conj_of(turn) * vectors[k * p + b];
-                    gram[k * p + a] = c * ga + (-s) * gb;
-                    gram[k * p + b] = s * ga + c * gb;
-                    vectors[k * p + a] = c * va + (-s) * vb;
-                    vectors[k * p + b] = s * va + c * vb;
+                    complex128 ga = gram[k * p + a], gb = gram[k * p + b];
+                    complex128 va = vectors[k * p + a], vb = vectors[k * p + b];
+                    gram[k * p + a] = c * ga + (-s) * (conj_of(turn) * gb);
+                    gram[k * p + b] = s * (turn * ga) + c * gb;
+                    vectors[k * p + a] = c * va + (-s) * (conj_of(turn) * vb);
+                    vectors[k * p + b] = s * (turn * va) + c * vb;
                 }
                 __syncthreads();
                 for (int k = threadIdx.x; k < p; k += THREADS) {
-                    complex128 ga = gram[a * p + k], gb = turn * gram[b * p + k];
-                    gram[a * p + k] = c * ga + (-s) * gb;
-                    gram[b * p + k] = s * ga + c * gb;
+                    complex128 ga = gram[a * p + k], gb = gram[b * p + k];
+                    gram[a * p + k] = c * ga + (-s) * (turn * gb);
+                    gram[b * p + k] = s * (conj_of(turn) * ga) + c * gb;
                 }
                 __syncthreads();
             }

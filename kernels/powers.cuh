@@ -8,10 +8,7 @@ DEVICE real raise(real base, real power) {
     return pow(base, power);
 }
 
-// I^p and d(I^p)/dI; the floor keeps both finite at I = 0.
-DEVICE real model_power(real intensity, real power) {
-    return raise(intensity > INTENSITY_FLOOR ? intensity : INTENSITY_FLOOR, power);
-}
-DEVICE real model_slope(real intensity, real power) {
-    return power * raise(intensity > INTENSITY_FLOOR ? intensity : INTENSITY_FLOOR, power - 1);
-}
+// I^p and d(I^p)/dI; the floor keeps both finite at I = 0. A NaN passes, so that divergence is seen.
+DEVICE real floored(real intensity) { return intensity < INTENSITY_FLOOR ? INTENSITY_FLOOR : intensity; }
+DEVICE real model_power(real intensity, real power) { return raise(floored(intensity), power); }
+DEVICE real model_slope(real intensity, real power) { return power * raise(floored(intensity), power - 1); }

@@ -2,18 +2,19 @@
 #include "common.cuh"
 
 // In double: modes that are nearly alike differ by less than float32 can tell after the mean is taken away.
+// The first mode is taken away before anything is averaged: equal modes then deviate by exactly 0.
 struct Spread {
-    double mean, deviation;
+    double first, mean, deviation;  // mean is that of v - first
 };
 DEVICE Spread spread(const real* patches, const real* occupancy, size_t first, size_t stride, int object_modes) {
-    double mean = 0, squares = 0;
-    for (int o = 0; o < object_modes; ++o) mean += double(occupancy[o]) * double(patches[first + o * stride]);
+    double origin = double(occupancy[0]) * double(patches[first]), mean = 0, squares = 0;
+    for (int o = 1; o < object_modes; ++o) mean += double(occupancy[o]) * double(patches[first + o * stride]) - origin;
     mean /= object_modes;
     for (int o = 0; o < object_modes; ++o) {
-        double away = double(occupancy[o]) * double(patches[first + o * stride]) - mean;
+        double away = double(occupancy[o]) * double(patches[first + o * stride]) - origin - mean;
         squares += away * away;
     }
-    return {mean, object_modes > 1 ? sqrt(squares / (object_modes - 1)) : 0.0};
+    return {origin, mean, object_modes > 1 ? sqrt(squares / (object_modes - 1)) : 0.0};
 }
 
 // first stage, a row is a pattern
@@ -54,7 +55,7 @@ KERNEL similarity_gradient(
     size_t pattern = divide(i, columns), first = pattern * object_modes * columns + (i - pattern * columns);
     Spread s = spread(patches, occupancy, first, columns, object_modes);
     for (int o = 0; o < object_modes; ++o) {
-        double weight = occupancy[o], away = weight * double(patches[first + o * columns]) - s.mean;
+        double weight = occupancy[o], away = weight * double(patches[first + o * columns]) - s.first - s.mean;
         grad_patches[first + o * columns] =
             s.deviation > 0 ? real(factor * weight * away / ((object_modes - 1) * s.deviation)) : real(0);
     }

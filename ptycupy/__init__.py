@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from ptycupy.experiment.state import Problem, State
     from ptycupy.functional import apply_constraint, forward, loss_and_gradients
     from ptycupy.gradient_check import check_gradient
-    from ptycupy.reconstruction.engine import Engine, Loss
+    from ptycupy.model.objective import Loss
+    from ptycupy.reconstruction.engine import Engine
     from ptycupy.tape import Op, Tape
     from ptycupy.update.settings import Active, Constraint, Settings
 
@@ -25,7 +26,7 @@ _HOMES = {
     "Active": "ptycupy.update.settings",
     "Constraint": "ptycupy.update.settings",
     "Engine": "ptycupy.reconstruction.engine",
-    "Loss": "ptycupy.reconstruction.engine",
+    "Loss": "ptycupy.model.objective",
     "Op": "ptycupy.tape",
     "Problem": "ptycupy.experiment.state",
     "Result": "ptycupy.api",

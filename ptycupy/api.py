@@ -21,10 +21,10 @@ from ptycupy.experiment.state import Problem, State
 from ptycupy.outputs import PatternPair, write_outputs
 from ptycupy.outputs.region import mean_mode
 from ptycupy.outputs.write import write_figures
-from ptycupy.reconstruction.callbacks import Quiet
+from ptycupy.reconstruction.callbacks import Callback, Quiet
 from ptycupy.reconstruction.checkpoint import Checkpoints, list_checkpoints, load_newest
 from ptycupy.reconstruction.configured import settings_from
-from ptycupy.reconstruction.engine import Callback, Engine
+from ptycupy.reconstruction.engine import Engine
 from ptycupy.reconstruction.fingerprint import data_fingerprint
 from ptycupy.reconstruction.interrupt import StopOnSignal
 from ptycupy.reconstruction.logs import FILE_ONLY, console, log_file
@@ -96,6 +96,7 @@ def reconstruct(
         logger.info("run folder %s", folder.path)
         engine = _prepare(settled, folder, resume)
         signals.engine = engine
+        folder.begun = True
         _iterate(engine, settled, folder, callbacks, bar=not quiet and sys.stderr.isatty())
         return _finish(engine, settled, folder, signals)
 

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ptycupy import backends
-from ptycupy.backends.exchange import like, to_numpy
+from ptycupy.backends.exchange import like
 from ptycupy.backends.interface import Backend
 from ptycupy.errors import ConfigError, DataError
 from ptycupy.experiment.state import FIELDS, Problem, State
 from ptycupy.model.experiment import place
-from ptycupy.model.losses import make_terms
-from ptycupy.model.objective import Objective
-from ptycupy.model.parameters import Parameters, download, upload
-from ptycupy.reconstruction.engine import Loss, centred
+from ptycupy.model.losses import Term, make_terms
+from ptycupy.model.objective import Loss, Objective
+from ptycupy.model.parameters import Parameters, download, is_scalar, upload
 from ptycupy.reconstruction.memory import patterns_that_fit
 from ptycupy.update.constraints import Context, make_constraint
 from ptycupy.update.settings import Constraint
@@ -35,8 +33,7 @@ def forward(
     Raises ConfigError or DataError where shapes or indices do not fit.
     """
     objective, parameters = _prepare(problem, state, {}, backend, dtype)
-    patterns = centred(objective.predict(parameters, _checked(indices, objective)))
-    return like(state.probe, patterns)
+    return like(state.probe, objective.predict(parameters, objective.experiment.batch(indices)))
 
 
 def loss_and_gradients(
@@ -58,23 +55,15 @@ def loss_and_gradients(
     for name in wanted:
         if name not in FIELDS:
             raise ConfigError(f"parameters: {name!r} is no State field; known are {', '.join(FIELDS)}")
-    objective, values_of = _prepare(problem, state, losses, backend, dtype)
+    objective, values_of = _prepare(problem, state, make_terms(losses), backend, dtype)
+    batch = objective.experiment.batch(indices)
+    if not batch.size:
+        raise DataError("indices: a loss needs at least one position")
     device = objective.backend
-    gradients = Parameters(**{n: device.zeros(a.shape, a.dtype) if n in wanted else None for n, a in values_of.items()})
+    gradients = values_of.zeros_like(device, wanted)
     values = device.zeros((len(objective.terms),), np.float64)
-    objective.accumulate(values_of, gradients, _checked(indices, objective), values)
-    found = device.to_host(values)
-    terms = {n: t.weight * float(v) for (n, t), v in zip(objective.terms.items(), found, strict=True)}
-    arrays: dict[str, Any] = {}
-    for name, grad in gradients.items():
-        if grad is None:
-            arrays[name] = None
-            continue
-        host = np.array(device.to_host(grad))
-        if name == "slice_thickness" and np.ndim(to_numpy(state.slice_thickness)) == 0:
-            host = host[0]
-        arrays[name] = like(getattr(state, name), host)
-    return Loss(sum(terms.values()), terms), State(**arrays)
+    objective.accumulate(values_of, gradients, batch, values)
+    return objective.loss(device.to_host(values)), _as_given(device, gradients, state)
 
 
 def apply_constraint(
@@ -90,48 +79,22 @@ def apply_constraint(
     `parameters` are the constraint's own, see `ptycupy.update.constraints`. Raises ConfigError for unknown ones.
     """
     device = backends.select(backend, dtype) if isinstance(backend, str) else backend
-    host = _host(state)
-    values = upload(device, host)
-    with device.arena():
-        power = float(device.to_host(device.total_power(values.probe))[0])
-    size = problem.pixel_size
-    pixel_size = None if size is None else (float(np.ravel(size)[0]), float(np.ravel(size)[-1]))
-    context = Context(power, problem.scan_shape, pixel_size, problem.wavelength)
-    make_constraint(Constraint(name, **parameters))(device, values, context)
-    new = download(device, values, host)
-    return State(**{field: like(getattr(state, field), value) for field, value in new.items()})
+    values = upload(device, state)
+    constrain = make_constraint(Constraint(name, **parameters))
+    constrain(device, values, Context.of(device, problem, values))
+    return _as_given(device, values, state)
 
 
 def _prepare(
-    problem: Problem, state: State, losses: Mapping[str, Any], backend: str | Backend, dtype: str
+    problem: Problem, state: State, terms: dict[str, Term], backend: str | Backend, dtype: str
 ) -> tuple[Objective, Parameters]:
     device = backends.select(backend, dtype) if isinstance(backend, str) else backend
-    parameters = upload(device, _host(state))
-    experiment = place(device, _host_problem(problem), parameters)
-    terms = make_terms(losses) if losses else {}
+    parameters = upload(device, state)
+    experiment = place(device, problem, parameters)
     return Objective(device, experiment, terms, patterns_that_fit(device, parameters, experiment)), parameters
 
 
-def _host(state: State) -> State:
-    return State(**{name: to_numpy(value) for name, value in state.items()})
-
-
-def _host_problem(problem: Problem) -> Problem:
-    arrays: dict[str, Any] = {
-        name: to_numpy(value)
-        for name in ("corners", "object_occupancy", "mask", "pattern_scale", "pattern_weights")
-        if (value := getattr(problem, name)) is not None
-    }
-    patterns = problem.patterns if hasattr(problem.patterns, "slabs") else to_numpy(problem.patterns)
-    return replace(problem, patterns=patterns, **arrays)
-
-
-def _checked(indices: Indices, objective: Objective) -> NDArray[np.int32]:
-    array = np.ascontiguousarray(to_numpy(indices), dtype=np.int32).ravel()
-    count = objective.experiment.positions
-    wrong = array[(array < 0) | (array >= count)]
-    if wrong.size:
-        raise DataError(f"indices {wrong[:5].tolist()} are outside 0..{count - 1}")
-    if len(np.unique(array)) != len(array):
-        raise DataError("indices: a position may stand in a batch only once")
-    return array
+def _as_given(device: Backend, values: Parameters, state: State) -> State:
+    """Parameters or gradients as the kinds of arrays that `state` holds, None where there is none."""
+    host = download(device, values, is_scalar(state.slice_thickness))
+    return State(**{n: None if v is None else like(getattr(state, n), v) for n, v in host.items()})

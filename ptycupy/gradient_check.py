@@ -8,15 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptycupy.backends.exchange import to_numpy
-from ptycupy.errors import PtycupyError
+from ptycupy.errors import ConfigError, PtycupyError
 from ptycupy.tape import Op, Tape
 
 
 class NumpyArrays:
     """The tape's needs, for ops that work on NumPy arrays."""
-
-    def zeros(self, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-        return np.zeros(shape, dtype)
 
     def empty(self, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
         return np.empty(shape, dtype)
@@ -38,12 +35,16 @@ def check_gradient(
 ) -> list[float]:
     """Compares `op.backward` with central differences of `op.forward`, one random direction per input.
 
-    Floating inputs are cast to `dtype` (complex ones to its complex type). Returns the relative error per input and
+    The op must work on NumPy arrays, as those of the CPU backend do. Floating inputs are cast to `dtype` ("float32" or
+    "float64", complex ones to its complex type); integers have no gradient. Returns the relative error per input and
     raises PtycupyError, naming both numbers, where one exceeds `tolerance` (default 1e-6 in float64, 2e-2 in
     float32, whose differences are that coarse). The loss is Re <g, op(x)> with a random g, or the op's own scalar.
     """
-    step = step or {"float64": 1e-6, "float32": 1e-2}[dtype]
-    tolerance = tolerance or {"float64": 1e-6, "float32": 2e-2}[dtype]
+    if dtype not in {"float32", "float64"}:
+        raise ConfigError(f"dtype {dtype!r}: float32 or float64")
+    double = dtype == "float64"
+    step = (1e-6 if double else 1e-2) if step is None else step
+    tolerance = (1e-6 if double else 2e-2) if tolerance is None else tolerance
     generator = np.random.default_rng(seed)
     complex_type = np.result_type(dtype, np.complex64)
 
@@ -51,7 +52,7 @@ def check_gradient(
         array = to_numpy(values)
         if np.iscomplexobj(array):
             return array.astype(complex_type)
-        return array.astype(dtype) if np.issubdtype(array.dtype, np.floating) else array
+        return array.astype(dtype) if array.dtype.kind == "f" else array
 
     def random_like(array: NDArray[Any]) -> NDArray[Any]:
         noise = generator.standard_normal(array.shape)
@@ -69,11 +70,14 @@ def check_gradient(
         return float(np.vdot(cotangent, result.astype(np.result_type(result, np.float64))).real)
 
     tape = Tape(NumpyArrays())
-    variables = [tape.variable(x.copy()) for x in values]
+    variables = [tape.variable(x.copy()) if x.dtype.kind in "fc" else tape.constant(x) for x in values]
     out = tape.apply(op, *variables)
     tape.backward([(out, 1.0 if scalar else cotangent.copy())])
     errors = []
     for i, variable in enumerate(variables):
+        if not variable.requires_grad:
+            errors.append(0.0)
+            continue
         direction = random_like(values[i])
         ahead = [x + step * direction if i == j else x for j, x in enumerate(values)]
         behind = [x - step * direction if i == j else x for j, x in enumerate(values)]

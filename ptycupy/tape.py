@@ -12,10 +12,13 @@ Array = Any
 class Arrays(Protocol):
     """The three things that the tape asks of a backend."""
 
-    def zeros(self, shape: tuple[int, ...], dtype: Any) -> Array: ...
     def empty(self, shape: tuple[int, ...], dtype: Any) -> Array: ...
+
     def fill(self, array: Array, value: float) -> None: ...
-    def add(self, target: Array, source: Array) -> None: ...
+
+    def add(self, target: Array, source: Array) -> None:
+        """target += source"""
+        ...
 
 
 class Variable:
@@ -60,8 +63,15 @@ class Op(Protocol):
         ...
 
 
+def accumulators(wanted: Sequence[Variable | None]) -> list[Array | None]:
+    """Where an op that scatters adds each input's gradient; None where it is not needed."""
+    return [None if variable is None else variable.accumulator() for variable in wanted]
+
+
 @dataclass(frozen=True)
 class Record:
+    """One applied op."""
+
     op: Op
     inputs: tuple[Variable, ...]
     output: Variable
@@ -69,7 +79,10 @@ class Record:
 
 
 class Tape:
-    """Records the ops applied through it; `backward` replays their adjoints in reverse."""
+    """Records the ops applied through it; `backward` replays their adjoints in reverse.
+
+    `arrays` makes and adds gradients: a Backend, or anything with its `empty`, `fill` and `add`.
+    """
 
     def __init__(self, arrays: Arrays) -> None:
         self._arrays = arrays

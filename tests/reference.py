@@ -69,6 +69,9 @@ class ReferenceBackend:
     def free_bytes(self) -> int:
         return 1 << 30
 
+    def release(self) -> None:
+        return
+
     def synchronize(self) -> None:
         return
 

@@ -59,6 +59,10 @@ class Backend(Protocol):
         """Memory that a reconstruction may still take."""
         ...
 
+    def release(self) -> None:
+        """Give scratch memory back: what to do before a smaller second try."""
+        ...
+
     def synchronize(self) -> None: ...
 
     # --- parameters to waves ----------------------------------------------------------------------------------

@@ -134,3 +134,9 @@ def refusal(title: str, problems: list[tuple[Location, str]]) -> ValidationError
         for location, text in problems
     ]
     return ValidationError.from_exception_data(title, lines)
+
+
+def unknown_keys(title: str, keys: list[str]) -> ValidationError:
+    """The error of pydantic's own check for keys that do not belong, for sections that allow some."""
+    lines = [InitErrorDetails(type="extra_forbidden", loc=(key,), input=None) for key in keys]
+    return ValidationError.from_exception_data(title, lines)

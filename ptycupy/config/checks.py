@@ -140,8 +140,13 @@ def _modes_have_weights(config: Config) -> Problems:
 
 def _something_is_minimised(config: Config) -> Problems:
     losses = config.losses
-    if losses.gaussian is None and losses.poisson is None and losses.pacbed is None:
-        yield ("losses",), "none compares with the data; switch on gaussian, poisson or pacbed, e.g. `gaussian: {}`"
+    data_terms = (losses.gaussian, losses.poisson, losses.pacbed)
+    if not losses.own and all(term is None or term.weight == 0 for term in data_terms):
+        yield (
+            ("losses",),
+            "none compares with the data (null, or weight 0); switch on gaussian, poisson or pacbed, "
+            "e.g. `gaussian: {}`",
+        )
 
 
 def _rates_end_after_start(config: Config) -> Problems:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from ptycupy.config.base import Count, Positive, Relax, Section, described, refusal
-from ptycupy.config.registered import registered
+from ptycupy.config.registered import CONSTRAINTS, registered
 
 
 class OrthogonalProbe(Section):
@@ -106,7 +106,7 @@ class Constraint(Section):
     @field_validator("name")
     @classmethod
     def _known(cls, name: str) -> str:
-        return registered(name, tuple(PARAMETERS), "ptycupy.constraints", PTYRAD_NAMES)
+        return registered(name, tuple(PARAMETERS), CONSTRAINTS, PTYRAD_NAMES)
 
     @model_validator(mode="after")
     def _right_parameters(self) -> Constraint:

@@ -121,6 +121,7 @@ def json_schema() -> dict[str, Any]:
     parts = schema["$defs"]
     parts["Rate"] = {"anyOf": [{"type": "number", "minimum": 0}, parts["Rate"]]}
     parts["Backend"] = {"anyOf": [parts["Backend"]["properties"]["device"], parts["Backend"]]}
+    parts["Losses"]["additionalProperties"] = {"type": ["object", "null"]}
     calibration = parts["Calibration"]
     parts["Calibration"] = {"anyOf": [{"properties": {"pixel_size": {"type": "null"}}, "required": ["pixel_size"],
                                        "additionalProperties": False, "type": "object"}, calibration]}  # fmt: skip

@@ -42,7 +42,7 @@ class Data(Section):
     format: Literal["auto", "hdf5", "npy", "empad", "tiff"] = described("auto", "File format; auto looks at the file.")
     scan_shape: Shape | None = described(
         None,
-        "Scan positions (slow, fast); taken from a 4-D data set, never guessed for a 3-D one.",
+        "Scan positions (slow, fast); by default as the file says, or square; any other is never guessed.",
         unit="positions",
         example=[128, 128],
     )

@@ -14,7 +14,8 @@ from pydantic_core import ErrorDetails
 from ptycupy.config.base import Location, Section
 from ptycupy.config.constraints import PARAMETERS, Constraint
 from ptycupy.config.nodes import Node
-from ptycupy.config.procedure import Adam
+from ptycupy.config.procedure import Adam, Losses, Rate
+from ptycupy.config.registered import LOSSES, names
 from ptycupy.config.schema import Config
 from ptycupy.config.suggest import LONGEST, did_you_mean, first_lines, nearest, shown
 
@@ -108,7 +109,8 @@ def _message(error: ErrorDetails, location: Location, root: Node) -> str:
         return _missing(location, field)
     unit = _unit(field)
     if kind in EXPECTED:
-        return f"expected {EXPECTED[kind]}{unit}, found {_found(node)}"
+        number = "a number or " if kind == "model_type" and _section(location) is Rate else ""
+        return f"expected {number}{EXPECTED[kind]}{unit}, found {_found(node)}"
     if kind in LIMITS:
         words, key = LIMITS[kind]
         return f"{_found(node)} must be {words} {context[key]}{unit}"
@@ -172,7 +174,7 @@ def _keys_at(location: Location, root: Node) -> list[str]:
     section = _section(location)
     if section is None:
         return list(Adam.model_fields) if location == ("optimizer", "options") else []
-    keys = list(section.model_fields)
+    keys = [*section.model_fields, *(names(LOSSES) if section is Losses else ())]
     if section is Constraint:
         name = _node(root, (*location, "name"))[0].value
         named = name if isinstance(name, str) else _node(root, location)[1].rpartition(".")[2]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, ValidationInfo, field_validator, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
-from ptycupy.config.base import Count, Length, Positive, Section, described
-from ptycupy.config.registered import registered
+from ptycupy.config.base import Count, Length, Positive, Section, described, refusal, unknown_keys
+from ptycupy.config.registered import LOSSES, OPTIMIZERS, names, registered
 
 Weight = Annotated[float, Field(ge=0)]
 
@@ -53,13 +53,35 @@ class Similarity(Section):
 
 
 class Losses(Section):
-    """What is minimised: the sum of the terms given here; null switches a term off."""
+    """What is minimised: the sum of the terms given here; null switches a term off.
+
+    Names other than these come from the entry-point group `ptycupy.losses`.
+    """
+
+    model_config = ConfigDict(extra="allow")
 
     gaussian: Gaussian | None = described(Gaussian(), "Amplitude loss; on by default.")
     poisson: Poisson | None = described(None, "Poisson likelihood, for few counts per pixel.")
     pacbed: Pacbed | None = described(None, "Loss of the position-averaged pattern.")
     sparsity: Sparsity | None = described(Sparsity(), "Sparsity of the phase; on by default.")
     similarity: Similarity | None = described(None, "Similarity of mixed object modes.")
+
+    @property
+    def own(self) -> dict[str, dict[str, Any]]:
+        """Parameters of the terms that other packages register, by name."""
+        return {name: given for name, given in (self.model_extra or {}).items() if given is not None}
+
+    @model_validator(mode="after")
+    def _own_are_registered(self) -> Losses:
+        given = self.model_extra or {}
+        known = names(LOSSES) if given else []
+        unknown = [name for name in given if name not in known]
+        if unknown:
+            raise unknown_keys("losses", unknown)
+        wrong = [name for name, value in given.items() if value is not None and not isinstance(value, dict)]
+        if wrong:
+            raise refusal("losses", [((name,), "expected a mapping of its parameters, or null") for name in wrong])
+        return self
 
 
 class Rate(Section):
@@ -101,7 +123,7 @@ class Optimizer(Section):
     @field_validator("name")
     @classmethod
     def _known(cls, name: str) -> str:
-        return registered(name.lower(), ("adam",), "ptycupy.optimizers")
+        return registered(name.lower() if name.lower() == "adam" else name, ("adam",), OPTIMIZERS)
 
     @field_validator("options")
     @classmethod

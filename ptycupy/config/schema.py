@@ -94,7 +94,9 @@ class Config(Section):
     scan: Scan = described(Scan(), "Where the probe was.")
     object: Object = described(Object(), "The specimen's grid and what it starts from.")
     model: Model = described(Model(), "How the beam goes through the specimen to the detector.")
-    losses: Losses = described(Losses(), "What is minimised; null switches a term off.")
+    losses: Losses = described(
+        Losses(), "What is minimised; null switches a term off. A package may register more, as ptycupy.losses."
+    )
     optimizer: Optimizer = described(
         Optimizer(), "How fast each parameter is refined, and from when; a bare number is its learning_rate."
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from ptycupy.data.arrays import read_array
 from ptycupy.data.files import file_size, require_memory
-from ptycupy.data.readers import ReaderOptions, open_stored
+from ptycupy.data.readers import ReaderOptions, detect, open_stored
 from ptycupy.data.shapes import likely_shapes, square
 from ptycupy.data.source import Calibration, PatternSource, Provenance
 from ptycupy.data.stored import Attributes, StoredPatterns, arrange
@@ -35,6 +36,7 @@ def open_source(data: Data) -> PatternSource:
     stored = open_stored(data.path, options, data.format)
     name = f"{stored.path}{f': {stored.key}' if stored.key else ''}"
     _refuse_unreal(name, stored.dtype)
+    _refuse_meaningless(data, stored.path)
     array, permute, axes, shape = arrange(stored, data.permute, data.reshape)
     if data.detector_shape is not None and shape[-2:] != data.detector_shape:
         raise DataError(f"{name}: the detector is {shape[-2:]}, but data.detector_shape says {data.detector_shape}")
@@ -107,6 +109,20 @@ def _refuse_unreal(name: str, dtype: np.dtype[Any]) -> None:
     if dtype.kind not in "biuf":
         kind = "complex waves" if dtype.kind == "c" else "no numbers"
         raise DataError(f"{name}: dtype {dtype} ({kind}); diffraction patterns are integers or floats")
+
+
+def _refuse_meaningless(data: Data, path: Path) -> None:
+    """Keys that this file's format has no use for: whoever sets one believes the file to be another."""
+    found = detect(path, data.format).name
+    keys: dict[str, int | str | None] = (
+        {"offset_bytes": data.offset_bytes or None, "gap_bytes": data.gap_bytes} if found != "empad" else {}
+    )
+    if found in {"npy", "empad"}:
+        keys["key"] = data.key
+    for key, value in keys.items():
+        if value is not None:
+            known = "HDF5 and TIFF files, which may hold several data sets" if key == "key" else "raw files"
+            raise ConfigError(f"data.{key}: {value!r} is for {known}; {path} is read as {found}: leave it out")
 
 
 def _scan_shape(

@@ -46,8 +46,12 @@ def build(config: schema.Config, source: PatternSource) -> tuple[Problem, State]
         np.asarray(config.object.tilt_mrad, np.float32), (len(positions) if config.object.tilt_per_position else 1, 1)
     )
     log.info(
-        "object %s, window %s px, pixel size %s, %d positions, probe intensity %.4g",
-        amplitude.shape, geometry.window, geometry.pixel_size, len(positions), total,
+        "object of %d modes, %d slices, %d x %d px; window %d x %d px; pixel size %s; %d positions%s; "
+        "probe intensity %.4g",
+        *amplitude.shape, *geometry.window,
+        "unknown" if geometry.pixel_size is None else "{:.5g} x {:.5g} angstrom".format(*geometry.pixel_size),
+        len(positions),
+        "" if source.scan_shape is None else " (scan {} x {})".format(*source.scan_shape), total,
     )  # fmt: skip
     problem = Problem(
         patterns=measured.source,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,14 @@ def interaction_constant(kv: float) -> float:
 def frequencies(n: int, pixel_size: float) -> NDArray[np.float64]:
     """Spatial frequencies [n] in cycles per unit of `pixel_size`, zero frequency first, -Nyquist for even n."""
     return np.fft.fftfreq(n, pixel_size).astype(np.float64)
+
+
+def pair(pixel_size: Any) -> tuple[float, float]:
+    """(y, x) from a scalar or a pair of positive numbers."""
+    sizes = np.ravel(np.asarray(pixel_size, float))
+    if sizes.size not in {1, 2} or not (np.isfinite(sizes) & (sizes > 0)).all():
+        raise ConfigError(f"pixel_size: {pixel_size!r} must be a positive number, or two of them (y, x)")
+    return float(sizes[0]), float(sizes[-1])
 
 
 def _positive(value: float, meaning: str) -> float:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ptycupy.errors import ConfigError
 from ptycupy.experiment.aberrations import chi
-from ptycupy.experiment.optics import electron_wavelength, frequencies
+from ptycupy.experiment.optics import electron_wavelength, frequencies, pair
 
 Complex = NDArray[np.complex128]
 
@@ -46,7 +46,7 @@ def aperture_probe(
     """The focused wave (y, x) of a hard round aperture, unit total intensity; wavelength in angstrom, angle in mrad."""
     if not convergence_angle > 0:
         raise ConfigError(f"illumination.convergence_angle_mrad: {convergence_angle!r} must be positive")
-    y_size, x_size = pixel_size if isinstance(pixel_size, tuple) else (pixel_size, pixel_size)
+    y_size, x_size = pair(pixel_size)
     ky, kx = frequencies(shape[0], y_size)[:, None], frequencies(shape[1], x_size)[None, :]
     inside = wavelength * np.hypot(ky, kx) <= convergence_angle * 1e-3
     spectrum = np.where(inside, np.exp(-1j * chi(aberrations, wavelength, ky, kx)), 0)

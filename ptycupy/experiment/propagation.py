@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycupy.experiment.optics import frequencies
+from ptycupy.experiment.optics import frequencies, pair
 
 Float = NDArray[np.float64]
 
@@ -35,7 +35,7 @@ def propagation_tables(
     `angular_spectrum` has base sqrt(k^2 - K^2) - k, written without its cancellation; `fresnel` has -K^2 / 2k.
     Evanescent waves (K > k) vanish. `anti_aliasing` also stops K beyond 2/3 of the smaller axis' Nyquist frequency.
     """
-    y_size, x_size = pixel_size if isinstance(pixel_size, tuple) else (pixel_size, pixel_size)
+    y_size, x_size = pair(pixel_size)
     ky, kx = 2 * np.pi * frequencies(window[0], y_size), 2 * np.pi * frequencies(window[1], x_size)
     k = 2 * np.pi / wavelength
     squared = ky[:, None] ** 2 + kx[None, :] ** 2

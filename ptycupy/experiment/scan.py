@@ -41,9 +41,10 @@ def checked_positions(values: Any, count: int, name: str) -> Float:
     if positions.ndim != 2 or positions.shape[1] != 2 or positions.dtype.kind not in "iuf":
         raise DataError(f"{name}: positions must be numbers (N, 2), (y, x); found {positions.dtype} {positions.shape}")
     if len(positions) != count:
-        missing = f"{min(len(positions), count)} to {max(len(positions), count) - 1}"
+        low, high = min(len(positions), count), max(len(positions), count) - 1
+        odd = f"index {low} has" if low == high else f"indices {low} to {high} have"
         lacking = "no position" if len(positions) < count else "no pattern"
-        raise DataError(f"{name}: {len(positions)} positions for {count} patterns; indices {missing} have {lacking}")
+        raise DataError(f"{name}: {len(positions)} positions for {count} patterns; {odd} {lacking}")
     positions = positions.astype(np.float64)
     _refuse(~np.isfinite(positions).all(1), positions, name, "not finite")
     return positions

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
+from ptycupy.backends.exchange import to_numpy
 from ptycupy.backends.interface import Array, Backend
 from ptycupy.data.source import PatternSource
 from ptycupy.errors import ConfigError, DataError
+from ptycupy.experiment.optics import pair
 from ptycupy.experiment.propagation import propagation_tables
 from ptycupy.experiment.rows import RowMatrix, detector_matrix
 from ptycupy.experiment.state import Problem
@@ -42,6 +44,19 @@ class Experiment:
     def positions(self) -> int:
         return int(self.patterns.shape[0])
 
+    def batch(self, indices: Any) -> NDArray[np.int32]:
+        """The positions of a batch [n]; DataError where they are no whole numbers, out of range, or repeated."""
+        array = to_numpy(indices, "indices")
+        if array.size and array.dtype.kind not in "iu":
+            raise DataError(f"indices: dtype {array.dtype} must be integers")
+        wrong = array[(array < 0) | (array >= self.positions)]
+        if array.ndim != 1 or wrong.size:
+            found = wrong[:5].tolist() if wrong.size else array.shape
+            raise DataError(f"indices {found} must be (n,) numbers in 0..{self.positions - 1}")
+        if len(np.unique(array)) != len(array):
+            raise DataError("indices: a position may stand in a batch only once")
+        return array.astype(np.int32)
+
 
 def place(backend: Backend, problem: Problem, parameters: Parameters) -> Experiment:
     """Put a Problem on a device.
@@ -54,19 +69,17 @@ def place(backend: Backend, problem: Problem, parameters: Parameters) -> Experim
     window, slices = parameters.window, parameters.slices
     if slices > 1 and (problem.pixel_size is None or problem.wavelength is None):
         raise ConfigError(f"{slices} slices need pixel_size and wavelength in angstrom; only one slice works in pixels")
-    pixel_size = pair(1.0 if problem.pixel_size is None else problem.pixel_size)
+    pixel_size = 1.0 if problem.pixel_size is None else pair(problem.pixel_size)
     wavelength = 1.0 if problem.wavelength is None else float(problem.wavelength)
     tables = propagation_tables(window, pixel_size, wavelength, problem.propagator, problem.anti_aliasing)
-    mask = np.ones(patterns.shape[1:]) if problem.mask is None else np.asarray(problem.mask)
-    if mask.shape != patterns.shape[1:]:
-        raise ConfigError(f"mask {mask.shape} must have the detector's shape {patterns.shape[1:]}")
-    weights = np.ones(count) if problem.pattern_weights is None else np.asarray(problem.pattern_weights)
+    mask = _filled("mask", problem.mask, "the detector's shape", patterns.shape[1:], bool)
     real = backend.real
+    used = _filled("pattern_weights", problem.pattern_weights, "shape", (count,), bool)
     return Experiment(
         patterns=backend.asarray(patterns),
-        scale=backend.asarray(np.broadcast_to(np.asarray(problem.pattern_scale, real), (count,)).copy()),
+        scale=backend.asarray(_filled("pattern_scale", problem.pattern_scale, "shape", (count,), real)),
         mask=backend.asarray(np.roll(mask.astype(np.uint8), [-(n // 2) for n in mask.shape], axis=(0, 1))),
-        weights=backend.asarray(weights.astype(np.uint8)),
+        weights=backend.asarray(used.astype(np.uint8)),
         corners=backend.asarray(corners),
         occupancy=backend.asarray(_occupancy(problem, parameters).astype(real)),
         base=backend.asarray(tables.base.astype(real)),
@@ -78,24 +91,22 @@ def place(backend: Backend, problem: Problem, parameters: Parameters) -> Experim
 
 
 def stored(patterns: Any) -> NDArray[Any]:
-    """All patterns as one array in their own dtype; a NumPy array is not copied."""
-    if isinstance(patterns, np.ndarray):
-        array = patterns
-    elif isinstance(patterns, PatternSource):
+    """All patterns as one array [N, ky, kx] in their own dtype; a NumPy array of that is not copied.
+
+    64-bit integers become doubles, which hold counts exactly up to 2^53. Raises DataError for other shapes and kinds.
+    """
+    if not isinstance(patterns, np.ndarray) and isinstance(patterns, PatternSource):
         array = np.empty(patterns.shape, patterns.dtype)
         for part, slab in patterns.slabs(max(1, 2**26 // max(1, array[:1].nbytes))):
             array[part] = slab
     else:
-        array = np.asarray(patterns)
+        array = to_numpy(patterns, "patterns")
     if array.ndim != 3 or 0 in array.shape:
         raise DataError(f"patterns {array.shape} must be (N, ky, kx), none of them zero")
-    return array
-
-
-def pair(value: float | tuple[float, float]) -> tuple[float, float]:
-    """(y, x) from a scalar or a pair."""
-    y, x = np.broadcast_to(np.asarray(value, float), (2,))
-    return float(y), float(x)
+    if array.dtype.kind not in "biuf":
+        raise DataError(f"patterns: dtype {array.dtype} must be real numbers")
+    wide = array.dtype.itemsize > 8 or (array.dtype.kind in "iu" and array.dtype.itemsize == 8)
+    return array.astype(np.float64 if wide else array.dtype.newbyteorder("="), copy=False)
 
 
 def upload_rows(backend: Backend, matrix: RowMatrix) -> Rows:
@@ -109,8 +120,19 @@ def upload_rows(backend: Backend, matrix: RowMatrix) -> Rows:
     )
 
 
+def _filled(name: str, values: Any, meaning: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+    """An array of this shape from one, from a scalar, or from None, which means ones."""
+    array = to_numpy(1 if values is None else values, name)
+    if array.ndim and array.shape != shape:
+        raise ConfigError(f"{name} {array.shape} must have {meaning} {shape}")
+    return np.full(shape, array, dtype)
+
+
 def _corners(problem: Problem, parameters: Parameters, count: int) -> NDArray[np.int32]:
-    corners = np.array(np.asarray(problem.corners), dtype=np.int32)
+    given = to_numpy(problem.corners, "corners")
+    corners = given.astype(np.int32)
+    if (corners != given).any():
+        raise DataError("corners must be whole px, their fractions are shifts of the State")
     if corners.shape != (count, 2) or parameters.shifts.shape[0] != count:
         raise DataError(
             f"{count} patterns, but corners {corners.shape} and shifts {tuple(parameters.shifts.shape)}: "
@@ -130,7 +152,7 @@ def _occupancy(problem: Problem, parameters: Parameters) -> NDArray[Any]:
     modes = parameters.object_phase.shape[0]
     if problem.object_occupancy is None:
         return np.full(modes, 1.0 / modes)
-    occupancy = np.asarray(problem.object_occupancy, float)
+    occupancy = to_numpy(problem.object_occupancy, "object_occupancy").astype(float)
     if occupancy.shape != (modes,):
         raise ConfigError(f"object_occupancy {occupancy.shape} must be ({modes},): one weight per object mode")
     return occupancy

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ptycupy.backends.interface import Array, Backend
-from ptycupy.experiment.state import FIELDS
 from ptycupy.model.experiment import Experiment
 from ptycupy.model.parameters import Parameters
 from ptycupy.ops import AxisFilter, FarField, Intensity, Propagate, Shift, Take, Transfer, Transmission, Transmit
@@ -26,18 +25,15 @@ class Variables:
 
 def watch(tape: Tape, parameters: Parameters, gradients: Parameters) -> Variables:
     """Variables for the parameters; a gradient is wanted where `gradients` holds an array (not None)."""
-    grads = dict(gradients.items())
+    pairs = zip(parameters.items(), gradients.items(), strict=True)
     return Variables(
-        **{
-            name: tape.constant(value) if grads[name] is None else tape.variable(value, grads[name])
-            for name, value in parameters.items()
-        }
+        **{n: tape.constant(value) if grad is None else tape.variable(value, grad) for (n, value), (_, grad) in pairs}
     )
 
 
 def constants(tape: Tape, parameters: Parameters) -> Variables:
     """Variables without gradients: the tape then records nothing."""
-    return Variables(**{name: tape.constant(getattr(parameters, name)) for name in FIELDS})
+    return Variables(**{name: tape.constant(value) for name, value in parameters.items()})
 
 
 def intensities(backend: Backend, tape: Tape, experiment: Experiment, v: Variables, indices: Array) -> Variable:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from ptycupy import ops
 from ptycupy.backends.interface import Array, Backend
+from ptycupy.config import registered
+from ptycupy.config.registered import make
 from ptycupy.errors import ConfigError
 from ptycupy.experiment.rows import area_matrix, blur_matrix
 from ptycupy.model.experiment import Experiment, upload_rows
@@ -158,20 +160,14 @@ TERMS: dict[str, type[Any]] = {
 def make_terms(losses: Mapping[str, Any]) -> dict[str, Term]:
     """Terms by name from {"gaussian": {"weight": 1.0, ...}, ...}; a value may also be a Term of one's own.
 
+    A package registers its own terms as `ptycupy.losses`: a callable that takes their parameters and makes a Term.
+
     Raises ConfigError for an unknown term or parameter, or where there is no term at all.
     """
     terms: dict[str, Term] = {}
     for name, given in losses.items():
-        if hasattr(given, "ops"):
-            terms[name] = given
-            continue
-        if name not in TERMS:
-            raise ConfigError(f"losses.{name}: unknown term; known are {', '.join(TERMS)}")
-        known = [field.name for field in fields(TERMS[name])]
-        for key in given:
-            if key not in known:
-                raise ConfigError(f"losses.{name}.{key}: unknown parameter; known are {', '.join(known)}")
-        terms[name] = TERMS[name](**given)
+        own = hasattr(given, "ops")
+        terms[name] = given if own else make(f"losses.{name}", name, given, TERMS, registered.LOSSES)
     if not terms:
         raise ConfigError("losses: at least one term is needed, for example {'gaussian': {'weight': 1.0}}")
     return terms

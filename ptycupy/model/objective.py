@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,15 @@ from ptycupy.model.experiment import Experiment
 from ptycupy.model.forward_model import Variables, constants, intensities, watch
 from ptycupy.model.losses import Batch, Term
 from ptycupy.model.parameters import Parameters
-from ptycupy.tape import Tape
+from ptycupy.tape import Tape, Variable
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A loss value: `terms` with their weights, and their sum."""
+
+    total: float
+    terms: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -34,14 +43,14 @@ class Objective:
         factor: float = 1.0,
     ) -> None:
         """Adds factor * dL/d(parameter) of the batch to every array in `gradients` that is not None, and each
-        term's unweighted value to `values` [terms] float64 (times factor)."""
+        term's value, without weight and factor, to `values` [terms] float64."""
         parts = self._split(indices)
         statistics = self._statistics(parameters, parts, len(indices)) if len(parts) > 1 else None
         for number, part in enumerate(parts):
             with self.backend.arena():
                 tape = Tape(self.backend)
                 batch = self._batch(tape, watch(tape, parameters, gradients), part, len(indices))
-                seeds = []
+                seeds: list[tuple[Variable, float]] = []
                 for i, (name, term) in enumerate(self.terms.items()):
                     known = None if statistics is None else statistics[name]
                     for op, given in term.ops(batch, known):
@@ -52,15 +61,22 @@ class Objective:
                 tape.backward(seeds)
 
     def predict(self, parameters: Parameters, indices: NDArray[np.integer[Any]]) -> NDArray[Any]:
-        """Model intensities [n, ky, kx] on the host, zero frequency in the corner."""
-        out = []
+        """Model intensities [n, ky, kx] on the host, beam in the centre."""
+        out = [np.empty((0, *self.experiment.detector_shape), self.backend.real)]
         for part in self._split(indices):
             with self.backend.arena():
                 tape = Tape(self.backend)
                 device = self.backend.asarray(part)
                 modelled = intensities(self.backend, tape, self.experiment, constants(tape, parameters), device)
                 out.append(np.array(self.backend.to_host(modelled.value)))
-        return np.concatenate(out)
+        y, x = self.experiment.detector_shape
+        return np.roll(np.concatenate(out), (y // 2, x // 2), axis=(1, 2))
+
+    def loss(self, values: Iterable[float]) -> Loss:
+        """The weighted loss from the terms' values [terms], as `accumulate` leaves them."""
+        pairs = zip(self.terms.items(), values, strict=True)
+        terms = {name: term.weight * float(value) for (name, term), value in pairs}
+        return Loss(sum(terms.values()), terms)
 
     def _statistics(self, parameters: Parameters, parts: list[NDArray[np.int32]], total: int) -> dict[str, list[Array]]:
         """The whole batch's statistics by a forward pass over its parts, so that each part's gradient is exact."""

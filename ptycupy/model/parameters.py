@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ptycupy.backends.exchange import to_numpy
 from ptycupy.backends.interface import Array, Backend
-from ptycupy.errors import ConfigError
+from ptycupy.errors import ConfigError, DataError
 from ptycupy.experiment.state import FIELDS, State
 
 
@@ -23,6 +25,10 @@ class Parameters:
     shifts: Array  # [N, 2] real
     tilts: Array  # [1 or N, 2] real
     slice_thickness: Array  # [1 or z - 1] real
+
+    def zeros_like(self, backend: Backend, names: Collection[str]) -> Parameters:
+        """Zeroed arrays of the same shapes, for gradients; None for the fields that are not named."""
+        return Parameters(**{n: backend.zeros(a.shape, a.dtype) if n in names else None for n, a in self.items()})
 
     def items(self) -> Iterator[tuple[str, Array]]:
         for name in FIELDS:
@@ -42,8 +48,11 @@ class Parameters:
 
 
 def upload(backend: Backend, state: State) -> Parameters:
-    """Device copies of a State's arrays, checked; the caller's arrays are never written to."""
-    host = {name: np.asarray(value) for name, value in state.items()}
+    """Device copies of a State's arrays of any kind; the caller's are never written to.
+
+    Raises ConfigError where shapes do not fit each other, DataError for what is no array of the right kind.
+    """
+    host = {name: to_numpy(value, name) for name, value in state.items()}
     _check(host)
     host["slice_thickness"] = np.atleast_1d(host["slice_thickness"])
 
@@ -56,15 +65,25 @@ def upload(backend: Backend, state: State) -> Parameters:
     return Parameters(**{name: own(name) for name in FIELDS})
 
 
-def download(backend: Backend, parameters: Parameters, like: State) -> State:
-    """The parameters as a State of NumPy arrays; slice thickness is a scalar where `like` has one."""
-    host: dict[str, Any] = {name: np.array(backend.to_host(array)) for name, array in parameters.items()}
-    if np.ndim(like.slice_thickness) == 0:
+def download(backend: Backend, parameters: Parameters, scalar_thickness: bool) -> State:
+    """Parameters or gradients as a State of new NumPy arrays, None where there is none."""
+    host: dict[str, Any] = {
+        name: None if array is None else np.array(backend.to_host(array)) for name, array in parameters.items()
+    }
+    if scalar_thickness and host["slice_thickness"] is not None:
         host["slice_thickness"] = host["slice_thickness"][0]
     return State(**host)
 
 
-def _check(host: dict[str, Any]) -> None:
+def is_scalar(thickness: Any) -> bool:
+    """Whether one slice thickness is given for all gaps, and not an array."""
+    return to_numpy(thickness, "slice_thickness").ndim == 0
+
+
+def _check(host: dict[str, NDArray[Any]]) -> None:
+    for name, array in host.items():
+        if array.dtype.kind == "c" and name != "probe":
+            raise DataError(f"{name}: dtype {array.dtype} must be real")
     amplitude, phase, probe = host["object_amplitude"], host["object_phase"], host["probe"]
     if amplitude.ndim != 4 or amplitude.shape != phase.shape:
         raise ConfigError(

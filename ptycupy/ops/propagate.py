@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ptycupy.backends.interface import Array, Backend
-from ptycupy.tape import Variable
+from ptycupy.tape import Variable, accumulators
 
 
 @dataclass(frozen=True)
@@ -24,5 +24,5 @@ class Propagate:
 
     def backward(self, grad: Array, saved: Any, wanted: Sequence[Variable | None]) -> tuple[Array, None]:
         transfer, spectrum = saved
-        target = None if wanted[1] is None else wanted[1].accumulator()
-        return self.backend.propagate_backward(grad, transfer, self.gap, spectrum, target), None
+        (grad_transfer,) = accumulators(wanted[1:])
+        return self.backend.propagate_backward(grad, transfer, self.gap, spectrum, grad_transfer), None

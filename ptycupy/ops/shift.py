@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ptycupy.backends.interface import Array, Backend
-from ptycupy.tape import Variable
+from ptycupy.tape import Variable, accumulators
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,5 @@ class Shift:
 
     def backward(self, grad: Array, saved: Any, wanted: Sequence[Variable | None]) -> tuple[None, None]:
         shifts, spectrum = saved
-        targets = [None if w is None else w.accumulator() for w in wanted]
-        self.backend.shift_backward(grad, shifts, spectrum, *targets)
+        self.backend.shift_backward(grad, shifts, spectrum, *accumulators(wanted))
         return None, None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ptycupy.backends.interface import Array, Backend
-from ptycupy.tape import Variable
+from ptycupy.tape import Variable, accumulators
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,6 @@ class Transfer:
 
     def backward(self, grad: Array, saved: Any, wanted: Sequence[Variable | None]) -> tuple[None, None]:
         tilts, thickness, transfer = saved
-        targets = [None if w is None else w.accumulator() for w in wanted]
-        self.backend.transfer_backward(
-            grad, transfer, tilts, thickness, self.base, self.ky, self.kx, targets[0], targets[1]
-        )
+        tables = (self.base, self.ky, self.kx)
+        self.backend.transfer_backward(grad, transfer, tilts, thickness, *tables, *accumulators(wanted))
         return None, None

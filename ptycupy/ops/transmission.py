@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ptycupy.backends.interface import Array, Backend
-from ptycupy.tape import Variable
+from ptycupy.tape import Variable, accumulators
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,5 @@ class Transmission:
 
     def backward(self, grad: Array, saved: Any, wanted: Sequence[Variable | None]) -> tuple[None, None]:
         amplitude, phase = saved
-        targets = [None if w is None else w.accumulator() for w in wanted]
-        self.backend.transmission_backward(grad, amplitude, phase, *targets)
+        self.backend.transmission_backward(grad, amplitude, phase, *accumulators(wanted))
         return None, None

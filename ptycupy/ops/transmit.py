@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ptycupy.backends.interface import Array, Backend
-from ptycupy.tape import Variable
+from ptycupy.tape import Variable, accumulators
 
 
 @dataclass(frozen=True)
@@ -25,14 +25,9 @@ class Transmit:
 
     def backward(self, grad: Array, saved: Any, wanted: Sequence[Variable | None]) -> tuple[Array | None, None]:
         waves, transmission = saved
+        where = (self.slice_index, self.corners, self.indices)
+        (grad_transmission,) = accumulators(wanted[1:])
         grad_waves = self.backend.transmit_backward(
-            grad,
-            waves,
-            transmission,
-            self.slice_index,
-            self.corners,
-            self.indices,
-            None if wanted[1] is None else wanted[1].accumulator(),
-            needs_waves=wanted[0] is not None,
+            grad, waves, transmission, *where, grad_transmission, needs_waves=wanted[0] is not None
         )
         return grad_waves, None

@@ -1,15 +1,15 @@
-"""The base of callbacks that need only some of the engine's calls; the protocol is `engine.Callback`."""
+"""What watches a run: the engine calls it between batches, after each finished iteration and at the end."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from ptycupy.reconstruction.engine import Engine
 
 
-class Quiet:
-    """A callback that does nothing."""
+class Callback(Protocol):
+    """It may set `engine.stop_requested`, and `on_iteration` may change the state."""
 
     def on_batch(self, engine: Engine, number: int, batches: int) -> None:
         """After batch `number` of `batches`, counted from 1."""
@@ -19,3 +19,16 @@ class Quiet:
 
     def on_stop(self, engine: Engine) -> None:
         """When `run` has come to its end."""
+
+
+class Quiet:
+    """A callback that does nothing: the base of those that need only some of the calls."""
+
+    def on_batch(self, engine: Engine, number: int, batches: int) -> None:
+        """Nothing."""
+
+    def on_iteration(self, engine: Engine) -> None:
+        """Nothing."""
+
+    def on_stop(self, engine: Engine) -> None:
+        """Nothing."""

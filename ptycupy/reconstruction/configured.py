@@ -14,7 +14,7 @@ def settings_from(config: Config) -> Settings:
     rates = {name: getattr(optimizer, name) for name in FIELDS}
     terms = {name: getattr(config.losses, name) for name in type(config.losses).model_fields}
     return Settings(
-        losses={name: term.model_dump() for name, term in terms.items() if term is not None},
+        losses={name: term.model_dump() for name, term in terms.items() if term is not None} | config.losses.own,
         optimizer=make_optimizer(optimizer.name, **optimizer.options),
         learning_rates={name: rate.learning_rate for name, rate in rates.items() if rate.learning_rate > 0},
         windows={name: Active(start=rate.start, end=rate.end) for name, rate in rates.items()},

@@ -5,27 +5,28 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ptycupy import backends
 from ptycupy.backends.interface import Array, Backend
-from ptycupy.errors import DivergenceError, ResourceError
+from ptycupy.errors import ResourceError
 from ptycupy.experiment.state import FIELDS, Problem, State
 from ptycupy.model.experiment import place
 from ptycupy.model.losses import make_terms
-from ptycupy.model.objective import Objective
-from ptycupy.model.parameters import Parameters, download, upload
+from ptycupy.model.objective import Loss, Objective
+from ptycupy.model.parameters import Parameters, download, is_scalar, upload
 from ptycupy.reconstruction.batches import make_groups
+from ptycupy.reconstruction.callbacks import Callback
 from ptycupy.reconstruction.canvas import reanchor
+from ptycupy.reconstruction.divergence import diverged
 from ptycupy.reconstruction.kept import Kept
 from ptycupy.reconstruction.memory import patterns_that_fit
 from ptycupy.reconstruction.resume import restore, take_snapshot
-from ptycupy.storage.result import save_result
 from ptycupy.storage.snapshot import History, Snapshot
 from ptycupy.update.constraints import Context, in_order, make_constraint
 from ptycupy.update.optimizers import Moments, make_optimizer
@@ -33,29 +34,13 @@ from ptycupy.update.settings import Active, Constraint, Settings
 
 logger = logging.getLogger(__name__)
 ALWAYS = Active()
-EXPLODED = 100.0  # times the first iteration's loss
-
-
-class Callback(Protocol):
-    """Watches a run; called between batches, after each finished iteration and at the end."""
-
-    def on_batch(self, engine: Engine, number: int, batches: int) -> None: ...
-    def on_iteration(self, engine: Engine) -> None: ...
-    def on_stop(self, engine: Engine) -> None: ...
-
-
-@dataclass(frozen=True)
-class Loss:
-    """A loss value: `terms` with their weights, and their sum."""
-
-    total: float
-    terms: dict[str, float]
 
 
 class Engine:
     """Reconstructs a State from a Problem.
 
-    `backend` is a name ("auto", "cpu", "cuda", "cuda:1") or a Backend. The arrays given are copied, never changed.
+    `backend` is a name ("auto", "cpu", "cuda", "cuda:1"), or a Backend, whose precision then counts and not `dtype`.
+    The arrays given are copied, never changed.
     Raises ConfigError, DataError or ResourceError for what cannot be run.
     """
 
@@ -74,9 +59,10 @@ class Engine:
         self.terms = make_terms(settings.losses)
         self.optimizer = make_optimizer(settings.optimizer)
         self.constraints = [(c.active, make_constraint(c)) for c in in_order(settings.constraints)]
-        self.context = self._make_context(problem)
+        self.context = Context.of(self.backend, problem, self.parameters)
         self.used = np.flatnonzero(self.backend.to_host(self.experiment.weights)).astype(np.int32)
-        self.initial_positions = np.asarray(problem.corners, float) + np.asarray(state.shifts, float)
+        corners = self.backend.to_host(self.experiment.corners)
+        self.initial_positions = corners + self.backend.to_host(self.parameters.shifts).astype(float)
         self.moments: dict[str, Moments] = {}
         self.history = History()
         self.iteration = 0
@@ -88,13 +74,13 @@ class Engine:
         self.batch_losses: list[list[float]] = []
         self.kept: list[Kept] = []
         self._problem = problem
-        self._like = state
+        self._scalar_thickness = is_scalar(state.slice_thickness)
 
     # --- what others look at --------------------------------------------------------------------------------
     @property
     def state(self) -> State:
         """The present State as NumPy arrays."""
-        return download(self.backend, self.parameters, self._like)
+        return download(self.backend, self.parameters, self._scalar_thickness)
 
     @property
     def problem(self) -> Problem:
@@ -103,8 +89,7 @@ class Engine:
 
     def predict(self, indices: Sequence[int] | NDArray[np.integer[Any]]) -> NDArray[Any]:
         """Model intensities [n, ky, kx] in the units of the scaled patterns, beam in the centre."""
-        corner = self._objective().predict(self.parameters, np.asarray(indices))
-        return centred(corner)
+        return self._objective().predict(self.parameters, self.experiment.batch(indices))
 
     def snapshot(self, config: str = "") -> Snapshot:
         """Everything that it takes to go on later; `config` is the YAML that made this engine."""
@@ -116,6 +101,8 @@ class Engine:
 
     def save(self, path: str | Path) -> None:
         """Write result.h5 atomically."""
+        from ptycupy.storage.result import save_result
+
         save_result(Path(path), take_snapshot(self))
 
     # --- the algorithm ----------------------------------------------------------------------------------------
@@ -134,11 +121,12 @@ class Engine:
 
     def step(self, indices: Sequence[int] | NDArray[np.integer[Any]]) -> Loss:
         """One optimizer step on one batch, without constraints; the loss before the step."""
-        gradients = self._gradients(self._active(self.iteration + 1))
+        batch = self.experiment.batch(indices)
+        gradients = self.parameters.zeros_like(self.backend, self._active(self.iteration + 1))
         values = self.backend.zeros((1, len(self.terms)), np.float64)
-        self._accumulate([np.asarray(indices, np.int32)], gradients, values)
+        self._accumulate([batch], gradients, values)
         self._update(gradients, self.iteration + 1)
-        return self._loss(self.backend.to_host(values)[0])
+        return self._objective().loss(self.backend.to_host(values)[0])
 
     def constrain(self, name: str, **parameters: Any) -> None:
         """Apply one constraint now, as an iteration's end would."""
@@ -155,7 +143,7 @@ class Engine:
         done, batches = len(self.batch_losses), len(self.pending) + len(self.batch_losses)
         values = self.backend.zeros((len(self.pending), len(self.terms)), np.float64)
         sizes = [len(batch) for batch in self.pending]
-        gradients = self._gradients(self._active(number))
+        gradients = self.parameters.zeros_like(self.backend, self._active(number))
         ran = 0
         while self.pending and not self.stop_requested:
             group = self.pending[: self.settings.gradient_accumulation]
@@ -170,7 +158,8 @@ class Engine:
         if self.pending:
             return
         loss = self._mean_loss()
-        if self._diverged(loss, number):
+        begun = self._objective().loss(self.batch_losses[0][1:])  # before the first step of the iteration
+        if diverged(self, loss.total, begun.total, number):
             self.kept[0].put_back(self)
             self.learning_rate_factor /= 2
             logger.warning("iteration %d diverged: back to %d, half the learning rates", number, self.iteration)
@@ -207,6 +196,7 @@ class Engine:
                         raise
                     self.sub_batch = (size + 1) // 2
                     logger.warning("%s; going on with sub-batches of %d patterns", error, self.sub_batch)
+                    self.backend.release()
                     self._clear(gradients)
                     self.backend.fill(values[i], 0.0)
 
@@ -234,14 +224,6 @@ class Engine:
         fields = FIELDS if slices > 1 else FIELDS[:4]  # one slice: tilt and thickness have no effect
         return {name for name in fields if self.learning_rate(name, iteration) > 0}
 
-    def _gradients(self, active: set[str]) -> Parameters:
-        return Parameters(
-            **{
-                name: self.backend.zeros(array.shape, array.dtype) if name in active else None
-                for name, array in self.parameters.items()
-            }
-        )
-
     def _clear(self, gradients: Parameters) -> None:
         for _, grad in gradients.items():
             if grad is not None:
@@ -250,22 +232,10 @@ class Engine:
     def _objective(self) -> Objective:
         return Objective(self.backend, self.experiment, self.terms, self.sub_batch)
 
-    def _make_context(self, problem: Problem) -> Context:
-        with self.backend.arena():
-            power = float(self.backend.to_host(self.backend.total_power(self.parameters.probe))[0])
-        size = problem.pixel_size
-        pixel_size = None if size is None else (float(np.ravel(size)[0]), float(np.ravel(size)[-1]))
-        return Context(power, problem.scan_shape, pixel_size, problem.wavelength)
-
-    def _loss(self, values: NDArray[Any]) -> Loss:
-        pairs = zip(self.terms.items(), values, strict=True)
-        terms = {name: term.weight * float(value) for (name, term), value in pairs}
-        return Loss(sum(terms.values()), terms)
-
     def _mean_loss(self) -> Loss:
         """The mean over batches, each weighted by its patterns."""
         rows = np.asarray(self.batch_losses)
-        return self._loss((rows[:, :1] * rows[:, 1:]).sum(axis=0) / rows[:, 0].sum())
+        return self._objective().loss((rows[:, :1] * rows[:, 1:]).sum(axis=0) / rows[:, 0].sum())
 
     def _record(self, number: int, loss: Loss, seconds: float) -> None:
         h = self.history
@@ -281,36 +251,3 @@ class Engine:
         h.slice_thickness.append(float(self.backend.to_host(self.parameters.slice_thickness).mean()))
         tilt = self.backend.to_host(self.parameters.tilts).mean(axis=0)
         h.mean_tilt.append((float(tilt[0]), float(tilt[1])))
-
-    def _diverged(self, loss: Loss, number: int) -> bool:
-        """True to go back and try again; raises DivergenceError to stop."""
-        finite = bool(np.isfinite(loss.total)) and not self._first_bad()
-        first = self.history.total[0] if self.history.total else loss.total
-        if finite and not abs(loss.total) > EXPLODED * max(abs(first), 1e-12):
-            return False
-        if self.settings.on_divergence == "halve_lr" and self.learning_rate_factor > 1e-3:
-            return True
-        if finite and self.settings.on_divergence == "continue":
-            logger.warning("iteration %d: loss %.4g is over %g times the first", number, loss.total, EXPLODED)
-            return False
-        rates = {name: self.learning_rate(name, number) for name in self._active(number)}
-        told = ", ".join(f"{name} {rate:g}" for name, rate in rates.items())
-        bad = self._first_bad()
-        where = f"; first array that is not finite: {bad}" if bad else ""
-        raise DivergenceError(
-            f"iteration {number}: the loss became {loss.total:.4g} (first iteration {first:.4g}){where}. "
-            f"Learning rates were {told}: try a tenth of them, or reconstruction.on_divergence: halve_lr"
-        )
-
-    def _first_bad(self) -> str:
-        for name, array in self.parameters.items():
-            with self.backend.arena():
-                count = int(self.backend.to_host(self.backend.count_nonfinite(array))[0])
-            if count:
-                return f"{name} ({count} of {int(np.prod(array.shape))} values)"
-        return ""
-
-
-def centred(patterns: NDArray[Any]) -> NDArray[Any]:
-    """Patterns [n, ky, kx] with zero frequency moved from the corner to the centre."""
-    return np.roll(patterns, (patterns.shape[1] // 2, patterns.shape[2] // 2), axis=(1, 2))

@@ -6,6 +6,8 @@ import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from numpy.typing import NDArray
+
 from ptycupy.backends.interface import Array, Backend
 from ptycupy.model.parameters import Parameters
 from ptycupy.storage.snapshot import History
@@ -21,6 +23,7 @@ class Kept:
 
     parameters: Parameters
     corners: Array
+    initial_positions: NDArray[Any]  # grow with the canvas
     moments: dict[str, Moments]
     history: History
     generator: dict[str, Any]
@@ -32,6 +35,7 @@ class Kept:
         return cls(
             parameters=Parameters(**{name: _copy(backend, array) for name, array in engine.parameters.items()}),
             corners=_copy(backend, engine.experiment.corners),
+            initial_positions=engine.initial_positions,
             moments={n: _copy_moments(backend, m) for n, m in engine.moments.items()},
             history=copy.deepcopy(engine.history),
             generator=copy.deepcopy(dict(engine.generator.bit_generator.state)),
@@ -43,6 +47,7 @@ class Kept:
         again = {name: _copy(engine.backend, array) for name, array in self.parameters.items()}
         engine.parameters = Parameters(**again)
         engine.experiment.corners = _copy(engine.backend, self.corners)
+        engine.initial_positions = self.initial_positions
         engine.moments = {n: _copy_moments(engine.backend, m) for n, m in self.moments.items()}
         engine.history = copy.deepcopy(self.history)
         engine.generator.bit_generator.state = copy.deepcopy(self.generator)

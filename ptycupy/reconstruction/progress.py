@@ -20,7 +20,8 @@ logger = logging.getLogger(__name__)
 
 
 class IterationLog(Quiet):
-    """Logs every iteration to the log file, and to a console without a bar at most once in `seconds_between`."""
+    """Logs every iteration to the log file, and to a console without a bar at most once in `seconds_between`;
+    the last one is always shown there."""
 
     def __init__(self, iterations: int, *, bar: bool, seconds_between: float = 2.0) -> None:
         self.iterations = iterations
@@ -30,7 +31,8 @@ class IterationLog(Quiet):
 
     def on_iteration(self, engine: Engine) -> None:
         now = time.monotonic()
-        hidden = self.bar or now - self._shown < self.seconds_between
+        last = engine.iteration >= self.iterations
+        hidden = self.bar or (now - self._shown < self.seconds_between and not last)
         if not hidden:
             self._shown = now
         text = f"iteration {engine.iteration}/{self.iterations}  {figures(engine, self.iterations)}"

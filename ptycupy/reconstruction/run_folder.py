@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import re
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
-from ptycupy.errors import ConfigError, DataError
+from ptycupy.errors import ConfigError, DataError, PtycupyError
 from ptycupy.reconstruction.lock import FolderLock
 
 logger = logging.getLogger(__name__)
@@ -23,12 +25,14 @@ MAX_LABEL_BYTES = 200  # leaves room for date, time and number in a name of at m
 class RunFolder:
     """A locked folder for one run; a context manager that frees it.
 
-    `path` is the folder, `result` its result file. See `claim` for how it is chosen.
+    `path` is the folder, `result` its result file. See `claim` for how it is chosen. Where a run is refused or
+    interrupted before `begun` is set, the folders `made` for it (innermost first) are removed again.
     """
 
-    def __init__(self, path: Path, *, fresh: bool = False) -> None:
+    def __init__(self, path: Path, *, made: Sequence[Path] = ()) -> None:
         self.path = path
-        self.fresh = fresh
+        self.made = made
+        self.begun = False
         self.result = path / RESULT
         self.log = path / LOG
         self.lock = FolderLock(path)
@@ -40,10 +44,12 @@ class RunFolder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.lock.release()
-        refused = isinstance(error, (ConfigError, DataError))
-        if self.fresh and refused and [entry.name for entry in self.path.iterdir()] == [LOG]:
-            self.log.unlink()  # the message on stderr was all there is to keep
-            self.path.rmdir()
+        refused = isinstance(error, (PtycupyError, KeyboardInterrupt)) and not self.begun
+        if self.made and refused and {entry.name for entry in self.path.iterdir()} <= {LOG}:
+            self.log.unlink(missing_ok=True)  # the message on stderr was all there is to keep
+            with contextlib.suppress(OSError):  # somebody else may have put something there
+                for folder in self.made:
+                    folder.rmdir()
 
     def clear(self) -> None:
         """Removes result and checkpoints of an earlier run, so that `--resume` never mixes two runs."""
@@ -68,11 +74,14 @@ def claim(
         if resume:
             return RunFolder(_named(parent / name) if name is not None else _newest(parent, _clean(label)))
         if name is None:
-            return RunFolder(_fresh(parent, _clean(label)), fresh=True)
+            made = _missing(parent)
+            path = _fresh(parent, _clean(label))
+            return RunFolder(path, made=[path, *made])
         path = parent / name
+        made = _missing(path)
         path.mkdir(parents=True, exist_ok=True)
         _check_writable(path)
-        run = RunFolder(path)
+        run = RunFolder(path, made=made)
     except OSError as error:
         where = error.filename or parent
         raise ConfigError(f"output.folder: cannot write to {where}: {error.strerror or error}") from error
@@ -84,6 +93,11 @@ def claim(
             " use --overwrite (overwrite=True), --resume, or another output.name"
         )
     return run
+
+
+def _missing(path: Path) -> list[Path]:
+    """The folders that making `path` would make, innermost first."""
+    return [folder for folder in (path, *path.parents) if not folder.exists()]
 
 
 def _fresh(parent: Path, label: str) -> Path:

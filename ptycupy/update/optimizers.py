@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ptycupy.backends.interface import Array, Backend
-from ptycupy.errors import ConfigError
+from ptycupy.config import registered
+from ptycupy.config.registered import make
 
 
 @dataclass
@@ -19,9 +20,11 @@ class Moments:
 
 
 class Optimizer(Protocol):
-    """A user's own optimizer is an object of this shape."""
+    """A user's own optimizer is an object of this shape; a class registered as `ptycupy.optimizers` makes one."""
 
-    def init(self, backend: Backend, parameter: Array) -> Moments: ...
+    def init(self, backend: Backend, parameter: Array) -> Moments:
+        """The memory of one parameter: two arrays of its own shape, which are saved, restored and grow with it."""
+        ...
 
     def update(self, backend: Backend, parameter: Array, grad: Array, moments: Moments, learning_rate: float) -> None:
         """One step in place."""
@@ -61,10 +64,13 @@ OPTIMIZERS = {"adam": Adam}
 
 
 def make_optimizer(optimizer: Any, **options: Any) -> Optimizer:
-    """An optimizer by name with its options, or the given object; ConfigError for an unknown name."""
+    """An optimizer by name with its options, or the given object; ConfigError for an unknown name or option.
+
+    A package registers its own as `ptycupy.optimizers`: a callable that takes the options and makes an Optimizer.
+    """
     if not isinstance(optimizer, str):
         found: Optimizer = optimizer
         return found
-    if optimizer.lower() not in OPTIMIZERS:
-        raise ConfigError(f"optimizer {optimizer!r}: unknown; known are {', '.join(OPTIMIZERS)}")
-    return OPTIMIZERS[optimizer.lower()](**options)
+    name = optimizer.lower() if optimizer.lower() in OPTIMIZERS else optimizer
+    made: Optimizer = make(f"optimizer {optimizer}", name, options, OPTIMIZERS, registered.OPTIMIZERS)
+    return made

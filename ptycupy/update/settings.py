@@ -27,16 +27,17 @@ class Active:
 
 @dataclass(frozen=True, init=False)
 class Constraint:
-    """One constraint by name, when it runs (end exclusive), and its own parameters.
+    """One constraint by name, or an object of one's own called with (backend, parameters, context); when it runs
+    (end exclusive), and the parameters that a name takes.
 
     Constraint("depth_blur", start=1, step=1, end=None, std=1.0)
     """
 
-    name: str
+    name: Any
     active: Active
     parameters: Mapping[str, Any]
 
-    def __init__(self, name: str, start: int = 1, step: int = 1, end: int | None = None, **parameters: Any) -> None:
+    def __init__(self, name: Any, start: int = 1, step: int = 1, end: int | None = None, **parameters: Any) -> None:
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "active", Active(start, step, end))
         object.__setattr__(self, "parameters", MappingProxyType(dict(parameters)))

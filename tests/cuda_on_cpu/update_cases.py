@@ -107,6 +107,7 @@ def memory(b: Backend, s: Scene) -> Outputs:
         other = b.empty((s.n, *s.window), b.complex)
         b.fill(other, 1.0)
         recycled = b.to_host(scratch).copy()
+    b.release()
     b.synchronize()
     assert b.free_bytes() > 0
     return {

@@ -284,7 +284,7 @@ def test_problems_that_do_not_fit_are_named(change, error, message):
     ("settings", "message"),
     [
         ({"losses": {}}, "at least one term"),
-        ({"losses": {"gausian": {}}}, "unknown term"),
+        ({"losses": {"gausian": {}}}, "losses.gausian: unknown"),
         ({"losses": {"gaussian": {"wieght": 1}}}, "unknown parameter"),
         ({"learning_rates": {"object": 1}}, "not a State field"),
         ({"optimizer": "adamm"}, "unknown"),

@@ -50,6 +50,11 @@ class Arena(threading.local):
         self._handed_out[kind] = number + 1
         return blocks[number]
 
+    def clear(self) -> None:
+        """Forgets this thread's blocks; those still in use live on with their users."""
+        self._blocks.clear()
+        self._handed_out.clear()
+
 
 def _number(path: Path) -> int | None:
     """The integer in a file of the kernel; None where there is no such file or no limit."""
@@ -178,6 +183,9 @@ class Memory:
 
     def free_bytes(self) -> int:
         return free_bytes()
+
+    def release(self) -> None:
+        self._arena.clear()
 
     def synchronize(self) -> None:
         return

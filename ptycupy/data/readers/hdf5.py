@@ -239,8 +239,9 @@ def _only_candidate(path: Path, datasets: list[DatasetInfo], purpose: str) -> Da
         fits, what = [info for info in datasets if info.is_numeric and info.shape], "dataset of numbers"
     if len(fits) == 1:
         return fits[0]
-    problem = f"{len(fits)} datasets could be meant, name one with key" if fits else f"no {what}; name one with key"
-    raise DataError(f"{path}: {problem} (data.key). {_listing(fits or datasets)}")
+    problem = f"{len(fits)} datasets could be meant, name one with `key`" if fits else f"no {what}; name one with `key`"
+    keys = " (data.key)" if purpose == "patterns" else " beside the file's `path`"
+    raise DataError(f"{path}: {problem}{keys}. {_listing(fits or datasets)}")
 
 
 def _listing(datasets: list[DatasetInfo]) -> str:

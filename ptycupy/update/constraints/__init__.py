@@ -7,11 +7,9 @@ per-pixel step is a kernel of the backend. relax = 1 means no constraint, 0 the 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields
-from importlib.metadata import entry_points
-from typing import Any
 
-from ptycupy.errors import ConfigError
+from ptycupy.config import registered
+from ptycupy.config.registered import make
 from ptycupy.update.constraints.interface import Constrain, Context
 from ptycupy.update.constraints.object import AmplitudeThreshold, DepthBlur, LateralBlur, PositivePhase
 from ptycupy.update.constraints.positions import PositionRecentring
@@ -31,24 +29,15 @@ CONSTRAINTS: dict[str, Callable[..., Constrain]] = {
 
 
 def make_constraint(constraint: Constraint) -> Constrain:
-    """The callable behind a Constraint; a user's own comes from the entry-point group `ptycupy.constraints`.
+    """The callable behind a Constraint; a package's own is registered as `ptycupy.constraints`.
 
     Raises ConfigError for an unknown name or parameter.
     """
-    if constraint.name in CONSTRAINTS:
-        factory: Any = CONSTRAINTS[constraint.name]
-        known = [field.name for field in fields(factory)]
-        for key in constraint.parameters:
-            if key not in known:
-                raise ConfigError(
-                    f"constraint {constraint.name}: unknown parameter {key!r}; known are {', '.join(known) or 'none'}"
-                )
-    else:
-        own = {entry.name: entry for entry in entry_points(group="ptycupy.constraints")}
-        if constraint.name not in own:
-            raise ConfigError(f"constraint {constraint.name!r}: unknown; known are {', '.join([*CONSTRAINTS, *own])}")
-        factory = own[constraint.name].load()
-    made: Constrain = factory(**constraint.parameters)
+    if not isinstance(constraint.name, str):
+        given: Constrain = constraint.name
+        return given
+    name = f"constraint {constraint.name}"
+    made: Constrain = make(name, constraint.name, constraint.parameters, CONSTRAINTS, registered.CONSTRAINTS)
     return made
 
 

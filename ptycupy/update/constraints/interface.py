@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ptycupy.backends.interface import Backend
+from ptycupy.experiment.optics import pair
+from ptycupy.experiment.state import Problem
 from ptycupy.model.parameters import Parameters
 
 
@@ -17,6 +19,14 @@ class Context:
     scan_shape: tuple[int, int] | None
     pixel_size: tuple[float, float] | None  # angstrom (y, x)
     wavelength: float | None  # angstrom
+
+    @classmethod
+    def of(cls, backend: Backend, problem: Problem, parameters: Parameters) -> Context:
+        """The context of a reconstruction that starts with these parameters."""
+        with backend.arena():
+            power = float(backend.to_host(backend.total_power(parameters.probe))[0])
+        pixel_size = None if problem.pixel_size is None else pair(problem.pixel_size)
+        return cls(power, problem.scan_shape, pixel_size, problem.wavelength)
 
 
 class Constrain(Protocol):

@@ -62,6 +62,9 @@ class Bench:
         self.covered = b.coverage((C, C), (W, W), self.corners, self.indices)
         self.sparsity = b.sparsity_statistics(self.phase, self.covered, 1)
         self.patches = b.patch_forward(self.phase, (W, W), self.corners, self.indices)
+        self.two_modes = b.asarray(g.uniform(0, 1, (N, 2, 1, W, W)).astype(np.float32))
+        self.two = b.asarray(np.full(2, 0.5, np.float32))
+        self.power = b.total_power(self.probe)
         self.spectrum = b.shift_forward(self.probe, self.shifts)[1]
 
     def calls(self):
@@ -156,6 +159,44 @@ class Bench:
                 7 * canvas,
                 0,
             ),
+            "take forward": (lambda: b.take_forward(self.shifts, self.indices), 16 * N, 0),
+            "take backward": (lambda: b.take_backward(self.shifts, self.indices, self.grad_shifts), 24 * N, 0),
+            "transfer backward": (
+                lambda: b.transfer_backward(
+                    self.transfer,
+                    self.transfer,
+                    self.tilts,
+                    self.thickness,
+                    self.tables[0],
+                    *self.tables[2:],
+                    self.grad_shifts[:1],
+                    self.thickness,
+                ),
+                2 * WAVE + 4 * W * W,
+                0,
+            ),
+            "poisson statistics": (
+                lambda: b.poisson_statistics(self.intensity, self.measured, 1.0, 1e-6),
+                2 * pattern,
+                0,
+            ),
+            "pacbed statistics": (lambda: b.pacbed_statistics(self.intensity, self.measured, 0.2), 2 * pattern, 0),
+            "sparsity statistics": (lambda: b.sparsity_statistics(self.phase, self.covered, 1), canvas, 0),
+            "similarity statistics": (
+                lambda: b.similarity_statistics(self.two_modes, self.two),
+                2 * pattern,
+                0,
+            ),
+            "similarity gradient": (
+                lambda: b.similarity_gradient(self.two_modes, self.two, 1.0),
+                4 * pattern,
+                0,
+            ),
+            "relax": (lambda: b.relax(self.first, self.second, 0.5), 3 * canvas, 0),
+            "rescale power": (lambda: b.rescale_power(self.probe, self.power, 1.0), 2 * P * WAVE, 0),
+            "recentre": (lambda: b.recentre(self.shifts, 0.0), 24 * N, 0),
+            "reanchor": (lambda: b.reanchor(self.shifts, self.corners), 32 * N, 0),
+            "count nonfinite": (lambda: b.count_nonfinite(self.phase), canvas, 0),
             "clamp": (lambda: b.clamp(self.amplitude, 0.9, 1.1, 0.0), 2 * canvas, 0),
             "orthogonalise": (lambda: b.orthogonalise(self.probe), 2 * P * WAVE, 0),
             "total power": (lambda: b.total_power(self.probe), P * WAVE, 0),

@@ -158,6 +158,8 @@ def _prepare(config: Config, folder: RunFolder, resume: bool) -> Engine:
     backend = backends.select(device.device, config.model.dtype, device.fft, device.deterministic)
     seen = _with_simulation(config, folder, resume)
     source = data.open_source(seen.data)
+    if config.truth is not None:
+        data.read_attributes(config.truth.path, config.truth.key)  # refused now, not after the last iteration
     problem, state = experiment.build(seen, source)
     engine = Engine(_one_half(problem, config.reconstruction.half), state, settings_from(config), backend)
     if resume:
@@ -217,6 +219,10 @@ def _iterate(engine: Engine, config: Config, folder: RunFolder, callbacks: Seque
     with contextlib.ExitStack() as stack:
         if bar:
             watchers.append(stack.enter_context(ProgressBar(loop.iterations, engine.iteration)))
+        if engine.iteration >= loop.iterations:
+            logger.info(
+                "nothing to do: %d iterations are done; a larger reconstruction.iterations goes on", engine.iteration
+            )
         try:
             engine.run(max(loop.iterations - engine.iteration, 0), watchers)
         except DivergenceError as error:
@@ -241,7 +247,7 @@ def _finish(engine: Engine, config: Config, folder: RunFolder, signals: StopOnSi
         else:
             scores = {"correlation": found.correlation, "ssim": found.ssim}
             logger.info("against the truth: correlation %.4f, SSIM %.4f", found.correlation, found.ssim)
-    logger.info("finished %d iterations: %s", engine.iteration, folder.result)
+    logger.info("finished after iteration %d: %s", engine.iteration, folder.result)
     return Result(snapshot, folder.path, scores)
 
 

@@ -15,7 +15,7 @@ from ptycupy.errors import ConfigError, DataError
 from ptycupy.experiment.state import FIELDS, Problem, State
 from ptycupy.model.experiment import place
 from ptycupy.model.losses import Term, make_terms
-from ptycupy.model.objective import Loss, Objective
+from ptycupy.model.objective import Loss, Objective, centred
 from ptycupy.model.parameters import Parameters, download, is_scalar, upload
 from ptycupy.reconstruction.memory import patterns_that_fit
 from ptycupy.update.constraints import Context, make_constraint
@@ -33,7 +33,8 @@ def forward(
     Raises ConfigError or DataError where shapes or indices do not fit.
     """
     objective, parameters = _prepare(problem, state, {}, backend, dtype)
-    return like(state.probe, objective.predict(parameters, objective.experiment.batch(indices)))
+    patterns = objective.predict(parameters, objective.experiment.batch(indices))
+    return like(state.probe, centred(patterns))
 
 
 def loss_and_gradients(

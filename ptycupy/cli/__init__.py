@@ -11,6 +11,16 @@ from collections.abc import Sequence
 from ptycupy import __version__
 from ptycupy.errors import PtycupyError
 
+EPILOG = """\
+a first reconstruction:
+  ptycupy info scan.h5          what is in the file
+  ptycupy new scan.yaml         a commented configuration; fill in what it asks for
+  ptycupy validate scan.yaml
+  ptycupy recon scan.yaml       prints the folder with result.h5, images and figures
+
+exit codes: 0 ok, 1 internal error, 2 configuration, 3 data, 4 memory, disk or GPU, 5 divergence, 130 Ctrl-C,
+143 SIGTERM. `ptycupy COMMAND --help` shows the options of a command.
+"""
 CLOSED_PIPE = 0
 INTERNAL = 1
 
@@ -73,7 +83,10 @@ def _tell(text: str) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="ptycupy", description="Electron and X-ray ptychography: from diffraction patterns to the specimen."
+        prog="ptycupy",
+        description="Electron and X-ray ptychography: from diffraction patterns to the specimen.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"ptycupy {__version__}")
     loudness = argparse.ArgumentParser(add_help=False)
@@ -89,17 +102,25 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
     recon = commands.add_parser("recon", parents=[settings, loudness], help="reconstruct what CFG describes")
-    recon.add_argument("--backend", type=_device, metavar="auto|cpu|cuda|cuda:1", help="where to compute")
-    recon.add_argument("--resume", action="store_true", help="go on from the newest good checkpoint")
-    recon.add_argument("--overwrite", action="store_true", help="replace the results in a named run folder")
-    commands.add_parser("validate", parents=[settings, loudness], help="check a configuration, compute nothing")
+    recon.add_argument(
+        "--backend", type=_device, metavar="auto|cpu|cuda|cuda:1",
+        help="where to compute, in place of backend.device: auto takes a GPU where there is one, cuda:1 a certain one",
+    )  # fmt: skip
+    earlier = recon.add_mutually_exclusive_group()
+    earlier.add_argument(
+        "--resume", action="store_true", help="go on from the newest good checkpoint of the newest run of CFG"
+    )
+    earlier.add_argument(
+        "--overwrite", action="store_true", help="replace the results in the folder that output.name names"
+    )
+    commands.add_parser("validate", parents=[settings, loudness], help="check a configuration; reads no data")
     commands.add_parser("schema", parents=[loudness], help="print the JSON schema of the configuration, for editors")
     new = commands.add_parser("new", parents=[loudness], help="write a commented configuration to start from")
     new.add_argument("file", nargs="?", metavar="FILE", help="where to; printed if absent")
     info = commands.add_parser("info", parents=[loudness], help="show what a data file holds")
-    info.add_argument("file", metavar="FILE")
+    info.add_argument("file", metavar="FILE", help="HDF5, .npy, TIFF or EMPAD .raw")
     simulate = commands.add_parser("simulate", parents=[settings, loudness], help="simulate the data set of CFG")
-    simulate.add_argument("--output", metavar="FILE", help="HDF5 file to write; by default <CFG>_simulated.h5")
+    simulate.add_argument("--output", metavar="FILE", help="HDF5 file to write; by default <CFG>_simulated.h5 here")
     simulate.add_argument("--overwrite", action="store_true", help="replace FILE if it exists")
     commands.add_parser("doctor", parents=[loudness], help="check this installation and what it can use")
     return parser

@@ -97,6 +97,8 @@ def _uncalibrated_speaks_in_pixels(config: Config) -> Problems:
         yield ("scan", "step_angstrom"), "needs a pixel size, but calibration.mode is none; use step_px"
     if config.scan.path is not None and config.scan.unit == "angstrom":
         yield ("scan", "unit"), "angstrom needs a pixel size, but calibration.mode is none; use `unit: px`"
+    if config.truth is not None:
+        yield ("truth",), "a comparison needs a pixel size, but calibration.mode is none; leave truth out"
 
 
 def _one_kind_of_positions(config: Config) -> Problems:
@@ -161,7 +163,7 @@ CHECKS: tuple[tuple[tuple[str, ...], Callable[[Config], Problems]], ...] = (
     (("data",), _data_indices),
     (("illumination", "calibration", "object"), _beam_is_known),
     (("calibration",), _calibration_has_its_value),
-    (("calibration", "object", "scan"), _uncalibrated_speaks_in_pixels),
+    (("calibration", "object", "scan", "truth"), _uncalibrated_speaks_in_pixels),
     (("scan",), _one_kind_of_positions),
     (("illumination", "scan", "data"), _keys_have_files),
     (("object",), _slices_have_thickness),

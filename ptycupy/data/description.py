@@ -58,7 +58,7 @@ def _array_lines(stored: StoredArray) -> list[str]:
     count, detector = math.prod(stored.shape[:-2]), stored.shape[-2:]
     calibration = calibration_of(stored.attributes, (detector[0], detector[1]))
     stated = [
-        f"{name} {value}"
+        f"{name}: {', '.join(f'{part:.6g}' for part in np.ravel(value))}"
         for name, value in (
             ("dk (y, x) in 1/angstrom", calibration.dk_inverse_angstrom),
             ("scan step (slow, fast) in angstrom", calibration.scan_step_angstrom),

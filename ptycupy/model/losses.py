@@ -54,6 +54,10 @@ class Term(Protocol):
         ...
 
 
+def _entry(statistics: list[Array] | None, number: int) -> Array | None:
+    return None if statistics is None else statistics[number]
+
+
 @dataclass(frozen=True)
 class Gaussian:
     """Amplitude likelihood, power 0.5: the paper's default data term."""
@@ -62,8 +66,7 @@ class Gaussian:
     power: float = 0.5
 
     def ops(self, batch: Batch, statistics: list[Array] | None) -> list[tuple[LossOp, Variable]]:
-        known = None if statistics is None else statistics[0]
-        return [(ops.Gaussian(batch.backend, batch.measured, self.power, known), batch.intensity)]
+        return [(ops.Gaussian(batch.backend, batch.measured, self.power, _entry(statistics, 0)), batch.intensity)]
 
 
 @dataclass(frozen=True)
@@ -75,8 +78,9 @@ class Poisson:
     eps: float = 1e-6
 
     def ops(self, batch: Batch, statistics: list[Array] | None) -> list[tuple[LossOp, Variable]]:
-        known = None if statistics is None else statistics[0]
-        return [(ops.Poisson(batch.backend, batch.measured, self.power, self.eps, known), batch.intensity)]
+        return [
+            (ops.Poisson(batch.backend, batch.measured, self.power, self.eps, _entry(statistics, 0)), batch.intensity)
+        ]
 
 
 @dataclass(frozen=True)
@@ -87,8 +91,7 @@ class Pacbed:
     power: float = 0.2
 
     def ops(self, batch: Batch, statistics: list[Array] | None) -> list[tuple[LossOp, Variable]]:
-        known = None if statistics is None else statistics[0]
-        return [(ops.Pacbed(batch.backend, batch.measured, self.power, known), batch.intensity)]
+        return [(ops.Pacbed(batch.backend, batch.measured, self.power, _entry(statistics, 0)), batch.intensity)]
 
 
 @dataclass(frozen=True)
@@ -104,9 +107,13 @@ class Sparsity:
         window = batch.window
         coverage = batch.backend.coverage((canvas[0], canvas[1]), window, batch.experiment.corners, batch.indices)
         count = batch.total * slices * window[0] * window[1]
-        known = None if statistics is None else statistics[0]
         return [
-            (ops.Sparsity(batch.backend, coverage, batch.experiment.occupancy, count, self.order, known), phase),
+            (
+                ops.Sparsity(
+                    batch.backend, coverage, batch.experiment.occupancy, count, self.order, _entry(statistics, 0)
+                ),
+                phase,
+            ),
         ]
 
 
@@ -118,6 +125,10 @@ class Similarity:
     fields: Literal["amplitude", "phase", "both"] = "both"
     blur: float = 1.0
     scale: tuple[float, float, float] = (1.0, 1.0, 1.0)
+
+    def __post_init__(self) -> None:
+        if self.fields not in {"amplitude", "phase", "both"}:
+            raise ConfigError(f"losses.similarity.fields: {self.fields!r} must be amplitude, phase or both")
 
     def ops(self, batch: Batch, statistics: list[Array] | None) -> list[tuple[LossOp, Variable]]:
         chosen = []
@@ -131,8 +142,9 @@ class Similarity:
             patches = self._filtered(batch, batch.tape.apply(patch, field))
             n, _, *size = patches.value.shape
             count = batch.total * size[0] * size[1] * size[2]
-            known = None if statistics is None else statistics[i]
-            terms.append((ops.Similarity(batch.backend, batch.experiment.occupancy, count, known), patches))
+            terms.append(
+                (ops.Similarity(batch.backend, batch.experiment.occupancy, count, _entry(statistics, i)), patches)
+            )
         return terms
 
     def _filtered(self, batch: Batch, patches: Variable) -> Variable:

@@ -61,7 +61,7 @@ class Objective:
                 tape.backward(seeds)
 
     def predict(self, parameters: Parameters, indices: NDArray[np.integer[Any]]) -> NDArray[Any]:
-        """Model intensities [n, ky, kx] on the host, beam in the centre."""
+        """Model intensities [n, ky, kx] on the host, zero frequency in the corner."""
         out = [np.empty((0, *self.experiment.detector_shape), self.backend.real)]
         for part in self._split(indices):
             with self.backend.arena():
@@ -69,8 +69,7 @@ class Objective:
                 device = self.backend.asarray(part)
                 modelled = intensities(self.backend, tape, self.experiment, constants(tape, parameters), device)
                 out.append(np.array(self.backend.to_host(modelled.value)))
-        y, x = self.experiment.detector_shape
-        return np.roll(np.concatenate(out), (y // 2, x // 2), axis=(1, 2))
+        return np.concatenate(out)
 
     def loss(self, values: Iterable[float]) -> Loss:
         """The weighted loss from the terms' values [terms], as `accumulate` leaves them."""
@@ -111,3 +110,8 @@ class Objective:
         ordered: NDArray[np.int32] = np.ascontiguousarray(indices, dtype=np.int32)
         size = len(indices) if self.sub_batch is None else self.sub_batch
         return [ordered[i : i + size] for i in range(0, len(ordered), size)]
+
+
+def centred(patterns: NDArray[Any]) -> NDArray[Any]:
+    """Patterns [n, ky, kx] with zero frequency moved from the corner to the centre."""
+    return np.roll(patterns, (patterns.shape[1] // 2, patterns.shape[2] // 2), axis=(1, 2))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from ptycupy.backends.exchange import to_numpy
 from ptycupy.backends.interface import Array, Backend
@@ -56,13 +56,15 @@ def upload(backend: Backend, state: State) -> Parameters:
     _check(host)
     host["slice_thickness"] = np.atleast_1d(host["slice_thickness"])
 
-    def own(name: str) -> Array:
-        dtype = backend.complex if name == "probe" else backend.real
-        array = backend.zeros(host[name].shape, dtype)
-        backend.copy(array, backend.asarray(host[name].astype(dtype)))
-        return array
+    kinds = {name: backend.complex if name == "probe" else backend.real for name in FIELDS}
+    return Parameters(**{name: owned(backend, host[name], kind) for name, kind in kinds.items()})
 
-    return Parameters(**{name: own(name) for name in FIELDS})
+
+def owned(backend: Backend, values: NDArray[Any], dtype: DTypeLike) -> Array:
+    """A device array of these values that shares no memory with them."""
+    array = backend.zeros(values.shape, dtype)
+    backend.copy(array, backend.asarray(np.asarray(values).astype(dtype)))
+    return array
 
 
 def download(backend: Backend, parameters: Parameters, scalar_thickness: bool) -> State:

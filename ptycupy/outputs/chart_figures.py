@@ -69,8 +69,9 @@ def loss_figure(snapshot: Snapshot) -> Figure:
             axes.plot(history.iterations, values, lw=1.1, marker=".", ms=3, label=name)
         axes.legend(fontsize=8)
     curves = np.array([history.total, *history.losses.values()], np.float64)
-    positive = curves[np.isfinite(curves) & (curves > 0)]
-    if positive.size and (curves > 0).all() and positive.max() > 10 * positive.min():
+    curves = curves[np.isfinite(curves)]
+    positive = curves[curves > 0]
+    if positive.size and positive.size == curves.size and positive.max() > 10 * positive.min():
         axes.set_yscale("log")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("iteration")

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptycupy.errors import ConfigError
+from ptycupy.update.settings import GROUPINGS
 
 Indices = NDArray[np.int32]
-GROUPINGS = ("random", "compact", "sparse")
 HILBERT_BITS = 15
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptycupy.backends.interface import Array
+from ptycupy.model.parameters import owned
 from ptycupy.update.optimizers import Moments
 
 if TYPE_CHECKING:
@@ -39,9 +40,7 @@ def grow(engine: Engine, before: NDArray[Any], after: NDArray[Any]) -> None:
             [(0, 0), (0, 0), (int(before[0]), int(after[0])), (int(before[1]), int(after[1]))],
             constant_values=value,
         )
-        grown = backend.zeros(host.shape, host.dtype)
-        backend.copy(grown, backend.asarray(host))
-        return grown
+        return owned(backend, host, host.dtype)
 
     for name, vacuum in (("object_amplitude", 1.0), ("object_phase", 0.0)):
         setattr(engine.parameters, name, padded(getattr(engine.parameters, name), vacuum))

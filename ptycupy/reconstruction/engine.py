@@ -18,7 +18,7 @@ from ptycupy.errors import ResourceError
 from ptycupy.experiment.state import FIELDS, Problem, State
 from ptycupy.model.experiment import place
 from ptycupy.model.losses import make_terms
-from ptycupy.model.objective import Loss, Objective
+from ptycupy.model.objective import Loss, Objective, centred
 from ptycupy.model.parameters import Parameters, download, is_scalar, upload
 from ptycupy.reconstruction.batches import make_groups
 from ptycupy.reconstruction.callbacks import Callback
@@ -89,7 +89,7 @@ class Engine:
 
     def predict(self, indices: Sequence[int] | NDArray[np.integer[Any]]) -> NDArray[Any]:
         """Model intensities [n, ky, kx] in the units of the scaled patterns, beam in the centre."""
-        return self._objective().predict(self.parameters, self.experiment.batch(indices))
+        return centred(self._objective().predict(self.parameters, self.experiment.batch(indices)))
 
     def snapshot(self, config: str = "") -> Snapshot:
         """Everything that it takes to go on later; `config` is the YAML that made this engine."""
@@ -244,10 +244,10 @@ class Engine:
         h.iterations.append(number)
         h.total.append(loss.total)
         h.seconds.append(seconds)
-        for name, value in loss.terms.items():
-            h.losses.setdefault(name, []).append(value)
+        h.add_losses(loss.terms)
         for name in FIELDS:
             h.learning_rates.setdefault(name, []).append(self.learning_rate(name, number))
-        h.slice_thickness.append(float(self.backend.to_host(self.parameters.slice_thickness).mean()))
+        thickness = self.backend.to_host(self.parameters.slice_thickness)
+        h.slice_thickness.append(float(thickness.mean()) if thickness.size else 0.0)  # one slice may have no gap
         tilt = self.backend.to_host(self.parameters.tilts).mean(axis=0)
         h.mean_tilt.append((float(tilt[0]), float(tilt[1])))

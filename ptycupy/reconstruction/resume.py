@@ -5,13 +5,13 @@ from __future__ import annotations
 import copy
 import json
 import platform
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ptycupy.backends.interface import Array
-from ptycupy.model.parameters import upload
+from ptycupy.model.parameters import owned, upload
 from ptycupy.reconstruction.fingerprint import data_fingerprint
 from ptycupy.storage.snapshot import Moments as SavedMoments
 from ptycupy.storage.snapshot import Snapshot
@@ -58,29 +58,21 @@ def take_snapshot(engine: Engine, config: str = "") -> Snapshot:
 def restore(engine: Engine, snapshot: Snapshot) -> None:
     """Put an engine of the same Problem and Settings where the snapshot was taken."""
     backend = engine.backend
-
-    def own(values: Array, like: Array) -> Array:
-        array = backend.zeros(like.shape, like.dtype)
-        backend.copy(array, backend.asarray(np.asarray(values).astype(like.dtype)))
-        return array
-
     engine.parameters = upload(backend, snapshot.state)
+    dtypes = {name: array.dtype for name, array in engine.parameters.items()}
     engine.experiment.corners = backend.asarray(np.array(snapshot.corners, np.int32))
     engine.initial_positions = snapshot.initial_positions
     engine.moments = {
-        name: Moments(
-            own(m.first, getattr(engine.parameters, name)), own(m.second, getattr(engine.parameters, name)), m.step
-        )
+        name: Moments(owned(backend, m.first, dtypes[name]), owned(backend, m.second, dtypes[name]), m.step)
         for name, m in snapshot.moments.items()
     }
-    engine.context = type(engine.context)(
-        snapshot.probe_intensity, engine.context.scan_shape, engine.context.pixel_size, engine.context.wavelength
-    )
+    engine.context = replace(engine.context, probe_intensity=snapshot.probe_intensity)
     engine.history = copy.deepcopy(snapshot.history)
     engine.iteration = snapshot.iteration
     engine.learning_rate_factor = snapshot.learning_rate_factor
     engine.pending = [np.asarray(batch, np.int32) for batch in snapshot.pending]
-    engine.batch_losses = snapshot.batch_losses.tolist()
+    same_terms = snapshot.batch_losses.shape[1:] == (1 + len(engine.terms),)
+    engine.batch_losses = snapshot.batch_losses.tolist() if same_terms else []  # other terms: the rest of the iteration
     engine.generator.bit_generator.state = json.loads(snapshot.generator)
 
 

@@ -79,6 +79,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Sink]:
     target = Path(path)
     partial = target.parent / f".ptycupy-{_host()}-{os.getpid()}-{secrets.token_hex(4)}.part"
     _remove_abandoned(target.parent)
+    sink: Sink | None = None
     try:
         with open(partial, "w+b", buffering=0) as raw:
             sink = Sink(raw)
@@ -91,10 +92,14 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Sink]:
     except BaseException as error:
         with contextlib.suppress(FileNotFoundError):
             partial.unlink()
-        if isinstance(error, OSError):
+        # HDF5 may stumble over what was dropped after the first error; that error is what happened.
+        cause = error if sink is None or sink.error is None else sink.error
+        if isinstance(cause, OSError):
             state = "the file that was there is unchanged" if target.exists() else "nothing was written"
-            raise ResourceError(f"{target}: could not be saved ({error.strerror or error}); {state}") from error
-        raise
+            raise ResourceError(f"{target}: could not be saved ({cause.strerror or cause}); {state}") from cause
+        if cause is error:
+            raise
+        raise cause from error
 
 
 def _host() -> str:

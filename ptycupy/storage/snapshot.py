@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,12 +18,18 @@ class History:
     """One entry per finished iteration, in order."""
 
     iterations: list[int] = field(default_factory=list)  # numbered from 1, never restarting on resume
-    losses: dict[str, list[float]] = field(default_factory=dict)  # per loss term, weights included
+    losses: dict[str, list[float]] = field(default_factory=dict)  # per loss term, weights included; NaN where off
     total: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)  # batches and constraints, device synchronised
     learning_rates: dict[str, list[float]] = field(default_factory=dict)  # per State field
     slice_thickness: list[float] = field(default_factory=list)  # mean, angstrom
     mean_tilt: list[tuple[float, float]] = field(default_factory=list)  # mrad (y, x)
+
+    def add_losses(self, terms: Mapping[str, float]) -> None:
+        """The terms of the newest of `iterations`; NaN where one is off, as a resumed run may have others."""
+        absent = [math.nan] * (len(self.iterations) - 1)
+        for name in {**self.losses, **terms}:
+            self.losses.setdefault(name, list(absent)).append(terms.get(name, math.nan))
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
 from ptycupy.errors import ConfigError
 from ptycupy.experiment.state import FIELDS
+
+GROUPINGS = ("random", "compact", "sparse")
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,10 @@ class Active:
     start: int = 1
     step: int = 1
     end: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.step < 1:
+            raise ConfigError(f"step: {self.step} must be at least 1")
 
     def __contains__(self, iteration: object) -> bool:
         if not isinstance(iteration, int) or iteration < self.start:
@@ -40,7 +45,7 @@ class Constraint:
     def __init__(self, name: Any, start: int = 1, step: int = 1, end: int | None = None, **parameters: Any) -> None:
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "active", Active(start, step, end))
-        object.__setattr__(self, "parameters", MappingProxyType(dict(parameters)))
+        object.__setattr__(self, "parameters", dict(parameters))
 
 
 @dataclass(frozen=True)
@@ -65,14 +70,18 @@ class Settings:
     on_divergence: str = "stop"  # stop | halve_lr | continue
 
     def __post_init__(self) -> None:
-        for name in (*self.learning_rates, *self.windows):
-            if name not in FIELDS:
-                raise ConfigError(f"learning_rates.{name}: not a State field; known are {', '.join(FIELDS)}")
+        for where, names in (("learning_rates", self.learning_rates), ("windows", self.windows)):
+            for name in names:
+                if name not in FIELDS:
+                    raise ConfigError(f"{where}.{name}: not a State field; known are {', '.join(FIELDS)}")
         for name, rate in self.learning_rates.items():
             if not rate >= 0:
                 raise ConfigError(f"learning_rates.{name}: {rate} must be a number of at least 0")
-        for name, count in (("batch_size", self.batch_size), ("gradient_accumulation", self.gradient_accumulation)):
-            if count < 1:
+        for name in ("batch_size", "gradient_accumulation", "sub_batch"):
+            count = getattr(self, name)
+            if count is not None and count < 1:
                 raise ConfigError(f"{name}: {count} must be at least 1")
+        if self.grouping not in GROUPINGS:
+            raise ConfigError(f"grouping: {self.grouping!r} is unknown, it must be one of {', '.join(GROUPINGS)}")
         if self.on_divergence not in {"stop", "halve_lr", "continue"}:
             raise ConfigError(f"on_divergence: {self.on_divergence!r} must be stop, halve_lr or continue")

@@ -26,7 +26,7 @@ def test_hdf5_with_everything(tmp_path: Path) -> None:
     text = describe(tmp_path / "a.h5")
     for part in (
         "format hdf5", "5 datasets", "dp (12, 4, 4) uint16: chunks (4, 4, 4), deflate",
-        "dk (y, x) in 1/angstrom (0.05, 0.05)", "scan step (slow, fast) in angstrom (0.4, 0.4)", "energy in keV 80.0",
+        "dk (y, x) in 1/angstrom: 0.05, 0.05", "scan step (slow, fast) in angstrom: 0.4, 0.4", "energy in keV: 80",
         "min 0, max 191", "scan 4 x 3 (stated)", "magnitudes", "names (1,) object", "scalar () float64",
         "empty (0, 4, 4)",
     ):  # fmt: skip

@@ -119,8 +119,8 @@ def test_similarity_of_one_object_mode_is_zero_and_finite():
     assert np.isfinite(gradients.object_phase).all()
 
 
-def test_zero_intensity_has_a_finite_gradient():
-    """FAULTS 45: a dark pixel under the square root."""
+def test_fault_45_zero_intensity_has_a_finite_gradient():
+    """A dark pixel under the square root."""
     problem, state = random_scene()
     dark = state.replace(probe=np.zeros_like(state.probe))
     loss, gradients = ptycupy.loss_and_gradients(problem, dark, [0, 1], {"gaussian": {}, "poisson": {}}, "cpu")

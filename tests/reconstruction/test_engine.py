@@ -161,8 +161,8 @@ def test_resume_is_as_if_the_run_had_never_stopped(grouping):
         np.testing.assert_array_equal(a, b, err_msg=name)
 
 
-def test_short_batches_count_by_their_patterns():
-    """FAULTS 39: batch larger than N, and a batch that does not divide N."""
+def test_fault_39_short_batches_count_by_their_patterns():
+    """A batch larger than N, and a batch that does not divide N."""
     problem, state = random_scene(positions=5)
     frozen = Settings({"gaussian": {}}, batch_size=3)
     engine = Engine(problem, state, frozen, "cpu", "float64")
@@ -219,7 +219,50 @@ def test_fault_43_divergence_names_the_array_and_the_rates():
     assert engine.iteration <= 2
 
 
-def test_fault_44_halve_lr_goes_back_and_on():
+def test_fault_43_an_explosion_in_the_first_iteration_is_noticed():
+    problem, state = random_scene()
+    settings = Settings({"gaussian": {}}, learning_rates={"object_amplitude": 1e6}, batch_size=1)
+    with pytest.raises(DivergenceError, match=r"iteration 1: the loss became .*e\+.* \(at first 0\.\d+\)"):
+        Engine(problem, state, settings, "cpu").run(1)
+
+
+@pytest.mark.parametrize("rate", [1e4, 1e12])
+def test_fault_43_positions_that_stray_stop_before_the_canvas_grows(rate):
+    problem, state = random_scene()
+    engine = Engine(problem, state, Settings({"gaussian": {}}, learning_rates={"shifts": rate}), "cpu")
+    canvas = engine.parameters.canvas
+    with pytest.raises(DivergenceError, match=r"5 positions, the first is 0, strayed by up to .* px"):
+        engine.run(1)
+    assert engine.parameters.canvas == canvas
+
+
+def test_fault_44_halve_lr_puts_everything_back():
+    problem, state = random_scene()
+    settings = Settings({"gaussian": {}}, learning_rates={"shifts": 80.0}, on_divergence="halve_lr")
+    engine = Engine(problem, state, settings, "cpu")
+    engine.run(8)
+    assert engine.learning_rate_factor < 1
+    moved = np.asarray(engine.problem.corners) + engine.state.shifts - engine.initial_positions
+    assert np.abs(moved).max() < 8 * 80
+    assert engine.history.iterations == list(range(1, 9))
+
+
+def test_fault_59_a_run_resumed_with_other_loss_terms_keeps_one_entry_per_iteration():
+    problem, state = random_scene()
+    first = Engine(problem, state, Settings({"gaussian": {}, "sparsity": {}}, learning_rates=RATES), "cpu")
+    first.run(2)
+    second = Engine(problem, state, Settings({"poisson": {}, "gaussian": {}}, learning_rates=RATES), "cpu")
+    second.restore(first.snapshot())
+    second.run(1)
+    absent = {name: np.isnan(values).tolist() for name, values in second.history.losses.items()}
+    assert absent == {
+        "gaussian": [False, False, False],
+        "sparsity": [False, False, True],
+        "poisson": [True, True, False],
+    }
+
+
+def test_fault_44_halve_lr_goes_goes_back_and_on():
     problem, state = random_scene()
     settings = Settings({"gaussian": {}}, learning_rates={"object_amplitude": 60.0}, on_divergence="halve_lr")
     engine = Engine(problem, state, settings, "cpu")

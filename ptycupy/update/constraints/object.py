@@ -6,62 +6,57 @@ from dataclasses import dataclass
 from math import inf
 from typing import Literal
 
-from ptycupy.backends.interface import Array, Backend
+from ptycupy.backends.interface import Backend
+from ptycupy.errors import ConfigError
 from ptycupy.experiment.rows import Boundary, blur_matrix
 from ptycupy.model.experiment import upload_rows
 from ptycupy.model.parameters import Parameters
 from ptycupy.ops import AxisFilter
 from ptycupy.update.constraints.interface import Context
 
-Field = Literal["amplitude", "phase", "both"]
-
-
-def chosen(parameters: Parameters, obj_type: Field) -> list[Array]:
-    """The object arrays [o, z, Y, X] that `obj_type` names."""
-    names = ("amplitude", "phase") if obj_type == "both" else (obj_type,)
-    return [getattr(parameters, f"object_{name}") for name in names]
-
-
-def _blur(backend: Backend, field: Array, axis: int, std: float, kernel_size: int, boundary: Boundary) -> Array:
-    matrix = blur_matrix(field.shape[axis], std, kernel_size, boundary)
-    blurred, _ = AxisFilter(backend, axis, upload_rows(backend, matrix)).forward(field)
-    return blurred
-
 
 @dataclass(frozen=True)
-class LateralBlur:
-    """2-D Gaussian blur of every slice, std in px, reflecting at the edges (PtyRAD's obj_rblur)."""
+class _Blur:
+    """A separable Gaussian blur of one object array [o, z, Y, X] or both; `std` and `kernel_size` in samples."""
 
-    obj_type: Field = "both"
-    kernel_size: int = 5
-    std: float = 0.4
-    relax: float = 0.0
-
-    def __call__(self, backend: Backend, parameters: Parameters, context: Context) -> None:
-        for field in chosen(parameters, self.obj_type) if self.std > 0 else ():
-            with backend.arena():
-                blurred = _blur(backend, field, 2, self.std, self.kernel_size, "reflect")
-                blurred = _blur(backend, blurred, 3, self.std, self.kernel_size, "reflect")
-                backend.relax(blurred, field, self.relax)
-                backend.copy(field, blurred)
-
-
-@dataclass(frozen=True)
-class DepthBlur:
-    """1-D Gaussian blur along depth, std in slices, edge slices repeated (PtyRAD's obj_zblur)."""
-
-    obj_type: Field = "both"
+    obj_type: Literal["amplitude", "phase", "both"] = "both"
     kernel_size: int = 5
     std: float = 1.0
     relax: float = 0.0
 
-    def __call__(self, backend: Backend, parameters: Parameters, context: Context) -> None:
-        several = parameters.slices > 1 and self.std > 0
-        for field in chosen(parameters, self.obj_type) if several else ():
+    def __post_init__(self) -> None:
+        if self.obj_type not in {"amplitude", "phase", "both"}:
+            raise ConfigError(f"obj_type: {self.obj_type!r} must be amplitude, phase or both")
+
+    def _along(self, backend: Backend, parameters: Parameters, axes: tuple[int, ...], boundary: Boundary) -> None:
+        for name in ("amplitude", "phase") if self.obj_type == "both" else (self.obj_type,):
+            field = blurred = getattr(parameters, f"object_{name}")
             with backend.arena():
-                blurred = _blur(backend, field, 1, self.std, self.kernel_size, "replicate")
+                for axis in axes:
+                    matrix = blur_matrix(field.shape[axis], self.std, self.kernel_size, boundary)
+                    blurred, _ = AxisFilter(backend, axis, upload_rows(backend, matrix)).forward(blurred)
                 backend.relax(blurred, field, self.relax)
                 backend.copy(field, blurred)
+
+
+@dataclass(frozen=True)
+class LateralBlur(_Blur):
+    """2-D Gaussian blur of every slice, std in px, reflecting at the edges (PtyRAD's obj_rblur)."""
+
+    std: float = 0.4
+
+    def __call__(self, backend: Backend, parameters: Parameters, context: Context) -> None:
+        if self.std > 0:
+            self._along(backend, parameters, (2, 3), "reflect")
+
+
+@dataclass(frozen=True)
+class DepthBlur(_Blur):
+    """1-D Gaussian blur along depth, std in slices, edge slices repeated (PtyRAD's obj_zblur)."""
+
+    def __call__(self, backend: Backend, parameters: Parameters, context: Context) -> None:
+        if self.std > 0 and parameters.slices > 1:
+            self._along(backend, parameters, (1,), "replicate")
 
 
 @dataclass(frozen=True)
@@ -70,6 +65,10 @@ class AmplitudeThreshold:
 
     thresh: tuple[float, float] = (0.98, 1.02)
     relax: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not self.thresh[0] <= self.thresh[1]:
+            raise ConfigError(f"thresh: {self.thresh} must be (low, high)")
 
     def __call__(self, backend: Backend, parameters: Parameters, context: Context) -> None:
         backend.clamp(parameters.object_amplitude, self.thresh[0], self.thresh[1], self.relax)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ptycupy import backends
 from ptycupy.backends.exchange import like
 from ptycupy.backends.interface import Backend
-from ptycupy.errors import ConfigError, DataError
+from ptycupy.errors import ConfigError
 from ptycupy.experiment.state import FIELDS, Problem, State
 from ptycupy.model.experiment import place
 from ptycupy.model.losses import Term, make_terms
@@ -57,9 +57,7 @@ def loss_and_gradients(
         if name not in FIELDS:
             raise ConfigError(f"parameters: {name!r} is no State field; known are {', '.join(FIELDS)}")
     objective, values_of = _prepare(problem, state, make_terms(losses), backend, dtype)
-    batch = objective.experiment.batch(indices)
-    if not batch.size:
-        raise DataError("indices: a loss needs at least one position")
+    batch = objective.experiment.batch(indices, least=1)
     device = objective.backend
     gradients = values_of.zeros_like(device, wanted)
     values = device.zeros((len(objective.terms),), np.float64)

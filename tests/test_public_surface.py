@@ -129,8 +129,12 @@ def test_forward_has_the_beam_in_the_centre_and_the_probes_units():
 def test_forward_of_no_position_is_empty_and_a_loss_of_none_is_refused():
     problem, state = random_scene()
     assert ptycupy.forward(problem, state, [], backend="cpu").shape == (0, 12, 12)
-    with pytest.raises(DataError, match="indices: a loss needs"):
+    with pytest.raises(DataError, match="indices: 0 positions"):
         ptycupy.loss_and_gradients(problem, state, [], GAUSSIAN, backend="cpu")
+    with pytest.raises(DataError, match="indices: 0 positions"):
+        Engine(problem, state, Settings(GAUSSIAN), backend="cpu").step([])
+    with pytest.raises(DataError, match="no position is left"):
+        Engine(replace(problem, pattern_weights=np.zeros(5, bool)), state, Settings(GAUSSIAN), backend="cpu")
 
 
 def test_a_loss_has_a_total_and_weighted_terms():

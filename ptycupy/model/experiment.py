@@ -44,8 +44,9 @@ class Experiment:
     def positions(self) -> int:
         return int(self.patterns.shape[0])
 
-    def batch(self, indices: Any) -> NDArray[np.int32]:
-        """The positions of a batch [n]; DataError where they are no whole numbers, out of range, or repeated."""
+    def batch(self, indices: Any, least: int = 0) -> NDArray[np.int32]:
+        """The positions of a batch [n], at least so many; DataError where they are no whole numbers, out of range, or
+        repeated."""
         array = to_numpy(indices, "indices")
         if array.size and array.dtype.kind not in "iu":
             raise DataError(f"indices: dtype {array.dtype} must be integers")
@@ -55,6 +56,8 @@ class Experiment:
             raise DataError(f"indices {found} must be (n,) numbers in 0..{self.positions - 1}")
         if len(np.unique(array)) != len(array):
             raise DataError("indices: a position may stand in a batch only once")
+        if len(array) < least:
+            raise DataError(f"indices: {len(array)} positions, at least {least} is needed")
         return array.astype(np.int32)
 
 

@@ -78,9 +78,8 @@ class Poisson:
     eps: float = 1e-6
 
     def ops(self, batch: Batch, statistics: list[Array] | None) -> list[tuple[LossOp, Variable]]:
-        return [
-            (ops.Poisson(batch.backend, batch.measured, self.power, self.eps, _entry(statistics, 0)), batch.intensity)
-        ]
+        known = _entry(statistics, 0)
+        return [(ops.Poisson(batch.backend, batch.measured, self.power, self.eps, known), batch.intensity)]
 
 
 @dataclass(frozen=True)
@@ -107,14 +106,8 @@ class Sparsity:
         window = batch.window
         coverage = batch.backend.coverage((canvas[0], canvas[1]), window, batch.experiment.corners, batch.indices)
         count = batch.total * slices * window[0] * window[1]
-        return [
-            (
-                ops.Sparsity(
-                    batch.backend, coverage, batch.experiment.occupancy, count, self.order, _entry(statistics, 0)
-                ),
-                phase,
-            ),
-        ]
+        occupancy, known = batch.experiment.occupancy, _entry(statistics, 0)
+        return [(ops.Sparsity(batch.backend, coverage, occupancy, count, self.order, known), phase)]
 
 
 @dataclass(frozen=True)
@@ -142,9 +135,8 @@ class Similarity:
             patches = self._filtered(batch, batch.tape.apply(patch, field))
             n, _, *size = patches.value.shape
             count = batch.total * size[0] * size[1] * size[2]
-            terms.append(
-                (ops.Similarity(batch.backend, batch.experiment.occupancy, count, _entry(statistics, i)), patches)
-            )
+            known = _entry(statistics, i)
+            terms.append((ops.Similarity(batch.backend, batch.experiment.occupancy, count, known), patches))
         return terms
 
     def _filtered(self, batch: Batch, patches: Variable) -> Variable:

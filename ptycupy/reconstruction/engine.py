@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptycupy import backends
+from ptycupy.backends.exchange import to_numpy
 from ptycupy.backends.interface import Array, Backend
-from ptycupy.errors import ResourceError
+from ptycupy.errors import DataError, ResourceError
 from ptycupy.experiment.state import FIELDS, Problem, State
 from ptycupy.model.experiment import place
 from ptycupy.model.losses import make_terms
@@ -61,8 +62,10 @@ class Engine:
         self.constraints = [(c.active, make_constraint(c)) for c in in_order(settings.constraints)]
         self.context = Context.of(self.backend, problem, self.parameters)
         self.used = np.flatnonzero(self.backend.to_host(self.experiment.weights)).astype(np.int32)
-        corners = self.backend.to_host(self.experiment.corners)
-        self.initial_positions = corners + self.backend.to_host(self.parameters.shifts).astype(float)
+        if not self.used.size:
+            raise DataError("pattern_weights: no position is left to reconstruct")
+        corners, shifts = to_numpy(problem.corners), to_numpy(state.shifts)
+        self.initial_positions = corners.astype(float) + shifts
         self.moments: dict[str, Moments] = {}
         self.history = History()
         self.iteration = 0
@@ -121,7 +124,7 @@ class Engine:
 
     def step(self, indices: Sequence[int] | NDArray[np.integer[Any]]) -> Loss:
         """One optimizer step on one batch, without constraints; the loss before the step."""
-        batch = self.experiment.batch(indices)
+        batch = self.experiment.batch(indices, least=1)
         gradients = self.parameters.zeros_like(self.backend, self._active(self.iteration + 1))
         values = self.backend.zeros((1, len(self.terms)), np.float64)
         self._accumulate([batch], gradients, values)

@@ -16,6 +16,7 @@ from ptycupy import backends
 from ptycupy.backends.exchange import to_numpy
 from ptycupy.backends.interface import Array, Backend
 from ptycupy.errors import DataError, ResourceError
+from ptycupy.experiment.seeds import generator
 from ptycupy.experiment.state import FIELDS, Problem, State
 from ptycupy.model.experiment import place
 from ptycupy.model.losses import make_terms
@@ -71,7 +72,7 @@ class Engine:
         self.iteration = 0
         self.stop_requested = False
         self.learning_rate_factor = 1.0
-        self.generator = np.random.default_rng(np.random.SeedSequence(settings.seed).spawn(1)[0])
+        self.generator = generator(settings.seed, "batches")
         self.sub_batch = settings.sub_batch or patterns_that_fit(self.backend, self.parameters, self.experiment)
         self.pending: list[NDArray[np.int32]] = []
         self.batch_losses: list[list[float]] = []

@@ -25,7 +25,6 @@ from ptycupy.reconstruction.callbacks import Callback, Quiet
 from ptycupy.reconstruction.checkpoint import Checkpoints, list_checkpoints, load_newest
 from ptycupy.reconstruction.configured import settings_from
 from ptycupy.reconstruction.engine import Engine
-from ptycupy.reconstruction.fingerprint import data_fingerprint
 from ptycupy.reconstruction.interrupt import StopOnSignal
 from ptycupy.reconstruction.logs import FILE_ONLY, console, log_file
 from ptycupy.reconstruction.progress import IterationLog, ProgressBar
@@ -163,11 +162,10 @@ def _prepare(config: Config, folder: RunFolder, resume: bool) -> Engine:
     problem, state = experiment.build(seen, source)
     engine = Engine(_one_half(problem, config.reconstruction.half), state, settings_from(config), backend)
     if resume:
-        fingerprint = data_fingerprint(engine.experiment.patterns)
         text = configuration.dump(config)
 
         def check(snapshot: Snapshot) -> None:
-            for line in verify(snapshot, fingerprint, text):
+            for line in verify(snapshot, engine.fingerprint, text):
                 logger.warning("resuming with a change: %s", line)
             if not np.array_equal(snapshot.used, engine.used):
                 raise DataError(

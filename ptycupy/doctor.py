@@ -6,13 +6,12 @@ import os
 import platform
 import shutil
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
 
 from ptycupy import __version__, backends
-from ptycupy.backends.cache import user_cache
+from ptycupy.backends.cache import package_version, user_cache
 from ptycupy.errors import PtycupyError
 from ptycupy.experiment.state import Problem, State
 
@@ -39,21 +38,14 @@ def doctor() -> Report:
     findings = [
         ("ptycupy", f"{__version__} in {Path(__file__).parent}"),
         ("python", f"{platform.python_version()} on {platform.platform()}, {os.cpu_count()} CPU cores"),
-        *((name, _version(name) or "not installed") for name in PACKAGES),
+        *((name, package_version(name) or "not installed") for name in PACKAGES),
         ("numba threads", _threads()),
-        ("cupy", ", ".join(f"{name} {found}" for name in CUPY if (found := _version(name))) or "not installed"),
+        ("cupy", ", ".join(f"{name} {found}" for name in CUPY if (found := package_version(name))) or "not installed"),
         *((f"backend {name}", reason or "usable") for name, reason in backends.available().items()),
         ("cpu gradient", checked),
         *((f"disk, {subject}", _free(path)) for subject, path in (("here", Path.cwd()), ("cache", _cache()))),
     ]
     return Report(tuple(findings), healthy)
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
 
 
 def _threads() -> str:

@@ -8,6 +8,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 logger = logging.getLogger("ptycupy.backends")
@@ -26,6 +27,14 @@ def user_cache() -> Path:
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches" / "ptycupy"
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ptycupy"
+
+
+def package_version(name: str) -> str | None:
+    """The version of an installed package; None where it is not installed."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
 
 
 def digest(sources: Iterable[Path], versions: Iterable[str]) -> str:

@@ -16,7 +16,7 @@ from ptycupy.experiment import scan
 from ptycupy.experiment.arrays import load_object, load_probe
 from ptycupy.experiment.calibration import Geometry, Known, calibrate
 from ptycupy.experiment.measured import Measured, measure, scan_crop
-from ptycupy.experiment.optics import electron_wavelength, xray_wavelength
+from ptycupy.experiment.optics import electron_wavelength, pair, xray_wavelength
 from ptycupy.experiment.probe import aperture_probe, mixed_modes
 from ptycupy.experiment.state import Problem, State
 
@@ -145,19 +145,15 @@ def _step_px(section: schema.Scan, source: PatternSource, geometry: Geometry) ->
     if section.step_px is not None:
         if section.step_angstrom is not None:
             raise ConfigError("scan.step_px and scan.step_angstrom are both given; keep one")
-        return _pair(section.step_px)
+        return pair(section.step_px)
     step = section.step_angstrom or source.calibration.scan_step_angstrom
     if step is None:
         raise ConfigError(
             "scan.step_angstrom: missing, and the data file does not state it; give it (for example 0.43), "
             "or step_px, or positions by scan.path"
         )
-    size, (slow, fast) = _pixel_size(geometry, "scan.step_angstrom"), _pair(step)
+    size, (slow, fast) = _pixel_size(geometry, "scan.step_angstrom"), pair(step)
     return slow / size[0], fast / size[1]
-
-
-def _pair(value: float | tuple[float, float]) -> tuple[float, float]:
-    return value if isinstance(value, tuple) else (value, value)
 
 
 def _cropped(values: NDArray[Any], source: PatternSource) -> NDArray[Any]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptycupy.errors import ConfigError
+from ptycupy.experiment.optics import pair
 
 if TYPE_CHECKING:
     from ptycupy.config import schema
@@ -145,7 +146,7 @@ def _value(calibration: schema.Calibration) -> Pair:
     value = calibration.value
     if value is None:
         raise ConfigError(f"calibration.value: missing; mode {calibration.mode} needs a number, or (y, x)")
-    return value if isinstance(value, tuple) else (value, value)
+    return pair(value)
 
 
 def _check(calibration: schema.Calibration, known: Known, geometry: Geometry) -> None:

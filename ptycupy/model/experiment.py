@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,14 @@ class Experiment:
     ky: Array  # [y]
     kx: Array  # [x]
     detector: tuple[Rows | None, Rows | None]  # (y, x)
+    _filters: dict[tuple[Any, ...], Rows] = field(default_factory=dict)
+
+    def rows(self, backend: Backend, make: Callable[..., RowMatrix], *arguments: Any) -> Rows:
+        """make(*arguments) on the device, uploaded at its first use only: batches must not carry it over again."""
+        key = (make, *arguments)
+        if key not in self._filters:
+            self._filters[key] = upload_rows(backend, make(*arguments))
+        return self._filters[key]
 
     @property
     def detector_shape(self) -> tuple[int, int]:

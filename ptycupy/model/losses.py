@@ -12,7 +12,7 @@ from ptycupy.config import registered
 from ptycupy.config.registered import make
 from ptycupy.errors import ConfigError
 from ptycupy.experiment.rows import area_matrix, blur_matrix
-from ptycupy.model.experiment import Experiment, upload_rows
+from ptycupy.model.experiment import Experiment
 from ptycupy.model.forward_model import Variables
 from ptycupy.tape import Op, Tape, Variable
 
@@ -142,12 +142,12 @@ class Similarity:
     def _filtered(self, batch: Batch, patches: Variable) -> Variable:
         """Blur (kernel 5, reflect) laterally, then area resampling of z, y and x."""
         for axis in (3, 4) if self.blur > 0 else ():
-            matrix = blur_matrix(patches.value.shape[axis], self.blur, 5, "reflect")
-            rows = upload_rows(batch.backend, matrix)
+            length = patches.value.shape[axis]
+            rows = batch.experiment.rows(batch.backend, blur_matrix, length, self.blur, 5, "reflect")
             patches = batch.tape.apply(ops.AxisFilter(batch.backend, axis, rows), patches)
         for axis, scale in zip((2, 3, 4), self.scale, strict=True):
             if scale != 1.0:
-                rows = upload_rows(batch.backend, area_matrix(patches.value.shape[axis], scale))
+                rows = batch.experiment.rows(batch.backend, area_matrix, patches.value.shape[axis], scale)
                 patches = batch.tape.apply(ops.AxisFilter(batch.backend, axis, rows), patches)
         return patches
 

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from ptycupy.reconstruction.batches import make_groups
 from ptycupy.reconstruction.callbacks import Callback
 from ptycupy.reconstruction.canvas import reanchor
 from ptycupy.reconstruction.divergence import diverged
+from ptycupy.reconstruction.fingerprint import data_fingerprint
 from ptycupy.reconstruction.kept import Kept
 from ptycupy.reconstruction.memory import patterns_that_fit
 from ptycupy.reconstruction.resume import restore, take_snapshot
@@ -94,6 +96,11 @@ class Engine:
     def predict(self, indices: Sequence[int] | NDArray[np.integer[Any]]) -> NDArray[Any]:
         """Model intensities [n, ky, kx] in the units of the scaled patterns, beam in the centre."""
         return centred(self._objective().predict(self.parameters, self.experiment.batch(indices)))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """What tells these patterns from others; they never change, so it is computed once."""
+        return data_fingerprint(self.experiment.patterns)
 
     def snapshot(self, config: str = "") -> Snapshot:
         """Everything that it takes to go on later; `config` is the YAML that made this engine."""

@@ -6,13 +6,12 @@ import copy
 import json
 import platform
 from dataclasses import replace
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ptycupy.backends.cache import package_version
 from ptycupy.model.parameters import owned, upload
-from ptycupy.reconstruction.fingerprint import data_fingerprint
 from ptycupy.storage.snapshot import Moments as SavedMoments
 from ptycupy.storage.snapshot import Snapshot
 from ptycupy.update.optimizers import Moments
@@ -49,7 +48,7 @@ def take_snapshot(engine: Engine, config: str = "") -> Snapshot:
         pending=tuple(engine.pending),
         batch_losses=np.asarray(engine.batch_losses, float).reshape(-1, 1 + len(engine.terms)),
         generator=json.dumps(engine.generator.bit_generator.state),
-        data_fingerprint=data_fingerprint(engine.experiment.patterns),
+        data_fingerprint=engine.fingerprint,
         config=config,
         versions=versions(),
     )
@@ -78,10 +77,5 @@ def restore(engine: Engine, snapshot: Snapshot) -> None:
 
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that shape the numbers."""
-    found = {"python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+    found = {name: package_version(name) for name in PACKAGES}
+    return {"python": platform.python_version(), **{name: v for name, v in found.items() if v is not None}}

@@ -19,7 +19,7 @@ from ptycupy.experiment.probe import aperture_probe
 from ptycupy.experiment.seeds import generator
 from ptycupy.experiment.state import Problem, State
 from ptycupy.model.experiment import place
-from ptycupy.model.objective import Objective
+from ptycupy.model.objective import Objective, centred
 from ptycupy.model.parameters import upload
 from ptycupy.simulate.coherence import defoci, focal_spread, mixed_probe, source_points
 from ptycupy.simulate.grid import Grid, make_grid
@@ -151,7 +151,7 @@ def _expected_patterns(
         for start in range(0, count, chunk):
             indices = np.arange(start, min(start + chunk, count))
             intensity = objective.predict(parameters, indices)
-            expected[indices] += np.fft.fftshift(intensity, axes=(1, 2)) / np.float32(configurations)
+            expected[indices] += centred(intensity) / np.float32(configurations)
             if progress is not None:
                 progress(number * count + int(indices[-1]) + 1, configurations * count)
     return expected

@@ -126,3 +126,16 @@ def test_fault_45_zero_intensity_has_a_finite_gradient():
     loss, gradients = ptycupy.loss_and_gradients(problem, dark, [0, 1], {"gaussian": {}, "poisson": {}}, "cpu")
     assert np.isfinite(loss.total)
     assert all(np.isfinite(getattr(gradients, name)).all() for name in FIELDS)
+
+
+def test_filters_are_uploaded_once_and_not_per_batch(monkeypatch):
+    """Only indices may cross the bus for a batch: similarity's blur, the same along y and x, goes over once."""
+    from ptycupy.model import experiment
+
+    uploads = []
+    upload_rows = experiment.upload_rows
+    monkeypatch.setattr(experiment, "upload_rows", lambda *given: uploads.append(1) or upload_rows(*given))
+    problem, state = random_scene()
+    engine = ptycupy.Engine(problem, state, ptycupy.Settings({"gaussian": {}, "similarity": {}}, batch_size=1), "cpu")
+    engine.run(2)
+    assert len(uploads) == 1

@@ -13,13 +13,12 @@ import os
 import platform
 import threading
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from ptycupy.backends.cache import digest, writable_folder
+from ptycupy.backends.cache import digest, package_version, writable_folder
 
 # Both layers can be entered by several Python threads at once, the workqueue layer cannot.
 os.environ.setdefault("NUMBA_THREADING_LAYER_PRIORITY", "omp tbb workqueue")
@@ -35,15 +34,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 FASTMATH = {"contract", "reassoc", "nsz", "arcp"}
 
 
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "absent"
-
-
 def _cache_folder() -> Path | None:
-    versions = [platform.python_version(), numba.__version__, np.__version__, _version("rocket-fft")]
+    versions = [platform.python_version(), numba.__version__, np.__version__, package_version("rocket-fft") or "absent"]
     return writable_folder("cpu-" + digest(Path(__file__).parent.glob("*.py"), versions))
 
 

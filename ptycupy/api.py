@@ -128,6 +128,7 @@ def _settle(
     if isinstance(config, Config):
         if overrides:
             raise ConfigError("overrides: only for a file or dict; a Config has model_copy(update=...)")
+        configuration.check(config)  # a Config made in Python has only been checked field by field
         settled = config
     elif isinstance(config, (str, Path)):
         label = Path(config).stem

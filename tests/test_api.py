@@ -93,3 +93,12 @@ def test_a_caller_who_asks_sees_progress(tmp_path, capsys):
     with console(30):
         reconstruct(config, backend="cpu", quiet=False)
     assert capsys.readouterr().err == "", "a console that is open already decides what is shown"
+
+
+def test_a_config_made_in_python_is_checked_as_a_file_is(tmp_path):
+    """Two slices without a thickness: every field is right, the whole is not."""
+    config = from_dict(simulated(tmp_path))
+    wrong = config.model_copy(update={"object": config.object.model_copy(update={"slices": 2})})
+    with pytest.raises(ConfigError, match="slice_thickness_angstrom"):
+        reconstruct(wrong, backend="cpu")
+    assert not any(tmp_path.iterdir())

@@ -1,6 +1,6 @@
 """The configuration: frozen, typed, units in the names. One class per section of the YAML file.
 
-Sections live by theme in `measurement`, `procedure` and `constraints`; this module gathers them all.
+Sections live by theme in `measured`, `beam`, `specimen`, `procedure` and `constraints`; this module gathers them all.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from typing import Any, Literal
 from pydantic import field_validator
 
 from ptycupy.config.base import Count, Length, Pair, Positive, Section, Shape, Span, described
+from ptycupy.config.beam import Calibration, Illumination
 from ptycupy.config.constraints import DEFAULT_CONSTRAINTS, Constraint, as_list
-from ptycupy.config.measurement import Affine, Calibration, Data, Illumination, Model, Object, Orientation, Scan
+from ptycupy.config.measured import Data, Orientation
 from ptycupy.config.procedure import (
     Backend,
     Gaussian,
@@ -26,6 +27,7 @@ from ptycupy.config.procedure import (
     Sparsity,
     Truth,
 )
+from ptycupy.config.specimen import Affine, Model, Object, Scan
 
 
 class Atoms(Section):

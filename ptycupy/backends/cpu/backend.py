@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from numpy.typing import DTypeLike
 
+from ptycupy.backends.cpu.constraining import Constraining
 from ptycupy.backends.cpu.fourier import load_fourier
 from ptycupy.backends.cpu.losses import Losses
 from ptycupy.backends.cpu.memory import Memory
-from ptycupy.backends.cpu.updates import Updates
+from ptycupy.backends.cpu.optimizing import Optimizing
 from ptycupy.backends.cpu.waves import Waves
 
 
-class CpuBackend(Waves, Losses, Updates):
+class CpuBackend(Waves, Losses, Optimizing, Constraining):
     """The Backend protocol with Numba on the CPU; every method is documented there.
 
     Results do not depend on the number of threads. Methods may be called from several threads at once.

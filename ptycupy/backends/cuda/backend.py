@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from numpy.typing import DTypeLike
 
+from ptycupy.backends.cuda.constraining import Constraining
 from ptycupy.backends.cuda.device import Device
 from ptycupy.backends.cuda.losses import Losses
-from ptycupy.backends.cuda.updates import Updates
+from ptycupy.backends.cuda.optimizing import Optimizing
 from ptycupy.backends.cuda.waves import Waves
 
 
-class CudaBackend(Waves, Losses, Updates):
+class CudaBackend(Waves, Losses, Optimizing, Constraining):
     """Every method queues kernels of kernels/ and FFT plans; nothing but indices crosses the bus per batch.
 
     device: where it runs. dtype: float32 or float64. fft: "auto" or "cufft".

@@ -1,4 +1,4 @@
-"""The methods of CpuBackend that change parameters."""
+"""Constraint steps on the CPU backend."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 
-from ptycupy.backends.cpu import adam as adam_op
 from ptycupy.backends.cpu import finite, orthogonalise
 from ptycupy.backends.cpu import relax as relax_op
 from ptycupy.backends.cpu import total_power as total_power_op
@@ -14,23 +13,8 @@ from ptycupy.backends.cpu.memory import Memory, blocks, flat
 from ptycupy.backends.interface import Array
 
 
-class Updates(Memory):
-    def adam(
-        self,
-        parameter: Array,
-        grad: Array,
-        first: Array,
-        second: Array,
-        learning_rate: float,
-        step: int,
-        beta1: float,
-        beta2: float,
-        eps: float,
-    ) -> None:
-        arrays = [flat(array).view(self.real) for array in (parameter, first, second, grad)]
-        step_size = learning_rate / (1 - beta1**step)
-        scalars = (1 - beta1, 1 - beta2, step_size, 1 / math.sqrt(1 - beta2**step), eps)
-        adam_op.adam(*arrays, *(self.real.type(scalar) for scalar in scalars))
+class Constraining(Memory):
+    """Constraint steps, in place."""
 
     def clamp(self, values: Array, low: float, high: float, relax: float) -> None:
         relax_op.clamp(flat(values), *(self.real.type(scalar) for scalar in (low, high, relax, 1 - relax)))
@@ -67,4 +51,4 @@ class Updates(Memory):
         return counts.sum(dtype=np.int32).reshape(1)
 
 
-__all__ = ["Updates"]
+__all__ = ["Constraining"]

@@ -1,8 +1,6 @@
-"""Optimizer and constraint steps on the CUDA backend."""
+"""Constraint steps on the CUDA backend."""
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 
@@ -11,25 +9,8 @@ from ptycupy.backends.cuda.memory import Memory
 from ptycupy.backends.interface import Array
 
 
-class Updates(Memory):
-    """Everything that changes parameters in place."""
-
-    def adam(
-        self,
-        parameter: Array,
-        grad: Array,
-        first: Array,
-        second: Array,
-        learning_rate: float,
-        step: int,
-        beta1: float,
-        beta2: float,
-        eps: float,
-    ) -> None:
-        values, first, second, grad = (self._reals(a) for a in (parameter, first, second, grad))
-        step_size, root_scale = learning_rate / (1 - beta1**step), 1 / math.sqrt(1 - beta2**step)
-        factors = (step_size, root_scale, beta1, 1 - beta1, beta2, 1 - beta2, eps)
-        self._launch("adam", values.size, values, first, second, grad, *factors, values.size)
+class Constraining(Memory):
+    """Constraint steps, in place."""
 
     def clamp(self, values: Array, low: float, high: float, relax: float) -> None:
         self._launch("clamp", values.size, values, low, high, relax, 1 - relax, values.size)
@@ -70,4 +51,4 @@ class Updates(Memory):
         return counts
 
 
-__all__ = ["Updates"]
+__all__ = ["Constraining"]

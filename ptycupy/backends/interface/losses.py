@@ -1,0 +1,96 @@
+"""The data and the losses."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from ptycupy.backends.interface.array import Array
+
+
+class Losses(Protocol):
+    """Statistics are float64 vectors on the device that add up over sub-batches."""
+
+    def patterns(self, stored: Array, indices: Array, scale: Array, mask: Array, weights: Array) -> Array:
+        """measured [n, ky, kx], zero frequency in the corner, = stored[indices] * scale[indices]; -1 marks a value
+        that does not count: masked pixel, pattern of weight 0, or a stored value that is negative or not finite.
+
+        stored [N, ky, kx] (bool, u/int8..32, float16..64), beam in the centre; scale [N];
+        mask [ky, kx] (zero frequency in the corner) and weights [N] uint8.
+        """
+        ...
+
+    def gaussian_statistics(self, intensity: Array, measured: Array, power: float) -> Array:
+        """[sum (I^p - M^p)^2, sum M^p, count] over the counted pixels."""
+        ...
+
+    def gaussian_value(self, statistics: Array) -> Array:
+        """[sqrt(mean d^2) / mean(M^p)], float64 (PtyRAD loss_single)."""
+        ...
+
+    def gaussian_gradient(
+        self, intensity: Array, measured: Array, power: float, statistics: Array, factor: float
+    ) -> Array:
+        """factor * dL/dI [n, ky, kx], zero where not counted and where the loss is 0."""
+        ...
+
+    def poisson_statistics(self, intensity: Array, measured: Array, power: float, eps: float) -> Array:
+        """[sum (M^p ln(I^p + eps) - I^p), sum M^p, count]."""
+        ...
+
+    def poisson_value(self, statistics: Array) -> Array:
+        """[-mean(M^p ln(I^p + eps) - I^p) / mean(M^p)]."""
+        ...
+
+    def poisson_gradient(
+        self, intensity: Array, measured: Array, power: float, eps: float, statistics: Array, factor: float
+    ) -> Array: ...
+
+    def pacbed_statistics(self, intensity: Array, measured: Array, power: float) -> Array:
+        """float64 [3 K + 2], K = ky kx: sums of I, sums of M and counts per pixel, then sum M^p and count."""
+        ...
+
+    def pacbed_value(self, statistics: Array, power: float) -> Array:
+        """[sqrt(mean_k (Ibar^p - Mbar^p)^2) / mean(M^p)] over the pixels that were counted at all."""
+        ...
+
+    def pacbed_gradient(
+        self, measured: Array, power: float, statistics: Array, value: Array, factor: float
+    ) -> Array: ...
+
+    def coverage(self, canvas: tuple[int, int], window: tuple[int, int], corners: Array, indices: Array) -> Array:
+        """int32 [Y, X]: how many windows of the batch cover each pixel."""
+        ...
+
+    def sparsity_statistics(self, phase: Array, coverage: Array, order: int) -> Array:
+        """[o] sums of coverage |phase|^order over z, Y, X."""
+        ...
+
+    def sparsity_value(self, statistics: Array, occupancy: Array, count: int, order: int) -> Array:
+        """[sum_o occupancy[o] (S_o / count)^(1/order)], count = n z y x of the whole batch."""
+        ...
+
+    def sparsity_gradient(
+        self,
+        phase: Array,
+        coverage: Array,
+        order: int,
+        statistics: Array,
+        occupancy: Array,
+        count: int,
+        factor: float,
+        grad_phase: Array,
+    ) -> None:
+        """Accumulates factor * dL/dphase [o, z, Y, X]; zero at phase 0."""
+        ...
+
+    def similarity_statistics(self, patches: Array, occupancy: Array) -> Array:
+        """[sum over n, z, y, x of the unbiased standard deviation over o of occupancy[o] patches[n, o, z, y, x]]."""
+        ...
+
+    def similarity_value(self, statistics: Array, count: int) -> Array:
+        """[statistics / count], float64."""
+        ...
+
+    def similarity_gradient(self, patches: Array, occupancy: Array, factor: float) -> Array:
+        """factor * d(that sum)/dpatches; zero where the deviation is 0."""
+        ...

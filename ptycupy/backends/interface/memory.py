@@ -1,0 +1,57 @@
+"""Arrays of a device."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from ptycupy.backends.interface.array import Array
+
+
+class Memory(Protocol):
+    """Arrays of one device in one precision (`real` float32 with `complex` complex64, or doubles)."""
+
+    name: str  # "cpu" or "cuda:0"
+    real: np.dtype[Any]
+    complex: np.dtype[Any]
+
+    def asarray(self, values: Any, dtype: DTypeLike | None = None) -> Array:
+        """A C-contiguous device array of these values; a NumPy array of that dtype is not copied on the CPU."""
+        ...
+
+    def to_host(self, array: Array) -> NDArray[Any]:
+        """A NumPy array with these values (waits for the device)."""
+        ...
+
+    def zeros(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+        """A new zeroed array that its owner keeps: parameters, gradients, optimizer state."""
+        ...
+
+    def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+        """Uninitialised scratch; inside `arena()` the memory is reused when the arena ends."""
+        ...
+
+    def arena(self) -> AbstractContextManager[None]:
+        """While open, `empty` hands out recycled blocks; at its end all of them may be handed out again."""
+        ...
+
+    def fill(self, array: Array, value: float) -> None: ...
+
+    def copy(self, target: Array, source: Array) -> None: ...
+
+    def add(self, target: Array, source: Array) -> None:
+        """target += source, real or complex, same shape and dtype (also float64 statistics)."""
+        ...
+
+    def free_bytes(self) -> int:
+        """Memory that a reconstruction may still take."""
+        ...
+
+    def release(self) -> None:
+        """Give scratch memory back: what to do before a smaller second try."""
+        ...
+
+    def synchronize(self) -> None: ...

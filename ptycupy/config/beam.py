@@ -1,0 +1,75 @@
+"""Sections on the beam and on the calibration."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import model_validator
+
+from ptycupy.config.base import (
+    Count,
+    KiloElectronvolt,
+    Kilovolt,
+    Milliradian,
+    Positive,
+    PositiveOrPair,
+    Section,
+    described,
+)
+
+
+class Illumination(Section):
+    """The beam: its energy and the probe that the reconstruction starts from."""
+
+    kind: Literal["electron", "xray"] = described("electron", "What the beam is made of.")
+    voltage_kv: Kilovolt | None = described(
+        None, "Acceleration voltage of an electron beam.", unit="kV", example=80.0, fill=True
+    )
+    energy_kev: KiloElectronvolt | None = described(
+        None, "Photon energy of an X-ray beam; may be unknown when working in pixels.", unit="keV", example=8.8
+    )
+    convergence_angle_mrad: Milliradian | None = described(
+        None, "Convergence semi-angle of the probe-forming aperture.", unit="mrad", example=24.9, fill=True
+    )
+    aberrations: dict[str, float] = described(
+        {},
+        "Aberrations of the probe by Krivanek's or Haider's names, angles in degrees; C10 = -defocus.",
+        unit="angstrom",
+        example={"C10": -150.0, "C12": 20.0, "phi12": 30.0},
+    )
+    path: str | None = described(
+        None, "File with a probe to start from instead of a simulated one, relative to this file's folder.",
+        example="probe.h5",
+    )  # fmt: skip
+    key: str | None = described(None, "Dataset of that probe, complex (y, x) or (mode, y, x).", example="probe_guess")
+    modes: Count = described(4, "Mixed probe modes for partial coherence; 1 is a coherent probe.", unit="modes")
+    mode_power: float = described(
+        0.02, "Share of the intensity that each mode beyond the first starts with.", unit="of 1", gt=0, lt=1
+    )
+    total_intensity: Positive | None = described(
+        None, "Intensity of the starting probe; by default the mean intensity of a normalised pattern."
+    )
+
+
+class Calibration(Section):
+    """How the pixel size is found. `mode: none` (or `pixel_size: null`): unknown, the run speaks in pixels."""
+
+    mode: Literal[
+        "fitted_disk", "pixel_size_angstrom", "dk_inverse_angstrom", "k_max_inverse_angstrom", "da_mrad",
+        "angle_max_mrad", "n_alpha", "disk_radius_px", "file", "none",
+    ] = described(
+        "fitted_disk",
+        "fitted_disk: radius of the bright-field disk and the convergence angle. pixel_size_angstrom: of the object. "
+        "dk_inverse_angstrom, da_mrad: per detector pixel. k_max_inverse_angstrom, angle_max_mrad: at the detector's "
+        "edge. n_alpha: edge in convergence angles. disk_radius_px: of the bright-field disk. file: as the data file "
+        "says. none: unknown, one slice only, all lengths in pixels.",
+    )  # fmt: skip
+    value: PositiveOrPair | None = described(
+        None, "The number that `mode` names, in the unit of its name, for the detector as stored; or a pair (y, x).",
+        example=0.1494,
+    )  # fmt: skip
+
+    @model_validator(mode="before")
+    @classmethod
+    def _uncalibrated(cls, values: Any) -> Any:
+        return {"mode": "none"} if values == {"pixel_size": None} else values

@@ -1,0 +1,52 @@
+"""The protocol's memory in complex128 NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from ptycupy.backends.interface import Array
+
+
+class Memory:
+    name = "reference"
+    real: np.dtype[Any] = np.dtype(np.float64)
+    complex: np.dtype[Any] = np.dtype(np.complex128)
+
+    def asarray(self, values: Any, dtype: DTypeLike | None = None) -> Array:
+        return np.ascontiguousarray(values, dtype)
+
+    def to_host(self, array: Array) -> NDArray[Any]:
+        return np.asarray(array)
+
+    def zeros(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+        return np.zeros(shape, dtype)
+
+    def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+        return np.empty(shape, dtype)
+
+    @contextmanager
+    def arena(self) -> Iterator[None]:
+        yield
+
+    def fill(self, array: Array, value: float) -> None:
+        array[...] = value
+
+    def copy(self, target: Array, source: Array) -> None:
+        target[...] = source
+
+    def add(self, target: Array, source: Array) -> None:
+        target += source
+
+    def free_bytes(self) -> int:
+        return 1 << 30
+
+    def release(self) -> None:
+        return
+
+    def synchronize(self) -> None:
+        return

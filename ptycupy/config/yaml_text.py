@@ -184,5 +184,7 @@ def _syntax(error: Exception, text: str, name: str, numbered: bool) -> str:
     if "\t" in indent or line_text[mark.column : mark.column + 1] == "\t":
         return f"{where}: a tab character; YAML indents with spaces only"
     problem = getattr(error, "problem", None) or "not YAML"
+    if "maximum nesting depth" in problem:  # newer scanners stop before the first of these events reaches us
+        return f"{where}: nested deeper than {MAX_DEPTH} levels"
     context = getattr(error, "context", None)
     return f"{where}: not YAML: {problem}{f' ({context})' if context else ''}"

@@ -26,8 +26,10 @@ class Data(Section):
     path: str | None = described(
         None, "The file with the patterns, relative to this file's folder.", example="scan_128x128.h5", fill=True
     )
-    key: str | None = described(None, "Dataset inside an HDF5 file; needed where the file holds several.", example="dp")
-    format: Literal["auto", "hdf5", "npy", "empad", "tiff"] = described("auto", "File format; auto looks at the file.")
+    key: str | None = described(None, "Array inside a file that holds several (HDF5, .mat, .npz).", example="dp")
+    format: Literal["auto", "hdf5", "npy", "npz", "mat", "empad", "tiff"] = described(
+        "auto", "File format; auto looks at the file."
+    )
     scan_shape: Shape | None = described(
         None,
         "Scan positions (slow, fast); by default as the file says, or square; any other is never guessed.",

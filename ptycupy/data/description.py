@@ -27,16 +27,12 @@ def describe(path: str | PathLike[str]) -> str:
     found = find_file(path)
     entry = detect(found)
     lines = [f"{found}", f"  format {entry.name}, {human(file_size(found))}"]
-    if entry.name != "hdf5":
+    datasets = entry.list_arrays(found)
+    if datasets is None:
         return "\n".join([*lines, *_array_lines(entry.open(found, ReaderOptions()))])
-    from ptycupy.data.readers import hdf5
-
-    datasets = hdf5.list_datasets(found)
     lines.append(f"  {len(datasets)} datasets")
     for info in datasets[:DATASETS_SHOWN]:
-        layout = f"chunks {info.chunks}" if info.chunks else "contiguous"
-        compression = f", {info.compression}" if info.compression else ""
-        lines.append(f"  {info}: {layout}{compression}, {human(info.size_bytes)} stored")
+        lines.append(f"  {info}{f': {info.layout}' if info.layout else ''}")
         if info.is_numeric and info.shape and 0 not in info.shape:
             try:
                 stored = entry.open(found, ReaderOptions(info.key, purpose="array"))

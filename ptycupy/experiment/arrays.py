@@ -55,9 +55,9 @@ def load_object(path: str, slices: int) -> tuple[NDArray[np.float32], NDArray[np
 
 
 def _is_result(path: Path) -> bool:
-    from ptycupy.data.readers.hdf5 import list_datasets
+    from ptycupy.data.readers.hdf5 import list_arrays
 
-    return {info.key for info in list_datasets(path)}.issuperset(RESULT_KEYS)
+    return {info.key for info in list_arrays(path)}.issuperset(RESULT_KEYS)
 
 
 def _four_axes(values: NDArray[Any], path: str, slices: int) -> NDArray[Any]:

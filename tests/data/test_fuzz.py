@@ -10,6 +10,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import scipy.io
 import tifffile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -18,7 +19,7 @@ from ptycupy.config.schema import Data
 from ptycupy.data import describe, load_mask, open_source, read_array, read_attributes
 from ptycupy.errors import DataError
 
-SUFFIXES = (".h5", ".npy", ".tif", ".raw", ".txt", ".csv", ".mat", "")
+SUFFIXES = (".h5", ".npy", ".tif", ".raw", ".txt", ".csv", ".mat", ".npz", "")
 MAGICS = (
     b"",
     b"\x89HDF\r\n\x1a\n",
@@ -26,6 +27,8 @@ MAGICS = (
     b"\x93NUMPY\x02\x00",
     b"II*\0\x08\0\0\0",
     b"MM\0+\0\x08\0\0",
+    b"PK\x03\x04",
+    b"MATLAB 5.0 MAT-file".ljust(124) + b"\0\1IM\x0e\0\0\0",
 )
 STACK = np.arange(3 * 4 * 4, dtype=np.uint16).reshape(3, 4, 4)
 FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -33,11 +36,19 @@ FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCh
 
 def valid() -> dict[str, bytes]:
     """Small files of each format, to be damaged."""
-    npy, tiff, zlib = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    npy, tiff, zlib, npz, mat = (io.BytesIO() for _ in range(5))
+    np.savez_compressed(npz, dp=STACK, probe=STACK[0] * 1j)
+    content = {"dp": STACK, "p": {"probe": STACK[0] * 1j}}
+    scipy.io.savemat(mat, content)
+    packed = io.BytesIO()
+    scipy.io.savemat(packed, content, do_compression=True)
+    stored = io.BytesIO()
+    np.savez(stored, dp=STACK)
     np.save(npy, STACK)
     tifffile.imwrite(tiff, STACK, photometric="minisblack", imagej=True)
     tifffile.imwrite(zlib, STACK, photometric="minisblack", compression="zlib")
-    return {".npy": npy.getvalue(), ".tif": tiff.getvalue(), ".tiff": zlib.getvalue()}
+    files = {".npy": npy, ".tif": tiff, ".tiff": zlib, ".npz": npz, ".mat": mat, ".b.mat": packed, ".b.npz": stored}
+    return {suffix: content.getvalue() for suffix, content in files.items()}
 
 
 VALID = valid()
@@ -72,7 +83,7 @@ def test_random_bytes(tmp_path: Path, suffix: str, magic: bytes, body: bytes) ->
 def test_damaged_files(tmp_path: Path, suffix: str, data: st.DataObject) -> None:
     content = bytearray(VALID[suffix])
     for _ in range(data.draw(st.integers(1, 4))):
-        content[data.draw(st.integers(0, min(len(content), 600) - 1))] = data.draw(st.integers(0, 255))
+        content[data.draw(st.integers(0, min(len(content), 900) - 1))] = data.draw(st.integers(0, 255))
     path = tmp_path / f"a{suffix}"
     path.write_bytes(content[: data.draw(st.integers(0, len(content)))] if data.draw(st.booleans()) else content)
     attempt(path)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 from ptycupy.data.files import file_size, find_file, open_binary
+from ptycupy.data.readers.choice import ArrayInfo
 from ptycupy.data.stored import StoredArray
 from ptycupy.errors import DataError
 
@@ -33,38 +34,48 @@ class Format:
     opener: str
     suffixes: tuple[str, ...]
     magics: tuple[bytes, ...] = ()
+    lister: str | None = None  # for files that may hold several arrays
+
+    def list_arrays(self, path: Path) -> Sequence[ArrayInfo] | None:
+        """Every array of this file, or None where the format has exactly one."""
+        return None if self.lister is None else cast("Sequence[ArrayInfo]", _load(self.lister)(path))
 
     def open(self, path: Path, options: ReaderOptions) -> StoredArray:
         """The array of this file, never an empty one; imports its reader now."""
-        module, function = self.opener.split(":")
-        opener = cast(
-            "Callable[[Path, ReaderOptions], StoredArray]", getattr(importlib.import_module(module), function)
-        )
-        array = opener(path, options)
+        array = cast("StoredArray", _load(self.opener)(path, options))
         if not array.shape or 0 in array.shape:
             name = f"{path}{f': {array.key}' if array.key else ''}"
             raise DataError(f"{name}: an array of shape {array.shape} holds no values that could be read")
         return array
 
 
+def _load(name: str) -> Callable[..., Any]:
+    module, function = name.split(":")
+    return cast("Callable[..., Any]", getattr(importlib.import_module(f"ptycupy.data.readers.{module}"), function))
+
+
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 NPY_MAGIC = b"\x93NUMPY"
+ZIP_MAGIC = b"PK\x03\x04"
 
 FORMATS = (
     Format(
         "hdf5",
-        "ptycupy.data.readers.hdf5:open_array",
-        (".h5", ".hdf5", ".hdf", ".he5", ".nxs", ".cxi", ".emd", ".mat"),
+        "hdf5:open_array",
+        (".h5", ".hdf5", ".hdf", ".he5", ".nxs", ".cxi", ".emd", ".hspy"),
         (HDF5_SIGNATURE,),
+        "hdf5:list_arrays",
     ),
-    Format("npy", "ptycupy.data.readers.npy:open_array", (".npy",), (NPY_MAGIC,)),
+    Format("npy", "npy:open_array", (".npy",), (NPY_MAGIC,)),
     Format(
         "tiff",
-        "ptycupy.data.readers.tiff:open_array",
+        "tiff:open_array",
         (".tif", ".tiff", ".btf"),
         (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
     ),
-    Format("empad", "ptycupy.data.readers.empad:open_array", (".raw",)),
+    Format("npz", "npz:open_array", (".npz",), (ZIP_MAGIC,), "npz:list_arrays"),
+    Format("mat", "mat:open_array", (".mat",), (b"MATLAB 5.0",), "mat:list_arrays"),
+    Format("empad", "empad:open_array", (".raw",)),
 )
 
 _PICKLED = (".pt", ".pth", ".pkl", ".pickle", ".ckpt")
@@ -77,10 +88,10 @@ def detect(path: Path, name: str = "auto") -> Format:
         return next(entry for entry in FORMATS if entry.name == name)
     with open_binary(path) as stream:
         start = stream.read(_USER_BLOCKS[-1] + len(HDF5_SIGNATURE))
-    for entry in FORMATS:
-        if start.startswith(entry.magics):
-            return entry
     suffix = path.suffix.lower()
+    for entry in FORMATS:
+        if start.startswith(entry.magics) and not (suffix in _PICKLED and start.startswith(ZIP_MAGIC)):
+            return entry
     if suffix in _PICKLED:
         raise DataError(f"{path}: pickles run code when they are read and are refused; save the array as .npy or HDF5")
     if any(start[block : block + len(HDF5_SIGNATURE)] == HDF5_SIGNATURE for block in _USER_BLOCKS):

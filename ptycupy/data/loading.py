@@ -117,11 +117,11 @@ def _refuse_meaningless(data: Data, path: Path) -> None:
     keys: dict[str, int | str | None] = (
         {"offset_bytes": data.offset_bytes or None, "gap_bytes": data.gap_bytes} if found != "empad" else {}
     )
-    if found in {"npy", "empad"}:
+    if found in {"npy", "empad", "mib"}:
         keys["key"] = data.key
     for key, value in keys.items():
         if value is not None:
-            known = "HDF5 and TIFF files, which may hold several data sets" if key == "key" else "raw files"
+            known = "files that may hold several data sets (HDF5, .mat, .npz, TIFF)" if key == "key" else "raw files"
             raise ConfigError(f"data.{key}: {value!r} is for {known}; {path} is read as {found}: leave it out")
 
 

@@ -89,7 +89,12 @@ REFUSALS = {
     "fault_22_no_such_key": (None, ["data.key=dpp"], 3, "did you mean 'dp'"),
     "fault_23_pickle": (saved(a=np.array([{}], object)), ["data={path: a.npy}"], 3, "pickle and is refused unread"),
     "fault_24_bytes_of_a_raw_file": (saved(a=STACK), ["data={path: a.npy, offset_bytes: 9}"], 2, "is for raw files"),
-    "fault_24_key_of_a_raw_file": (saved(a=STACK), ["data={path: a.npy, key: dp}"], 2, "data.key: 'dp' is for HDF5"),
+    "fault_24_key_of_a_raw_file": (
+        saved(a=STACK),
+        ["data={path: a.npy, key: dp}"],
+        2,
+        "data.key: 'dp' is for files that may hold several",
+    ),
     "fault_25_not_square": (saved(a=STACK), ["data={path: a.npy}", "scan={step_px: 3}"], 3, "one of 3 x 5, 1 x 15"),
     "fault_25_wrong_shape": (None, ["data.scan_shape=[4, 5]"], 3, "16 patterns, but data.scan_shape 4 x 5 needs 20"),
     "fault_27_complex": (saved(a=STACK * 1j), ["data={path: a.npy}"], 3, "complex waves"),

@@ -19,7 +19,7 @@ from ptycupy.config.schema import Data
 from ptycupy.data import describe, load_mask, open_source, read_array, read_attributes
 from ptycupy.errors import DataError
 
-SUFFIXES = (".h5", ".npy", ".tif", ".raw", ".txt", ".csv", ".mat", ".npz", "")
+SUFFIXES = (".h5", ".npy", ".tif", ".raw", ".txt", ".csv", ".mat", ".npz", ".mib", "")
 MAGICS = (
     b"",
     b"\x89HDF\r\n\x1a\n",
@@ -28,6 +28,8 @@ MAGICS = (
     b"II*\0\x08\0\0\0",
     b"MM\0+\0\x08\0\0",
     b"PK\x03\x04",
+    b"MQ1,000001,00384,01,0008,0008,U16,   1x1,",
+    b"MQ1,000001,00384,04,0032,0008,R64,   2x2,MQ1A,a,b,6,",
     b"MATLAB 5.0 MAT-file".ljust(124) + b"\0\1IM\x0e\0\0\0",
 )
 STACK = np.arange(3 * 4 * 4, dtype=np.uint16).reshape(3, 4, 4)
@@ -48,7 +50,9 @@ def valid() -> dict[str, bytes]:
     tifffile.imwrite(tiff, STACK, photometric="minisblack", imagej=True)
     tifffile.imwrite(zlib, STACK, photometric="minisblack", compression="zlib")
     files = {".npy": npy, ".tif": tiff, ".tiff": zlib, ".npz": npz, ".mat": mat, ".b.mat": packed, ".b.npz": stored}
-    return {suffix: content.getvalue() for suffix, content in files.items()}
+    mib = b"MQ1,000001,00384,01,0004,0004,U16,   1x1,".ljust(384, b"\0") + bytes(32)
+    raw = b"MQ1,000001,00384,01,0008,0004,R64,   1x1,MQ1A,a,b,6,".ljust(384, b"\0") + bytes(32)
+    return {suffix: content.getvalue() for suffix, content in files.items()} | {".mib": mib * 4, ".raw.mib": raw * 4}
 
 
 VALID = valid()
@@ -115,6 +119,15 @@ def test_hdf5_cut_anywhere(tmp_path: Path, cut: int) -> None:
 def test_text_tables(tmp_path: Path, text: str) -> None:
     path = tmp_path / "a.csv"
     path.write_text(text)
+    attempt(path)
+
+
+@FUZZ
+@given(text=st.binary(max_size=300) | st.text(alphabet="HDR,Scan XY:\t\n0123456789()", max_size=200).map(str.encode))
+def test_hdr_beside_a_mib(tmp_path: Path, text: bytes) -> None:
+    path = tmp_path / "a.mib"
+    path.write_bytes(VALID[".mib"])
+    path.with_suffix(".hdr").write_bytes(b"HDR,\n" + text)
     attempt(path)
 
 

@@ -75,6 +75,7 @@ FORMATS = (
     ),
     Format("npz", "npz:open_array", (".npz",), (ZIP_MAGIC,), "npz:list_arrays"),
     Format("mat", "mat:open_array", (".mat",), (b"MATLAB 5.0",), "mat:list_arrays"),
+    Format("mib", "mib:open_array", (".mib",), (b"MQ1,",)),
     Format("empad", "empad:open_array", (".raw",)),
 )
 

@@ -135,7 +135,7 @@ def test_ops_and_update_do_no_arithmetic_on_device_arrays():
     from ptycupy.update.constraints import CONSTRAINTS
     from ptycupy.update.settings import Constraint
 
-    problem, state = random_scene(positions=6, probe_modes=2, object_modes=2, slices=3, detector_blur=0.5)
+    problem, state = random_scene(positions=6, probe_modes=2, object_modes=2, detector_blur=0.5, scan_shape=(2, 3))
     settings = Settings(
         losses={name: {} for name in ("gaussian", "poisson", "pacbed", "sparsity", "similarity")},
         learning_rates=dict.fromkeys(("object_amplitude", "object_phase", "probe", "shifts", "tilts"), 1e-4)

@@ -1,90 +1,51 @@
-"""Constraints: their names, and the parameters that each of them has."""
+"""Constraints: their names, and when each of them runs."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from ptycupy.config.base import Count, Positive, Relax, Section, described, refusal
+from ptycupy.config import constraint_sections as sections
+from ptycupy.config.base import Count, Section, described, refusal
 from ptycupy.config.registered import CONSTRAINTS, registered
-
-
-class OrthogonalProbe(Section):
-    """Probe modes made orthogonal, strongest first."""
-
-
-class FixedProbeIntensity(Section):
-    """Total intensity of the probe held."""
-
-    target: Positive | None = described(None, "Total intensity; null = as at the start.")
-
-
-class Blur(Section):
-    """What both blurs share."""
-
-    obj_type: Literal["amplitude", "phase", "both"] = described("both", "What is blurred.")
-    kernel_size: Count = described(5, "Length of the kernel.", unit="px")
-    relax: Relax = described(0.0, "Share of the unblurred object that is kept.")
-
-
-class LateralBlur(Blur):
-    """Gaussian blur of the object within each slice."""
-
-    std: float = described(0.4, "Standard deviation.", unit="px", ge=0, le=1000)
-
-
-class DepthBlur(Blur):
-    """Gaussian blur of the object along the beam."""
-
-    std: float = described(1.0, "Standard deviation.", unit="slices", ge=0, le=1000)
-
-
-class AmplitudeThreshold(Section):
-    """Amplitude of the object kept within limits."""
-
-    thresh: tuple[float, float] = described((0.98, 1.02), "Lowest and highest amplitude.")
-    relax: Relax = described(0.0, "Share of the unlimited amplitude that is kept.")
-
-    @field_validator("thresh")
-    @classmethod
-    def _ordered(cls, thresh: tuple[float, float]) -> tuple[float, float]:
-        if not 0 <= thresh[0] < thresh[1]:
-            raise ValueError(f"[{thresh[0]:g}, {thresh[1]:g}] must be [low, high] with 0 <= low < high")
-        return thresh
-
-
-class PositivePhase(Section):
-    """Negative phase of the object set to 0."""
-
-    relax: Relax = described(0.0, "Share of the negative phase that is kept.")
-
-
-class PositionRecentring(Section):
-    """Mean of all position shifts removed, so that object and probe do not drift together."""
-
-    relax: Relax = described(0.0, "Share of the mean shift that is kept.")
-
 
 # In the order in which they run.
 PARAMETERS: dict[str, type[Section]] = {
-    "orthogonal_probe": OrthogonalProbe,
-    "fixed_probe_intensity": FixedProbeIntensity,
-    "lateral_blur": LateralBlur,
-    "depth_blur": DepthBlur,
-    "amplitude_threshold": AmplitudeThreshold,
-    "positive_phase": PositivePhase,
-    "position_recentring": PositionRecentring,
+    "probe_fourier_mask": sections.ProbeFourierMask,
+    "probe_real_mask": sections.ProbeRealMask,
+    "orthogonal_probe": sections.OrthogonalProbe,
+    "fixed_probe_intensity": sections.FixedProbeIntensity,
+    "lateral_blur": sections.LateralBlur,
+    "depth_blur": sections.DepthBlur,
+    "lateral_low_pass": sections.LateralLowPass,
+    "missing_wedge": sections.MissingWedge,
+    "frequency_threshold": sections.FrequencyThreshold,
+    "complex_ratio": sections.ComplexRatio,
+    "mirrored_amplitude": sections.MirroredAmplitude,
+    "depth_recentring": sections.DepthRecentring,
+    "amplitude_threshold": sections.AmplitudeThreshold,
+    "positive_phase": sections.PositivePhase,
+    "position_recentring": sections.PositionRecentring,
+    "tilt_smoothing": sections.TiltSmoothing,
 }
 
 PTYRAD_NAMES = {
+    "probe_mask_k": "probe_fourier_mask",
+    "probe_mask_r": "probe_real_mask",
     "ortho_pmode": "orthogonal_probe",
     "fix_probe_int": "fixed_probe_intensity",
     "obj_rblur": "lateral_blur",
     "obj_zblur": "depth_blur",
+    "kr_filter": "lateral_low_pass",
+    "kz_filter": "missing_wedge",
+    "kr_thresh": "frequency_threshold",
+    "mirrored_amp": "mirrored_amplitude",
+    "obj_z_recenter": "depth_recentring",
     "obja_thresh": "amplitude_threshold",
     "objp_postiv": "positive_phase",
     "pos_recenter": "position_recentring",
+    "tilt_smooth": "tilt_smoothing",
 }
 
 

@@ -115,6 +115,20 @@ def area_matrix(n: int, scale: float) -> RowMatrix:
     return from_entries(rows, columns, 1 / np.repeat(counts, counts), (size, n))
 
 
+def harmonic_matrix(n: int) -> tuple[RowMatrix, Float]:
+    """An orthonormal real Fourier basis [n, n], and the frequency of each row in cycles per sample.
+
+    The mean, then a cosine and a sine of every frequency: a filter that depends on |frequency| is diagonal in it.
+    """
+    order = (np.arange(n) + 1) // 2
+    angle = 2 * np.pi * order[:, None] * np.arange(n) / n
+    basis = np.where(np.arange(n)[:, None] % 2 == 0, np.sin(angle), np.cos(angle))
+    basis[0] = 1
+    basis /= np.linalg.norm(basis, axis=1, keepdims=True)
+    columns = np.tile(np.arange(n, dtype=np.int32), (n, 1))
+    return RowMatrix(columns, basis, n), order / n
+
+
 def _reflect(index: NDArray[Any], n: int) -> NDArray[Any]:
     period = max(1, 2 * (n - 1))
     folded = index % period

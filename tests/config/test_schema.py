@@ -140,7 +140,11 @@ def test_constraints_as_list_and_as_mapping_are_equal():
         ({"name": "obj_zblur"}, "did you mean depth_blur?"),
         ({"std": 1}, "constraints.0.name: required"),
         ({"name": "depth_blur", "sdt": 1}, "constraints.depth_blur.sdt: unknown key; did you mean std?"),
-        ({"name": "orthogonal_probe", "relax": 0.5}, "constraints.orthogonal_probe.relax: unknown key"),
+        ({"name": "orthogonal_probe", "std": 0.5}, "constraints.orthogonal_probe.std: unknown key"),
+        ({"name": "probe_real_mask", "z_range": [5, -5]}, "[5, -5] must be [low, high]"),
+        ({"name": "probe_fourier_mask", "power_thresh": 95}, "power_thresh: 95 of 1? It looks like percent"),
+        ({"name": "positive_phase", "mode": "clip"}, "did you mean clip_neg?"),
+        ({"name": "frequency_threshold", "thresh": 0}, "thresh: 0 must be greater than 0"),
         ({"name": "depth_blur", "obj_type": "phas"}, "did you mean phase?"),
         ({"name": "depth_blur", "std": -1}, "constraints.depth_blur.std: -1 must be at least 0"),
         ({"name": "depth_blur", "std": float("nan")}, "constraints.depth_blur.std: expected a finite number"),
@@ -179,3 +183,26 @@ def test_a_dict_that_contains_itself_is_refused():
     values["scan"] = values
     with pytest.raises(ConfigError, match="nested deeper than 32 levels"):
         from_dict(values)
+
+
+def test_parameters_are_those_of_the_constraints_themselves():
+    """The same names in the same order, with the same parameters and defaults."""
+    import inspect
+
+    from ptycupy.config.constraints import PARAMETERS
+    from ptycupy.update.constraints import CONSTRAINTS
+
+    def defaults(constraint):
+        return {name: parameter.default for name, parameter in inspect.signature(constraint).parameters.items()}
+
+    assert list(PARAMETERS) == list(CONSTRAINTS)
+    for name, section in PARAMETERS.items():
+        assert {key: field.default for key, field in section.model_fields.items()} == defaults(CONSTRAINTS[name]), name
+        assert "relax" in section.model_fields
+
+
+def test_every_constraint_of_ptyrad_has_a_name_here():
+    from ptycupy.config.constraints import PARAMETERS, PTYRAD_NAMES
+
+    assert len(PTYRAD_NAMES) + 1 == 16  # complex_ratio has the same name in both
+    assert {*PTYRAD_NAMES.values(), "complex_ratio"} <= set(PARAMETERS)

@@ -23,7 +23,10 @@ struct alignas(16) double2 {
     double x, y;
 };
 
+using std::atan;
+using std::atan2;
 using std::cos;
+using std::exp;
 using std::fabs;
 using std::hypot;
 using std::isfinite;

@@ -7,10 +7,12 @@ accumulate do so in their float64/complex128 targets. The twins of every device 
 from __future__ import annotations
 
 from reference.constraining import Constraining
+from reference.filtering import Filtering
 from reference.losses import Losses
+from reference.measuring import Measuring
 from reference.optimizing import Optimizing
 from reference.waves import Waves
 
 
-class ReferenceBackend(Waves, Losses, Optimizing, Constraining):
+class ReferenceBackend(Waves, Losses, Optimizing, Constraining, Filtering, Measuring):
     """The protocol in float64; `saved` values are its own."""

@@ -8,12 +8,47 @@ from ptycupy.backends.interface import Array
 from reference.memory import Memory
 
 
+def ramp(shape: tuple[int, ...], slope: tuple[float, float], centre: tuple[float, float]) -> Array:
+    y, x = (s * (np.arange(n) - c) for s, n, c in zip(slope, shape[-2:], centre, strict=True))
+    return y[:, None] + x
+
+
 class Constraining(Memory):
     def clamp(self, values: Array, low: float, high: float, relax: float) -> None:
         values[...] = relax * values + (1 - relax) * np.clip(values, low, high)
 
     def relax(self, values: Array, before: Array, relax: float) -> None:
         values[...] = relax * before + (1 - relax) * values
+
+    def scale(self, values: Array, factor: float) -> None:
+        values *= factor
+
+    def subtract_ramp(
+        self, values: Array, offset: float, slope: tuple[float, float], centre: tuple[float, float]
+    ) -> None:
+        values -= offset + ramp(values.shape, slope, centre)
+
+    def modulate(self, waves: Array, slope: tuple[float, float], centre: tuple[float, float]) -> None:
+        waves *= np.exp(1j * ramp(waves.shape, slope, centre))
+
+    def apply_ratio(
+        self,
+        new_amplitude: Array | None,
+        new_phase: Array | None,
+        amplitude: Array,
+        phase: Array,
+        sums: Array,
+        alpha1: float,
+        alpha2: float,
+    ) -> None:
+        ratio, absorption, angle = sums[0] / (sums[1] + 1e-8), np.log(np.maximum(amplitude, 1e-8)), phase.copy()
+        if new_amplitude is not None:
+            new_amplitude[...] = np.exp((1 - alpha1) * absorption - alpha1 * ratio * angle)
+        if new_phase is not None:
+            new_phase[...] = (1 - alpha2) * angle - alpha2 * absorption / (ratio + 1e-8)
+
+    def mirror(self, amplitude: Array, phase: Array, scale: float, power: float, relax: float) -> None:
+        amplitude[...] = relax * amplitude + (1 - relax) * (1 - scale * np.maximum(phase, 0) ** power)
 
     def total_power(self, waves: Array) -> Array:
         return np.array([(np.abs(waves.astype(np.complex128)) ** 2).sum()])

@@ -177,25 +177,47 @@ def test_position_recentring(relax, positions):
 
 
 # --- all of them ------------------------------------------------------------------------------------------------
-RELAXED = ("lateral_blur", "depth_blur", "amplitude_threshold", "positive_phase", "position_recentring")
+SCANNED = {"positions": 6, "scan_shape": (2, 3)}
+ACTING = {"fixed_probe_intensity": {"target": 3.0}}  # at its default it changes nothing here
 
 
-@pytest.mark.parametrize("name", RELAXED)
+@pytest.mark.parametrize("name", CONSTRAINTS)
 def test_relax_of_one_is_no_constraint(name):
-    before, after = apply(name, relax=1.0)
+    before, after = apply(name, scene=SCANNED, relax=1.0)
     for field in FIELDS:
         close(getattr(after, field), getattr(before, field))
 
 
+@pytest.mark.parametrize("name", CONSTRAINTS)
+def test_each_acts_in_its_iterations_only(name):
+    """Nothing but the constraint changes anything, and it does: in iterations 2 and 4, not in 1, 3 and 5."""
+    problem, state = random_scene(**SCANNED)
+    state = state.replace(probe=state.probe[::-1].copy())  # not sorted
+    listed = [Constraint(name, start=2, step=2, end=5, **ACTING.get(name, {}))]
+    engine = Engine(problem, state, Settings({"gaussian": {}}, constraints=listed), "cpu", "float64")
+    acted = []
+    for _ in range(5):
+        before = engine.state
+        engine.run(1)
+        acted.append(bool(changed(before, engine.state)))
+    assert acted[:2] == [False, True]
+    assert not acted[2]
+    assert not acted[4]
+
+
 def test_they_run_in_the_order_of_ptyrad_and_ones_own_come_last():
     """Whatever the order in which they are listed: the last word has who may not be undone by another."""
-    order = [
-        "orthogonal_probe", "fixed_probe_intensity", "lateral_blur", "depth_blur", "amplitude_threshold",
-        "positive_phase", "position_recentring",
+    from ptycupy.config.constraints import PTYRAD_NAMES
+
+    ptyrad = [
+        "probe_mask_k", "probe_mask_r", "ortho_pmode", "fix_probe_int", "obj_rblur", "obj_zblur", "kr_filter",
+        "kz_filter", "kr_thresh", "complex_ratio", "mirrored_amp", "obj_z_recenter", "obja_thresh", "objp_postiv",
+        "pos_recenter", "tilt_smooth",
     ]  # fmt: skip
-    assert list(CONSTRAINTS) == order
-    shuffled = [Constraint(name) for name in ("mine", *reversed(order), "yours")]
-    assert [c.name for c in in_order(shuffled)] == [*order, "mine", "yours"]
+    theirs = [PTYRAD_NAMES.get(name, name) for name in ptyrad]
+    assert [name for name in CONSTRAINTS if name in theirs] == theirs
+    shuffled = [Constraint(name) for name in ("mine", *reversed(CONSTRAINTS), "yours")]
+    assert [c.name for c in in_order(shuffled)] == [*CONSTRAINTS, "mine", "yours"]
 
 
 def test_the_loop_applies_them_in_that_order():
@@ -243,7 +265,12 @@ def test_iterations_in_which_one_runs(start, step, end, expected):
     [
         ("orthogonal", {}, "orthogonal.*unknown.*orthogonal_probe"),
         ("depth_blur", {"sigma": 1.0}, "depth_blur.*unknown parameter 'sigma'"),
-        ("orthogonal_probe", {"relax": 0.5}, "orthogonal_probe.*unknown parameter 'relax'"),
+        ("orthogonal_probe", {"std": 0.5}, "orthogonal_probe.*unknown parameter 'std'"),
+        ("positive_phase", {"mode": "clip"}, "mode: 'clip' must be"),
+        ("frequency_threshold", {"thresh": 0.0}, "thresh: 0.0 must be a share"),
+        ("depth_recentring", {"thresh": 101.0}, "thresh: 101.0 must be a percentile"),
+        ("probe_real_mask", {"z_range": (1.0, -1.0)}, "z_range.*low, high"),
+        ("tilt_smoothing", {}, "needs scan_shape"),
         ("lateral_blur", {"obj_type": "phse"}, "obj_type: 'phse' must be"),
         ("amplitude_threshold", {"thresh": (1.02, 0.98)}, "thresh.*low, high"),
     ],

@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 
-from ptycupy.backends.cpu import finite, orthogonalise
+from ptycupy.backends.cpu import finite, orthogonalise, ramp, ratio
+from ptycupy.backends.cpu import mirror as mirror_op
 from ptycupy.backends.cpu import relax as relax_op
 from ptycupy.backends.cpu import total_power as total_power_op
 from ptycupy.backends.cpu.memory import Memory, blocks, flat
@@ -22,6 +23,37 @@ class Constraining(Memory):
     def relax(self, values: Array, before: Array, relax: float) -> None:
         arrays = (flat(values).view(self.real), flat(before).view(self.real))
         relax_op.relax(*arrays, self.real.type(relax), self.real.type(1 - relax))
+
+    def scale(self, values: Array, factor: float) -> None:
+        values *= self.real.type(factor)
+
+    def subtract_ramp(
+        self, values: Array, offset: float, slope: tuple[float, float], centre: tuple[float, float]
+    ) -> None:
+        ramp.subtract(values, float(offset), *map(float, slope), *map(float, centre))
+
+    def modulate(self, waves: Array, slope: tuple[float, float], centre: tuple[float, float]) -> None:
+        ramp.modulate(waves, *map(float, slope), *map(float, centre))
+
+    def apply_ratio(
+        self,
+        new_amplitude: Array | None,
+        new_phase: Array | None,
+        amplitude: Array,
+        phase: Array,
+        sums: Array,
+        alpha1: float,
+        alpha2: float,
+    ) -> None:
+        share = float(sums[0]) / (float(sums[1]) + 1e-8)
+        target_a, target_p = (
+            self.empty(phase.shape, self.real) if a is None else a for a in (new_amplitude, new_phase)
+        )
+        old = (flat(amplitude), flat(phase))
+        ratio.apply(flat(target_a), flat(target_p), *old, share, float(alpha1), float(alpha2))
+
+    def mirror(self, amplitude: Array, phase: Array, scale: float, power: float, relax: float) -> None:
+        mirror_op.mirror(flat(amplitude), flat(phase), float(scale), float(power), float(relax))
 
     def total_power(self, waves: Array) -> Array:
         parts = flat(waves).view(self.real)

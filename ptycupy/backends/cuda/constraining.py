@@ -19,6 +19,36 @@ class Constraining(Memory):
         values, before = self._reals(values), self._reals(before)
         self._launch("relax", values.size, values, before, relax, 1 - relax, values.size)
 
+    def scale(self, values: Array, factor: float) -> None:
+        values = self._reals(values)
+        self._launch("scale", values.size, values, factor, values.size)
+
+    def subtract_ramp(
+        self, values: Array, offset: float, slope: tuple[float, float], centre: tuple[float, float]
+    ) -> None:
+        rows, height, width = values.shape
+        self._launch("ramp_subtract", Rows(rows, height * width), values, offset, *slope, *centre, height, width)
+
+    def modulate(self, waves: Array, slope: tuple[float, float], centre: tuple[float, float]) -> None:
+        rows, height, width = waves.shape
+        self._launch("ramp_modulate", Rows(rows, height * width), waves, *slope, *centre, height, width)
+
+    def apply_ratio(
+        self,
+        new_amplitude: Array | None,
+        new_phase: Array | None,
+        amplitude: Array,
+        phase: Array,
+        sums: Array,
+        alpha1: float,
+        alpha2: float,
+    ) -> None:
+        arrays = (new_amplitude, new_phase, amplitude, phase, sums)
+        self._launch("ratio_apply", phase.size, *arrays, alpha1, alpha2, phase.size)
+
+    def mirror(self, amplitude: Array, phase: Array, scale: float, power: float, relax: float) -> None:
+        self._launch("mirror", phase.size, amplitude, phase, scale, power, relax, 1 - relax, phase.size)
+
     def total_power(self, waves: Array) -> Array:
         return self._sums("total_power", waves.size, 1, waves, waves.size).reshape(1)
 

@@ -10,21 +10,39 @@ from collections.abc import Callable
 
 from ptycupy.config import registered
 from ptycupy.config.registered import make
+from ptycupy.update.constraints.depth import DepthRecentring
 from ptycupy.update.constraints.interface import Constrain, Context
-from ptycupy.update.constraints.object import AmplitudeThreshold, DepthBlur, LateralBlur, PositivePhase
-from ptycupy.update.constraints.positions import PositionRecentring
-from ptycupy.update.constraints.probe import FixedProbeIntensity, OrthogonalProbe
+from ptycupy.update.constraints.object import (
+    AmplitudeThreshold,
+    ComplexRatio,
+    DepthBlur,
+    LateralBlur,
+    MirroredAmplitude,
+    PositivePhase,
+)
+from ptycupy.update.constraints.positions import PositionRecentring, TiltSmoothing
+from ptycupy.update.constraints.probe import FixedProbeIntensity, OrthogonalProbe, ProbeFourierMask, ProbeRealMask
+from ptycupy.update.constraints.spectral import FrequencyThreshold, LateralLowPass, MissingWedge
 from ptycupy.update.settings import Constraint
 
 # In the order in which they run (PtyRAD 1.0.0's own).
 CONSTRAINTS: dict[str, Callable[..., Constrain]] = {
+    "probe_fourier_mask": ProbeFourierMask,
+    "probe_real_mask": ProbeRealMask,
     "orthogonal_probe": OrthogonalProbe,
     "fixed_probe_intensity": FixedProbeIntensity,
     "lateral_blur": LateralBlur,
     "depth_blur": DepthBlur,
+    "lateral_low_pass": LateralLowPass,
+    "missing_wedge": MissingWedge,
+    "frequency_threshold": FrequencyThreshold,
+    "complex_ratio": ComplexRatio,
+    "mirrored_amplitude": MirroredAmplitude,
+    "depth_recentring": DepthRecentring,
     "amplitude_threshold": AmplitudeThreshold,
     "positive_phase": PositivePhase,
     "position_recentring": PositionRecentring,
+    "tilt_smoothing": TiltSmoothing,
 }
 
 

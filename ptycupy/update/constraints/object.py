@@ -1,4 +1,4 @@
-"""Constraints on the object: blurs in plane and in depth, limits of amplitude and phase."""
+"""Constraints on the object: blurs in plane and in depth, limits and relations of amplitude and phase."""
 
 from __future__ import annotations
 
@@ -6,57 +6,84 @@ from dataclasses import dataclass
 from math import inf
 from typing import Literal
 
-from ptycupy.backends.interface import Backend
+from ptycupy.backends.interface import Array, Backend
 from ptycupy.errors import ConfigError
 from ptycupy.experiment.rows import Boundary, blur_matrix
 from ptycupy.model.experiment import upload_rows
 from ptycupy.model.parameters import Parameters
 from ptycupy.ops import AxisFilter
-from ptycupy.update.constraints.interface import Context
+from ptycupy.update.constraints.fields import OnObject
+from ptycupy.update.constraints.interface import Context, relaxed
+
+
+def blur(backend: Backend, field: Array, axes: tuple[int, ...], std: float, size: int, boundary: Boundary) -> None:
+    """A separable Gaussian blur of one object array [o, z, Y, X], in place; std and size in samples."""
+    blurred = field
+    for axis in axes:
+        matrix = blur_matrix(field.shape[axis], std, size, boundary)
+        blurred, _ = AxisFilter(backend, axis, upload_rows(backend, matrix)).forward(blurred)
+    backend.copy(field, blurred)
 
 
 @dataclass(frozen=True)
-class _Blur:
-    """A separable Gaussian blur of one object array [o, z, Y, X] or both; `std` and `kernel_size` in samples."""
+class LateralBlur(OnObject):
+    """2-D Gaussian blur of every slice, std in px, reflecting at the edges (PtyRAD's obj_rblur)."""
 
-    obj_type: Literal["amplitude", "phase", "both"] = "both"
+    kernel_size: int = 5
+    std: float = 0.4
+    relax: float = 0.0
+
+    def __call__(self, backend: Backend, parameters: Parameters, context: Context) -> None:
+        for field in self.fields(parameters) if self.std > 0 else ():
+            with relaxed(backend, self.relax, field):
+                blur(backend, field, (2, 3), self.std, self.kernel_size, "reflect")
+
+
+@dataclass(frozen=True)
+class DepthBlur(OnObject):
+    """1-D Gaussian blur along depth, std in slices, edge slices repeated (PtyRAD's obj_zblur)."""
+
     kernel_size: int = 5
     std: float = 1.0
     relax: float = 0.0
 
-    def __post_init__(self) -> None:
-        if self.obj_type not in {"amplitude", "phase", "both"}:
-            raise ConfigError(f"obj_type: {self.obj_type!r} must be amplitude, phase or both")
-
-    def _along(self, backend: Backend, parameters: Parameters, axes: tuple[int, ...], boundary: Boundary) -> None:
-        for name in ("amplitude", "phase") if self.obj_type == "both" else (self.obj_type,):
-            field = blurred = getattr(parameters, f"object_{name}")
-            with backend.arena():
-                for axis in axes:
-                    matrix = blur_matrix(field.shape[axis], self.std, self.kernel_size, boundary)
-                    blurred, _ = AxisFilter(backend, axis, upload_rows(backend, matrix)).forward(blurred)
-                backend.relax(blurred, field, self.relax)
-                backend.copy(field, blurred)
+    def __call__(self, backend: Backend, parameters: Parameters, context: Context) -> None:
+        for field in self.fields(parameters) if self.std > 0 and parameters.slices > 1 else ():
+            with relaxed(backend, self.relax, field):
+                blur(backend, field, (1,), self.std, self.kernel_size, "replicate")
 
 
 @dataclass(frozen=True)
-class LateralBlur(_Blur):
-    """2-D Gaussian blur of every slice, std in px, reflecting at the edges (PtyRAD's obj_rblur)."""
+class ComplexRatio(OnObject):
+    """Amplitude and phase brought to one ratio C = sum |ln a| / sum |phi| of the whole object (PtyRAD's complex_ratio).
 
-    std: float = 0.4
+    a = exp((1 - alpha1) ln a - alpha1 C phi), phi = (1 - alpha2) phi - alpha2 ln a / C: the complex constraint of
+    Clark et al., Opt. Lett. 35 (2010) 1981, for the positive phases of electrons.
+    """
+
+    alpha1: float = 1.0
+    alpha2: float = 0.0
+    relax: float = 0.0
 
     def __call__(self, backend: Backend, parameters: Parameters, context: Context) -> None:
-        if self.std > 0:
-            self._along(backend, parameters, (2, 3), "reflect")
+        amplitude, phase = parameters.object_amplitude, parameters.object_phase
+        new_amplitude = None if self.obj_type == "phase" else amplitude
+        new_phase = None if self.obj_type == "amplitude" else phase
+        with relaxed(backend, self.relax, amplitude, phase):
+            sums = backend.ratio_sums(amplitude, phase)
+            backend.apply_ratio(new_amplitude, new_phase, amplitude, phase, sums, self.alpha1, self.alpha2)
 
 
 @dataclass(frozen=True)
-class DepthBlur(_Blur):
-    """1-D Gaussian blur along depth, std in slices, edge slices repeated (PtyRAD's obj_zblur)."""
+class MirroredAmplitude:
+    """Amplitude 1 - scale max(phase, 0)^power: what scatters also absorbs (PtyRAD's mirrored_amp)."""
+
+    relax: float = 0.1
+    scale: float = 0.03
+    power: float = 4.0
 
     def __call__(self, backend: Backend, parameters: Parameters, context: Context) -> None:
-        if self.std > 0 and parameters.slices > 1:
-            self._along(backend, parameters, (1,), "replicate")
+        backend.mirror(parameters.object_amplitude, parameters.object_phase, self.scale, self.power, self.relax)
 
 
 @dataclass(frozen=True)
@@ -76,10 +103,21 @@ class AmplitudeThreshold:
 
 @dataclass(frozen=True)
 class PositivePhase:
-    """Phase of at least 0, negative values clipped (PtyRAD's objp_postiv)."""
+    """Phase of at least 0 (PtyRAD's objp_postiv): negative values clipped, or the smallest value of all subtracted."""
 
     relax: float = 0.0
-    mode: Literal["clip_neg"] = "clip_neg"
+    mode: Literal["clip_neg", "subtract_min"] = "clip_neg"
+
+    def __post_init__(self) -> None:
+        if self.mode not in {"clip_neg", "subtract_min"}:
+            raise ConfigError(f"mode: {self.mode!r} must be clip_neg or subtract_min")
 
     def __call__(self, backend: Backend, parameters: Parameters, context: Context) -> None:
-        backend.clamp(parameters.object_phase, 0.0, inf, self.relax)
+        phase = parameters.object_phase
+        if self.mode == "clip_neg":
+            backend.clamp(phase, 0.0, inf, self.relax)
+            return
+        with backend.arena():
+            least = float(backend.to_host(backend.ranked(phase, phase.size, False))[0])
+            planes = phase.reshape(-1, *parameters.canvas)
+            backend.subtract_ramp(planes, (1 - self.relax) * least, (0.0, 0.0), (0.0, 0.0))

@@ -1,12 +1,18 @@
-"""Constraints on the scan positions."""
+"""Constraints on the scan positions and on the tilts at them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from ptycupy.backends.interface import Backend
+from ptycupy.errors import ConfigError
+from ptycupy.experiment.rows import blur_matrix
+from ptycupy.model.experiment import upload_rows
 from ptycupy.model.parameters import Parameters
-from ptycupy.update.constraints.interface import Context
+from ptycupy.ops import AxisFilter
+from ptycupy.update.constraints.interface import Context, relaxed
+
+TILT_KERNEL_SIZE = 5  # PtyRAD's
 
 
 @dataclass(frozen=True)
@@ -17,3 +23,29 @@ class PositionRecentring:
 
     def __call__(self, backend: Backend, parameters: Parameters, context: Context) -> None:
         backend.recentre(parameters.shifts, self.relax)
+
+
+@dataclass(frozen=True)
+class TiltSmoothing:
+    """Tilts blurred over the scan, std in scan positions, reflecting at the edges (PtyRAD's tilt_smooth)."""
+
+    std: float = 2.0
+    relax: float = 0.0
+
+    def __call__(self, backend: Backend, parameters: Parameters, context: Context) -> None:
+        tilts, shape = parameters.tilts, context.scan_shape
+        if shape is None:
+            raise ConfigError("constraint tilt_smoothing: it needs scan_shape, the rows and columns of the scan")
+        if tilts.shape[0] != shape[0] * shape[1]:
+            raise ConfigError(
+                f"constraint tilt_smoothing: {tilts.shape[0]} tilts, but a scan of {shape[0]} x {shape[1]}; "
+                "it needs one tilt per position"
+            )
+        if self.std == 0:
+            return
+        with relaxed(backend, self.relax, tilts):
+            smooth = tilts.reshape(*shape, 2)
+            for axis in (0, 1):
+                matrix = blur_matrix(shape[axis], self.std, TILT_KERNEL_SIZE, "reflect")
+                smooth, _ = AxisFilter(backend, axis, upload_rows(backend, matrix)).forward(smooth)
+            backend.copy(tilts, smooth.reshape(tilts.shape))

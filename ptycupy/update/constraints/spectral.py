@@ -1,0 +1,91 @@
+"""Constraints on the object's spatial frequencies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ptycupy.backends.interface import Array, Backend
+from ptycupy.errors import ConfigError
+from ptycupy.experiment.masks import Float, stretched_sigmoid_disk
+from ptycupy.experiment.rows import harmonic_matrix
+from ptycupy.model.experiment import upload_rows
+from ptycupy.model.parameters import Parameters
+from ptycupy.ops import AxisFilter
+from ptycupy.update.constraints.fields import OnObject
+from ptycupy.update.constraints.interface import Context, relaxed
+
+
+def filter_laterally(backend: Backend, field: Array, mask: Float) -> None:
+    """field [..., Y, X] = Re ifft2(mask fft2(field)), in place."""
+    spectra = backend.far_field_forward(backend.pack(field))
+    backend.spectral_filter(spectra, backend.asarray(mask, backend.real))
+    backend.unpack(field, backend.far_field_backward(spectra))
+
+
+@dataclass(frozen=True)
+class LateralLowPass(OnObject):
+    """Every slice limited to a soft disk of lateral frequencies (PtyRAD's kr_filter).
+
+    radius: share of the Nyquist frequency; width: softness, share of the sampling frequency.
+    """
+
+    radius: float = 0.15
+    width: float = 0.05
+    relax: float = 0.0
+
+    def __call__(self, backend: Backend, parameters: Parameters, context: Context) -> None:
+        mask = stretched_sigmoid_disk(parameters.canvas, self.radius, self.width)
+        for field in self.fields(parameters):
+            with relaxed(backend, self.relax, field):
+                filter_laterally(backend, field, mask)
+
+
+@dataclass(frozen=True)
+class MissingWedge(OnObject):
+    """Depth frequencies damped where lateral ones cannot tell them: the missing wedge (PtyRAD's kz_filter).
+
+    The spectrum of z, y, x, periodic in all, is multiplied by (1 - 2/pi atan((beta k_z)^2 / (k^2 + 1e-3)))
+    exp(-alpha k^2), in cycles per slice and per px; the amplitude then becomes 1 + 0.9 (a - 1).
+    """
+
+    beta: float = 1.0
+    alpha: float = 1.0
+    relax: float = 0.0
+
+    def __call__(self, backend: Backend, parameters: Parameters, context: Context) -> None:
+        basis, frequencies = harmonic_matrix(parameters.slices)
+        for field in self.fields(parameters):
+            with relaxed(backend, self.relax, field):
+                along_depth = AxisFilter(backend, 1, upload_rows(backend, basis))
+                harmonics, _ = along_depth.forward(field)
+                spectra = backend.far_field_forward(backend.pack(harmonics))
+                backend.spectral_wedge(spectra, backend.asarray(frequencies, backend.real), self.alpha, self.beta)
+                backend.unpack(harmonics, backend.far_field_backward(spectra))
+                (filtered,) = along_depth.backward(harmonics, None, ())
+                backend.copy(field, filtered)
+                if field is parameters.object_amplitude:
+                    backend.clamp(field, 1.0, 1.0, 0.9)
+
+
+@dataclass(frozen=True)
+class FrequencyThreshold(OnObject):
+    """Only the largest share `thresh` of all cosine coefficients kept, of all slices together (PtyRAD's kr_thresh).
+
+    The transform is an orthonormal DCT-II with its right inverse, which PtyRAD 1.0.0 does not have.
+    """
+
+    thresh: float = 0.05
+    relax: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.thresh <= 1:
+            raise ConfigError(f"thresh: {self.thresh} must be a share, above 0 and at most 1")
+
+    def __call__(self, backend: Backend, parameters: Parameters, context: Context) -> None:
+        for field in self.fields(parameters):
+            with relaxed(backend, self.relax, field):
+                coefficients = backend.cosine_forward(field)
+                rank = max(1, round(self.thresh * field.size))
+                backend.suppress(coefficients, backend.ranked(coefficients, rank, True))
+                backend.copy(field, backend.cosine_backward(coefficients))

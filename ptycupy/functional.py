@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptycupy import backends
-from ptycupy.backends.exchange import like
+from ptycupy.backends.exchange import like, to_numpy
 from ptycupy.backends.interface import Backend
 from ptycupy.errors import ConfigError
 from ptycupy.experiment.state import FIELDS, Problem, State
@@ -80,7 +80,8 @@ def apply_constraint(
     device = backends.select(backend, dtype) if isinstance(backend, str) else backend
     values = upload(device, state)
     constrain = make_constraint(Constraint(name, **parameters))
-    constrain(device, values, Context.of(device, problem, values))
+    corners = device.asarray(to_numpy(problem.corners, "corners"), np.int32)
+    constrain(device, values, Context.of(device, problem, values, corners))
     return _as_given(device, values, state)
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import field_validator
+from pydantic import field_validator, model_validator
 
-from ptycupy.config.base import Count, Fraction, Positive, Relax, Section, described
+from ptycupy.config.base import Count, Fraction, Length, Positive, Relax, Section, described, refusal
 
 
 class Relaxed(Section):
@@ -19,6 +19,18 @@ class OnObject(Relaxed):
     """What constraints on amplitude, phase or both share."""
 
     obj_type: Literal["amplitude", "phase", "both"] = described("both", "What is constrained.")
+
+
+class ProbeCentring(Relaxed):
+    """Probe moved to the middle of its window, positions back; patterns stay. Not with position_recentring."""
+
+
+class PhaseRampRemoval(Relaxed):
+    """Mean slope of the object's phase moved to the probe; patterns stay."""
+
+
+class ProbeObjectAmbiguity(Relaxed):
+    """Mean amplitude of every slice set to 1, probe scaled instead; patterns stay. Not with fixed_probe_intensity."""
 
 
 class ProbeFourierMask(Relaxed):
@@ -44,6 +56,14 @@ class ProbeRealMask(Relaxed):
         if z_range[0] > z_range[1]:
             raise ValueError(f"[{z_range[0]:g}, {z_range[1]:g}] must be [low, high]")
         return z_range
+
+
+class ProbeSupport(Relaxed):
+    """Probe limited to a disk in its window."""
+
+    radius: Positive = described(0.8, "Radius of the disk.", unit="of half the window")
+    radius_angstrom: Length | None = described(None, "Radius that stands instead of it.", unit="angstrom", example=20.0)
+    width: float = described(0.1, "Width of its soft edge, outwards.", unit="of the radius", ge=0)
 
 
 class OrthogonalProbe(Relaxed):
@@ -74,11 +94,39 @@ class DepthBlur(Blur):
     std: float = described(1.0, "Standard deviation.", unit="slices", ge=0, le=1000)
 
 
+class TotalVariation(OnObject):
+    """Total variation of the object lowered: noise goes, edges stay."""
+
+    weight_lateral: float = described(1e-3, "Differences of neighbouring px that are noise.", ge=0)
+    weight_depth: float = described(0.0, "Differences of neighbouring slices that are noise.", ge=0)
+    iterations: Count = described(10, "Steps towards the optimum, each time.")
+
+    @model_validator(mode="after")
+    def _not_nothing(self) -> TotalVariation:
+        if self.weight_lateral == self.weight_depth == 0:
+            raise refusal("total_variation", [(("weight_lateral",), "0 must be positive where weight_depth is 0")])
+        return self
+
+
+class Tikhonov(OnObject):
+    """Object smoothed by a step down the square of its gradient."""
+
+    weight_lateral: float = described(0.05, "Length of the step within slices.", ge=0, le=0.25)
+    weight_depth: float = described(0.0, "Length of the step along the beam.", ge=0, le=0.25)
+
+
 class LateralLowPass(OnObject):
     """Object limited to a soft disk of lateral frequencies."""
 
     radius: Positive = described(0.15, "Radius of the disk.", unit="of the Nyquist frequency")
     width: Positive = described(0.05, "Softness of its edge.", unit="of the sampling frequency")
+
+
+class ButterworthLowPass(OnObject):
+    """Object limited to low lateral frequencies by a Butterworth filter."""
+
+    radius: Positive = described(0.5, "Frequency that is halved.", unit="of the Nyquist frequency")
+    order: Positive = described(2.0, "Order: the higher, the steeper.")
 
 
 class MissingWedge(OnObject):
@@ -92,6 +140,16 @@ class FrequencyThreshold(OnObject):
     """Only the largest cosine coefficients of the object kept."""
 
     thresh: float = described(0.05, "Share of the coefficients that is kept.", gt=0, le=1)
+
+
+class GridArtefactRemoval(OnObject):
+    """Frequencies of the scan's raster taken out of the object. Whatever the object has there goes too."""
+
+    width: Positive = described(0.05, "Standard deviation of a notch.", unit="of the raster's frequency")
+    orders: Count | None = described(None, "Highest multiple of the raster's frequency; null = all.")
+    step_px: tuple[Positive, Positive] | None = described(
+        None, "Step of a raster along the axes (y, x); null = from the positions.", unit="px", example=(3.0, 3.0)
+    )
 
 
 class ComplexRatio(OnObject):

@@ -12,15 +12,23 @@ from ptycupy.config.registered import CONSTRAINTS, registered
 
 # In the order in which they run.
 PARAMETERS: dict[str, type[Section]] = {
+    "probe_centring": sections.ProbeCentring,
+    "phase_ramp_removal": sections.PhaseRampRemoval,
+    "probe_object_ambiguity": sections.ProbeObjectAmbiguity,
     "probe_fourier_mask": sections.ProbeFourierMask,
     "probe_real_mask": sections.ProbeRealMask,
+    "probe_support": sections.ProbeSupport,
     "orthogonal_probe": sections.OrthogonalProbe,
     "fixed_probe_intensity": sections.FixedProbeIntensity,
     "lateral_blur": sections.LateralBlur,
     "depth_blur": sections.DepthBlur,
+    "total_variation": sections.TotalVariation,
+    "tikhonov": sections.Tikhonov,
     "lateral_low_pass": sections.LateralLowPass,
+    "butterworth_low_pass": sections.ButterworthLowPass,
     "missing_wedge": sections.MissingWedge,
     "frequency_threshold": sections.FrequencyThreshold,
+    "grid_artefact_removal": sections.GridArtefactRemoval,
     "complex_ratio": sections.ComplexRatio,
     "mirrored_amplitude": sections.MirroredAmplitude,
     "depth_recentring": sections.DepthRecentring,

@@ -115,6 +115,15 @@ def area_matrix(n: int, scale: float) -> RowMatrix:
     return from_entries(rows, columns, 1 / np.repeat(counts, counts), (size, n))
 
 
+def diffusion_matrix(n: int, weight: float) -> RowMatrix:
+    """x - weight L x [n, n], L the second difference that ends at the edges: a step down 1/2 sum (dx)^2."""
+    i = np.arange(n - 1)
+    rows = np.concatenate([np.arange(n), i, i, i + 1, i + 1])
+    columns = np.concatenate([np.arange(n), i, i + 1, i + 1, i])
+    change = np.repeat([-weight, weight, -weight, weight], n - 1)
+    return from_entries(rows, columns, np.concatenate([np.ones(n), change]), (n, n))
+
+
 def harmonic_matrix(n: int) -> tuple[RowMatrix, Float]:
     """An orthonormal real Fourier basis [n, n], and the frequency of each row in cycles per sample.
 

@@ -138,6 +138,20 @@ def typical_step(positions: Float, scan_shape: tuple[int, int] | None) -> float 
     return float(np.median(distances[:, 1]))
 
 
+def scan_vectors(
+    positions: Float, scan_shape: tuple[int, int] | None
+) -> tuple[tuple[float, float], tuple[float, float]] | None:
+    """One step along the rows and one along the columns of a scan, px (y, x), by regression over all positions [N, 2].
+
+    None where the scan's shape is not known, does not fit, or has only one row or column.
+    """
+    if scan_shape is None or scan_shape[0] * scan_shape[1] != len(positions) or min(scan_shape) < 2:
+        return None
+    indices = [index - index.mean() for index in np.indices(scan_shape).reshape(2, -1).astype(float)]
+    (row_y, row_x), (column_y, column_x) = ((i @ positions / (i @ i)).tolist() for i in indices)
+    return (row_y, row_x), (column_y, column_x)
+
+
 def _refuse(bad: NDArray[Any], positions: Float, name: str, what: str) -> None:
     if not bad.any():
         return

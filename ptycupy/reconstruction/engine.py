@@ -32,7 +32,7 @@ from ptycupy.reconstruction.kept import Kept
 from ptycupy.reconstruction.memory import patterns_that_fit
 from ptycupy.reconstruction.resume import restore, take_snapshot
 from ptycupy.storage.snapshot import History, Snapshot
-from ptycupy.update.constraints import Context, in_order, make_constraint
+from ptycupy.update.constraints import Constrain, Context, in_order, make_constraint
 from ptycupy.update.optimizers import Moments, make_optimizer
 from ptycupy.update.settings import Active, Constraint, Settings
 
@@ -63,7 +63,7 @@ class Engine:
         self.terms = make_terms(settings.losses)
         self.optimizer = make_optimizer(settings.optimizer)
         self.constraints = [(c.active, make_constraint(c)) for c in in_order(settings.constraints)]
-        self.context = Context.of(self.backend, problem, self.parameters)
+        self.context = Context.of(self.backend, problem, self.parameters, self.experiment.corners)
         self.used = np.flatnonzero(self.backend.to_host(self.experiment.weights)).astype(np.int32)
         if not self.used.size:
             raise DataError("pattern_weights: no position is left to reconstruct")
@@ -141,7 +141,10 @@ class Engine:
 
     def constrain(self, name: str, **parameters: Any) -> None:
         """Apply one constraint now, as an iteration's end would."""
-        make_constraint(Constraint(name, **parameters))(self.backend, self.parameters, self.context)
+        self._constrain(make_constraint(Constraint(name, **parameters)))
+
+    def _constrain(self, constrain: Constrain) -> None:
+        constrain(self.backend, self.parameters, replace(self.context, corners=self.experiment.corners))
 
     def _iterate(self, callbacks: Sequence[Callback]) -> None:
         number = self.iteration + 1
@@ -177,7 +180,7 @@ class Engine:
             return
         for active, constrain in self.constraints:
             if number in active:
-                constrain(self.backend, self.parameters, self.context)
+                self._constrain(constrain)
         if "shifts" in self._active(number):
             reanchor(self)
         self.backend.synchronize()

@@ -144,6 +144,11 @@ def test_constraints_as_list_and_as_mapping_are_equal():
         ({"name": "probe_real_mask", "z_range": [5, -5]}, "[5, -5] must be [low, high]"),
         ({"name": "probe_fourier_mask", "power_thresh": 95}, "power_thresh: 95 of 1? It looks like percent"),
         ({"name": "positive_phase", "mode": "clip"}, "did you mean clip_neg?"),
+        (
+            {"name": "total_variation", "weight_lateral": 0},
+            "weight_lateral: 0 must be positive where",
+        ),
+        ({"name": "tikhonov", "weight_depth": 1}, "weight_depth: 1 must be at most 0.25"),
         ({"name": "frequency_threshold", "thresh": 0}, "thresh: 0 must be greater than 0"),
         ({"name": "depth_blur", "obj_type": "phas"}, "did you mean phase?"),
         ({"name": "depth_blur", "std": -1}, "constraints.depth_blur.std: -1 must be at least 0"),

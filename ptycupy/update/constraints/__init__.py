@@ -11,6 +11,7 @@ from collections.abc import Callable
 from ptycupy.config import registered
 from ptycupy.config.registered import make
 from ptycupy.update.constraints.depth import DepthRecentring
+from ptycupy.update.constraints.gauge import PhaseRampRemoval, ProbeCentring, ProbeObjectAmbiguity
 from ptycupy.update.constraints.interface import Constrain, Context
 from ptycupy.update.constraints.object import (
     AmplitudeThreshold,
@@ -21,21 +22,44 @@ from ptycupy.update.constraints.object import (
     PositivePhase,
 )
 from ptycupy.update.constraints.positions import PositionRecentring, TiltSmoothing
-from ptycupy.update.constraints.probe import FixedProbeIntensity, OrthogonalProbe, ProbeFourierMask, ProbeRealMask
-from ptycupy.update.constraints.spectral import FrequencyThreshold, LateralLowPass, MissingWedge
+from ptycupy.update.constraints.probe import (
+    FixedProbeIntensity,
+    OrthogonalProbe,
+    ProbeFourierMask,
+    ProbeRealMask,
+    ProbeSupport,
+)
+from ptycupy.update.constraints.smoothness import Tikhonov, TotalVariation
+from ptycupy.update.constraints.spectral import (
+    ButterworthLowPass,
+    FrequencyThreshold,
+    GridArtefactRemoval,
+    LateralLowPass,
+    MissingWedge,
+)
 from ptycupy.update.settings import Constraint
 
-# In the order in which they run (PtyRAD 1.0.0's own).
+# In the order in which they run: PtyRAD 1.0.0's own, and ours where they belong. What the patterns cannot tell comes
+# first, so that masks and limits find probe and object in their places; the support goes with the masks, smoothness
+# with the blurs and notches with the filters, so that limits of amplitude and phase still have the last word.
 CONSTRAINTS: dict[str, Callable[..., Constrain]] = {
+    "probe_centring": ProbeCentring,
+    "phase_ramp_removal": PhaseRampRemoval,
+    "probe_object_ambiguity": ProbeObjectAmbiguity,
     "probe_fourier_mask": ProbeFourierMask,
     "probe_real_mask": ProbeRealMask,
+    "probe_support": ProbeSupport,
     "orthogonal_probe": OrthogonalProbe,
     "fixed_probe_intensity": FixedProbeIntensity,
     "lateral_blur": LateralBlur,
     "depth_blur": DepthBlur,
+    "total_variation": TotalVariation,
+    "tikhonov": Tikhonov,
     "lateral_low_pass": LateralLowPass,
+    "butterworth_low_pass": ButterworthLowPass,
     "missing_wedge": MissingWedge,
     "frequency_threshold": FrequencyThreshold,
+    "grid_artefact_removal": GridArtefactRemoval,
     "complex_ratio": ComplexRatio,
     "mirrored_amplitude": MirroredAmplitude,
     "depth_recentring": DepthRecentring,

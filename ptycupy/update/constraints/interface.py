@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from ptycupy.backends.interface import Array, Backend
+from ptycupy.experiment.masks import ScanVectors
 from ptycupy.experiment.optics import pair
+from ptycupy.experiment.scan import scan_vectors
 from ptycupy.experiment.state import Problem
 from ptycupy.model.parameters import Parameters
 
@@ -18,18 +20,36 @@ class Context:
     """What constraints may need to know beyond the parameters themselves."""
 
     probe_intensity: float  # sum |probe|^2 at the start of the reconstruction
+    corners: Array  # [N, 2] int32 px, as they are now
     scan_shape: tuple[int, int] | None
     pixel_size: tuple[float, float] | None  # angstrom (y, x)
     wavelength: float | None  # angstrom
-    propagator: Literal["angular_spectrum", "fresnel"] = "angular_spectrum"
+    propagator: Literal["angular_spectrum", "fresnel"]
+    scan_vectors: ScanVectors | None  # a step along rows and along columns of the raster at the start, px (y, x)
 
     @classmethod
-    def of(cls, backend: Backend, problem: Problem, parameters: Parameters) -> Context:
+    def of(cls, backend: Backend, problem: Problem, parameters: Parameters, corners: Array) -> Context:
         """The context of a reconstruction that starts with these parameters."""
         with backend.arena():
             power = float(backend.to_host(backend.total_power(parameters.probe))[0])
-        pixel_size = None if problem.pixel_size is None else pair(problem.pixel_size)
-        return cls(power, problem.scan_shape, pixel_size, problem.wavelength, problem.propagator)
+        positions = backend.to_host(corners).astype(float) + backend.to_host(parameters.shifts)
+        return cls(
+            probe_intensity=power,
+            corners=corners,
+            scan_shape=problem.scan_shape,
+            pixel_size=None if problem.pixel_size is None else pair(problem.pixel_size),
+            wavelength=problem.wavelength,
+            propagator=problem.propagator,
+            scan_vectors=scan_vectors(positions, problem.scan_shape),
+        )
+
+    def scanned(self, backend: Backend, parameters: Parameters) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Corner and shape of the box of the canvas in which the middles of all windows lie, px (y, x)."""
+        corners = backend.to_host(self.corners)
+        low, high = corners.min(axis=0), corners.max(axis=0)
+        height, width = parameters.window
+        corner = (int(low[0]) + height // 2, int(low[1]) + width // 2)
+        return corner, (int(high[0] - low[0]) + 1, int(high[1] - low[1]) + 1)
 
 
 class Constrain(Protocol):

@@ -8,7 +8,7 @@ import numpy as np
 
 from ptycupy.backends.interface import Array, Backend
 from ptycupy.errors import ConfigError
-from ptycupy.experiment.masks import sigmoid_disk, super_gaussian
+from ptycupy.experiment.masks import sigmoid_disk, soft_disk, super_gaussian
 from ptycupy.model.parameters import Parameters
 from ptycupy.update.constraints.free_space import FreeSpace
 from ptycupy.update.constraints.interface import Context, relaxed
@@ -108,6 +108,31 @@ class ProbeRealMask:
                 space.propagate(wave, float(distance))
                 sharpness.append(float(backend.to_host(backend.wave_moments(wave))[0, 3]))
         return float(planes[int(np.argmax(sharpness))])
+
+
+@dataclass(frozen=True)
+class ProbeSupport:
+    """All modes limited to a disk about the middle of the window, with a soft edge.
+
+    radius: share of half the window; radius_angstrom, where given, stands instead of it. Beyond it the probe falls to
+    0 over `width` times the radius, as a cosine.
+    """
+
+    radius: float = 0.8
+    radius_angstrom: float | None = None
+    width: float = 0.1
+    relax: float = 0.0
+
+    def __call__(self, backend: Backend, parameters: Parameters, context: Context) -> None:
+        window = parameters.window
+        radius = (self.radius * window[0] / 2, self.radius * window[1] / 2)
+        if self.radius_angstrom is not None:
+            if context.pixel_size is None:
+                raise ConfigError("constraint probe_support: radius_angstrom needs pixel_size; give radius instead")
+            radius = (self.radius_angstrom / context.pixel_size[0], self.radius_angstrom / context.pixel_size[1])
+        mask = soft_disk(window, radius, self.width)
+        with relaxed(backend, self.relax, parameters.probe):
+            backend.spectral_filter(parameters.probe, backend.asarray(mask, backend.real))
 
 
 @dataclass(frozen=True)

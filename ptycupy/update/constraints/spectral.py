@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ptycupy.backends.interface import Array, Backend
 from ptycupy.errors import ConfigError
-from ptycupy.experiment.masks import Float, stretched_sigmoid_disk
+from ptycupy.experiment.masks import Float, butterworth_disk, raster_notches, stretched_sigmoid_disk
 from ptycupy.experiment.rows import harmonic_matrix
 from ptycupy.model.experiment import upload_rows
 from ptycupy.model.parameters import Parameters
@@ -35,6 +35,24 @@ class LateralLowPass(OnObject):
 
     def __call__(self, backend: Backend, parameters: Parameters, context: Context) -> None:
         mask = stretched_sigmoid_disk(parameters.canvas, self.radius, self.width)
+        for field in self.fields(parameters):
+            with relaxed(backend, self.relax, field):
+                filter_laterally(backend, field, mask)
+
+
+@dataclass(frozen=True)
+class ButterworthLowPass(OnObject):
+    """Every slice limited to lateral frequencies below `radius` (share of the Nyquist frequency), 1 / 2 there.
+
+    1 / (1 + (k / k0)^(2 order)): flat within, without the ringing of a sharp edge.
+    """
+
+    radius: float = 0.5
+    order: float = 2.0
+    relax: float = 0.0
+
+    def __call__(self, backend: Backend, parameters: Parameters, context: Context) -> None:
+        mask = butterworth_disk(parameters.canvas, self.radius, self.order)
         for field in self.fields(parameters):
             with relaxed(backend, self.relax, field):
                 filter_laterally(backend, field, mask)
@@ -89,3 +107,30 @@ class FrequencyThreshold(OnObject):
                 rank = max(1, round(self.thresh * field.size))
                 backend.suppress(coefficients, backend.ranked(coefficients, rank, True))
                 backend.copy(field, backend.cosine_backward(coefficients))
+
+
+@dataclass(frozen=True)
+class GridArtefactRemoval(OnObject):
+    """The raster's own frequencies taken out of every slice: a regular scan leaves its grid in the object.
+
+    Gaussian notches of `width` (standard deviation, share of the raster's frequency) at the multiples 1 / step up to
+    `orders`, None for all within the Nyquist frequency. `step_px` (y, x) is for a raster along the axes; None takes
+    both scan vectors from the positions. Whatever the object has at those frequencies goes too. (The artefact: Thibault
+    et al., Ultramicroscopy 109 (2009) 338.)
+    """
+
+    width: float = 0.05
+    orders: int | None = None
+    step_px: tuple[float, float] | None = None
+    relax: float = 0.0
+
+    def __call__(self, backend: Backend, parameters: Parameters, context: Context) -> None:
+        vectors = context.scan_vectors if self.step_px is None else ((self.step_px[0], 0.0), (0.0, self.step_px[1]))
+        if vectors is None:
+            raise ConfigError(
+                "constraint grid_artefact_removal: it needs a scan_shape of at least two rows and columns, or step_px"
+            )
+        mask = raster_notches(parameters.canvas, vectors, self.width, self.orders)
+        for field in self.fields(parameters):
+            with relaxed(backend, self.relax, field):
+                filter_laterally(backend, field, mask)

@@ -1,11 +1,14 @@
 #include "common.cuh"
 
-// m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2; x -= step_size m / (sqrt(v) root_scale + eps)
-// (Kingma and Ba 2015; step_size = rate / (1 - beta1^t), root_scale = 1 / sqrt(1 - beta2^t))
+// g = grad + decay x; m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2; w = max(w, v) where there is one,
+// else v; x = keep x - step_size m / (sqrt(w) root_scale + eps)
+// (Kingma and Ba 2015; AMSGrad: Reddi et al. 2018; AdamW: Loshchilov and Hutter 2019, with keep = 1 - rate decay;
+// step_size = rate / (1 - beta1^t), root_scale = 1 / sqrt(1 - beta2^t))
 KERNEL adam(
     real* parameter,   // [count] in place; complex parameters as pairs of reals
     real* first,       // [count] in place
     real* second,      // [count] in place
+    real* largest,     // [count] in place, or null
     const real* grad,  // [count]
     real step_size,
     real root_scale,
@@ -14,13 +17,19 @@ KERNEL adam(
     real beta2,
     real beta2_rest,
     real eps,
+    real decay,
+    real keep,
     size_t count) {
     size_t i = element();
     if (i >= count) return;
-    real g = grad[i];
+    real x = parameter[i], g = grad[i] + decay * x;
     real m = beta1 * first[i] + beta1_rest * g;
     real v = beta2 * second[i] + beta2_rest * (g * g);
     first[i] = m;
     second[i] = v;
-    parameter[i] -= step_size * m / (sqrt(v) * root_scale + eps);
+    if (largest) {
+        v = largest[i] > v ? largest[i] : v;
+        largest[i] = v;
+    }
+    parameter[i] = keep * x - step_size * m / (sqrt(v) * root_scale + eps);
 }

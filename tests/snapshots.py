@@ -73,8 +73,10 @@ def make(
             mean_tilt=[(0.1 * i, -0.2 * i) for i in iteration],
         ),
         moments={
-            "object_phase": Moments(rng.standard_normal(phase.shape, np.float32), np.abs(phase), 17),
-            "probe": Moments(probe * 1e-3, np.abs(probe) + 1j * np.abs(probe), 17),
+            "object_phase": Moments(
+                {"first": rng.standard_normal(phase.shape, np.float32), "second": np.abs(phase)}, {"eta": 0.1}, 17
+            ),
+            "probe": Moments({"first": probe * 1e-3, "second": np.abs(probe) + 1j * np.abs(probe)}, {}, 17),
         },
         learning_rate_factor=0.5,
         pending=(np.array([3, 1, 2]), np.array([0])),

@@ -14,8 +14,9 @@ from pydantic_core import ErrorDetails
 from ptycupy.config.base import Location, Section
 from ptycupy.config.constraints import PARAMETERS, Constraint
 from ptycupy.config.nodes import Node
-from ptycupy.config.procedure import Adam, Losses, Rate
-from ptycupy.config.registered import LOSSES, names
+from ptycupy.config.optimizers import OPTIONS
+from ptycupy.config.procedure import Losses, Optimizer, Rate
+from ptycupy.config.registered import LOSSES, names, plain_name
 from ptycupy.config.schema import Config
 from ptycupy.config.suggest import LONGEST, did_you_mean, first_lines, nearest, shown
 
@@ -173,13 +174,20 @@ def section_in(annotation: Any) -> type[Section] | None:
 def _keys_at(location: Location, root: Node) -> list[str]:
     section = _section(location)
     if section is None:
-        return list(Adam.model_fields) if location == ("optimizer", "options") else []
+        return _options(root) if location == ("optimizer", "options") else []
     keys = [*section.model_fields, *(names(LOSSES) if section is Losses else ())]
     if section is Constraint:
         name = _node(root, (*location, "name"))[0].value
         named = name if isinstance(name, str) else _node(root, location)[1].rpartition(".")[2]
         keys += PARAMETERS[named].model_fields if named in PARAMETERS else []
     return keys
+
+
+def _options(root: Node) -> list[str]:
+    """Options of the optimizer that the configuration names."""
+    name = _node(root, ("optimizer", "name"))[0].value
+    section = OPTIONS.get(plain_name(name, OPTIONS)) if isinstance(name, str) else OPTIONS[Optimizer().name]
+    return [] if section is None else list(section.model_fields)
 
 
 def _field(location: Location) -> FieldInfo | None:

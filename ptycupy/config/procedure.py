@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
 from ptycupy.config.base import Count, Length, Positive, Section, described, refusal, unknown_keys
-from ptycupy.config.registered import LOSSES, OPTIMIZERS, names, registered
+from ptycupy.config.optimizers import OPTIONS
+from ptycupy.config.registered import LOSSES, OPTIMIZERS, names, plain_name, registered
 
 Weight = Annotated[float, Field(ge=0)]
 
@@ -98,18 +99,10 @@ class Rate(Section):
         return {"learning_rate": values} if number else values
 
 
-class Adam(Section):
-    """Options of Adam."""
-
-    beta1: float = described(0.9, "Memory of the mean gradient.", ge=0, lt=1)
-    beta2: float = described(0.999, "Memory of the mean squared gradient.", ge=0, lt=1)
-    eps: Positive = described(1e-8, "Added to the root of the mean square.")
-
-
 class Optimizer(Section):
     """How each parameter is refined."""
 
-    name: str = described("adam", "The optimizer: adam, or one that a package registers as ptycupy.optimizers.")
+    name: str = described("adam", f"One of {', '.join(OPTIONS)}, torch's spelling of it, or what a package registers.")
     options: dict[str, Any] = described(
         {}, "The optimizer's own options; Adam: beta1 0.9, beta2 0.999, eps 1e-8.", example={"beta1": 0.9}
     )
@@ -123,14 +116,13 @@ class Optimizer(Section):
     @field_validator("name")
     @classmethod
     def _known(cls, name: str) -> str:
-        return registered(name.lower() if name.lower() == "adam" else name, ("adam",), OPTIMIZERS)
+        return registered(plain_name(name, OPTIONS), tuple(OPTIONS), OPTIMIZERS)
 
     @field_validator("options")
     @classmethod
     def _right_options(cls, options: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
-        if info.data.get("name") == "adam":
-            Adam.model_validate(options)
-        return options
+        section = OPTIONS.get(info.data.get("name", ""))
+        return options if section is None else section.model_validate(options).model_dump(exclude_unset=True)
 
 
 class Reconstruction(Section):

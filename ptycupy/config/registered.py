@@ -6,7 +6,7 @@ Without pydantic, because the engine looks its parts up here too.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -34,6 +34,12 @@ def registered(name: str, known: Sequence[str], group: str, elsewhere: dict[str,
     ours = (elsewhere or {}).get(name)
     hint = f"; did you mean {ours}?" if ours else did_you_mean(name, choices)
     raise ValueError(f"unknown name '{shown(name)}'; known are {', '.join(choices)}{hint}")
+
+
+def plain_name(name: str, known: Iterable[str]) -> str:
+    """The known name that this one spells in another case or without underscores (SparseAdam); else it as given."""
+    spellings = {choice.replace("_", ""): choice for choice in known}
+    return spellings.get(name.lower().replace("_", ""), name)
 
 
 def make(

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from ptycupy.backends.interface import Array
 from ptycupy.model.parameters import owned
-from ptycupy.update.optimizers import Moments
 
 if TYPE_CHECKING:
     from ptycupy.reconstruction.engine import Engine
@@ -32,21 +31,20 @@ def reanchor(engine: Engine) -> None:
 
 def grow(engine: Engine, before: NDArray[Any], after: NDArray[Any]) -> None:
     """Vacuum (amplitude 1, phase 0) around the object; corners move with it."""
-    backend = engine.backend
+    backend, canvas = engine.backend, engine.parameters.canvas
 
     def padded(array: Array, value: float) -> Array:
-        host = np.pad(
-            backend.to_host(array),
-            [(0, 0), (0, 0), (int(before[0]), int(after[0])), (int(before[1]), int(after[1]))],
-            constant_values=value,
-        )
-        return owned(backend, host, host.dtype)
+        host = backend.to_host(array)
+        widths = [
+            (int(first), int(last)) if length == old else (0, 0)  # of a factored moment only one axis is the canvas's
+            for length, old, first, last in zip(host.shape[2:], canvas, before, after, strict=True)
+        ]
+        return owned(backend, np.pad(host, [(0, 0), (0, 0), *widths], constant_values=value), host.dtype)
 
     for name, vacuum in (("object_amplitude", 1.0), ("object_phase", 0.0)):
         setattr(engine.parameters, name, padded(getattr(engine.parameters, name), vacuum))
         if name in engine.moments:
-            old = engine.moments[name]
-            engine.moments[name] = Moments(padded(old.first, 0.0), padded(old.second, 0.0), old.step)
+            engine.moments[name] = engine.moments[name].mapped(lambda array: padded(array, 0.0))
     corners = backend.to_host(engine.experiment.corners) + before.astype(np.int32)
     engine.experiment.corners = backend.asarray(np.ascontiguousarray(corners, dtype=np.int32))
     engine.initial_positions = engine.initial_positions + before

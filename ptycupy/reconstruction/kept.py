@@ -36,7 +36,7 @@ class Kept:
             parameters=Parameters(**{name: _copy(backend, array) for name, array in engine.parameters.items()}),
             corners=_copy(backend, engine.experiment.corners),
             initial_positions=engine.initial_positions,
-            moments={n: _copy_moments(backend, m) for n, m in engine.moments.items()},
+            moments=_copies(backend, engine.moments),
             history=copy.deepcopy(engine.history),
             generator=copy.deepcopy(dict(engine.generator.bit_generator.state)),
             iteration=engine.iteration,
@@ -48,7 +48,7 @@ class Kept:
         engine.parameters = Parameters(**again)
         engine.experiment.corners = _copy(engine.backend, self.corners)
         engine.initial_positions = self.initial_positions
-        engine.moments = {n: _copy_moments(engine.backend, m) for n, m in self.moments.items()}
+        engine.moments = _copies(engine.backend, self.moments)
         engine.history = copy.deepcopy(self.history)
         engine.generator.bit_generator.state = copy.deepcopy(self.generator)
         engine.iteration = self.iteration
@@ -62,5 +62,5 @@ def _copy(backend: Backend, array: Array) -> Array:
     return other
 
 
-def _copy_moments(backend: Backend, moments: Moments) -> Moments:
-    return Moments(_copy(backend, moments.first), _copy(backend, moments.second), moments.step)
+def _copies(backend: Backend, moments: dict[str, Moments]) -> dict[str, Moments]:
+    return {name: memory.mapped(lambda array: _copy(backend, array)) for name, memory in moments.items()}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ptycupy.backends.cache import package_version
+from ptycupy.backends.interface import Backend
 from ptycupy.model.parameters import owned, upload
 from ptycupy.storage.snapshot import Moments as SavedMoments
 from ptycupy.storage.snapshot import Snapshot
@@ -40,10 +41,7 @@ def take_snapshot(engine: Engine, config: str = "") -> Snapshot:
         probe_intensity=engine.context.probe_intensity,
         iteration=engine.iteration,
         history=copy.deepcopy(engine.history),
-        moments={
-            name: SavedMoments(np.array(backend.to_host(m.first)), np.array(backend.to_host(m.second)), m.step)
-            for name, m in engine.moments.items()
-        },
+        moments={name: _saved(backend, memory) for name, memory in engine.moments.items()},
         learning_rate_factor=engine.learning_rate_factor,
         pending=tuple(engine.pending),
         batch_losses=np.asarray(engine.batch_losses, float).reshape(-1, 1 + len(engine.terms)),
@@ -58,13 +56,9 @@ def restore(engine: Engine, snapshot: Snapshot) -> None:
     """Put an engine of the same Problem and Settings where the snapshot was taken."""
     backend = engine.backend
     engine.parameters = upload(backend, snapshot.state)
-    dtypes = {name: array.dtype for name, array in engine.parameters.items()}
     engine.experiment.corners = backend.asarray(np.array(snapshot.corners, np.int32))
     engine.initial_positions = snapshot.initial_positions
-    engine.moments = {
-        name: Moments(owned(backend, m.first, dtypes[name]), owned(backend, m.second, dtypes[name]), m.step)
-        for name, m in snapshot.moments.items()
-    }
+    engine.moments = {name: _restored(backend, memory) for name, memory in snapshot.moments.items()}
     engine.context = replace(engine.context, probe_intensity=snapshot.probe_intensity)
     engine.history = copy.deepcopy(snapshot.history)
     engine.iteration = snapshot.iteration
@@ -73,6 +67,19 @@ def restore(engine: Engine, snapshot: Snapshot) -> None:
     same_terms = snapshot.batch_losses.shape[1:] == (1 + len(engine.terms),)
     engine.batch_losses = snapshot.batch_losses.tolist() if same_terms else []  # other terms: the rest of the iteration
     engine.generator.bit_generator.state = json.loads(snapshot.generator)
+
+
+def _saved(backend: Backend, memory: Moments) -> SavedMoments:
+    arrays = {name: np.array(backend.to_host(array)) for name, array in memory.arrays.items()}
+    return SavedMoments(arrays, dict(memory.scalars), memory.step)
+
+
+def _restored(backend: Backend, saved: SavedMoments) -> Moments:
+    arrays = {
+        name: owned(backend, array, backend.complex if np.iscomplexobj(array) else backend.real)
+        for name, array in saved.arrays.items()
+    }
+    return Moments(arrays, dict(saved.scalars), saved.step)
 
 
 def versions() -> dict[str, str]:

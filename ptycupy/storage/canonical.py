@@ -14,7 +14,7 @@ from ptycupy.errors import DataError
 from ptycupy.experiment.state import FIELDS, State
 from ptycupy.storage.snapshot import History, Moments, Snapshot
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 1 had moments `first` and `second` alone, which is a case of 2
 UNITS = {"shifts": "px", "tilts": "mrad", "slice_thickness": "angstrom", "object_phase": "rad"}
 
 
@@ -49,8 +49,11 @@ def write(root: h5py.Group, snapshot: Snapshot) -> None:
     moments = root.create_group("moments")
     for name, moment in snapshot.moments.items():
         group = moments.create_group(name)
-        _put(group, "first", moment.first)
-        _put(group, "second", moment.second)
+        for key, array in moment.arrays.items():
+            _put(group, key, array)
+        scalars = group.create_group("scalars")
+        for key, number in moment.scalars.items():
+            _put(scalars, key, number)
         _put(group, "step", moment.step)
     root.attrs["complete"] = True
 
@@ -77,10 +80,7 @@ def read(root: h5py.Group) -> Snapshot:
         probe_intensity=float(_take(problem, "probe_intensity")),
         iteration=int(_take(root, "iteration")),
         history=_read_history(root["history"]),
-        moments={
-            name: Moments(_take(group, "first"), _take(group, "second"), int(_take(group, "step")))
-            for name, group in root["moments"].items()
-        },
+        moments={name: _read_moments(group) for name, group in root["moments"].items()},
         learning_rate_factor=float(_take(root, "learning_rate_factor")),
         pending=tuple(_take(root["pending"], name) for name in sorted(root["pending"])),
         batch_losses=_take(root, "batch_losses"),
@@ -123,6 +123,15 @@ def _read_history(group: h5py.Group) -> History:
         learning_rates={key: _take(group["learning_rates"], key).tolist() for key in group["learning_rates"]},
         slice_thickness=_take(group, "slice_thickness").tolist(),
         mean_tilt=[(tilt_y, tilt_x) for tilt_y, tilt_x in _take(group, "mean_tilt").tolist()],
+    )
+
+
+def _read_moments(group: h5py.Group) -> Moments:
+    """Every dataset but `step` is an array; format 1 had no scalars."""
+    return Moments(
+        arrays={key: _take(group, key) for key in group if key not in ("scalars", "step")},
+        scalars={key: float(_take(group["scalars"], key)) for key in group.get("scalars", ())},
+        step=int(_take(group, "step")),
     )
 
 

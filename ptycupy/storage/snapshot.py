@@ -36,8 +36,8 @@ class History:
 class Moments:
     """An optimizer's memory of one parameter."""
 
-    first: NDArray[Any]
-    second: NDArray[Any]
+    arrays: dict[str, NDArray[Any]]
+    scalars: dict[str, float]
     step: int
 
 

@@ -211,3 +211,13 @@ def test_every_constraint_of_ptyrad_has_a_name_here():
 
     assert len(PTYRAD_NAMES) + 1 == 16  # complex_ratio has the same name in both
     assert {*PTYRAD_NAMES.values(), "complex_ratio"} <= set(PARAMETERS)
+
+
+def test_optimizers_have_their_own_options_and_torchs_names():
+    for given, name in (("SparseAdam", "sparse_adam"), ("NAdam", "nadam"), ("RMSprop", "rmsprop"), ("SGD", "sgd")):
+        assert from_dict(changed(optimizer={"name": given})).optimizer.name == name
+    made = from_dict(changed(optimizer={"name": "sgd", "options": {"momentum": 0.9, "nesterov": True}})).optimizer
+    assert made.options == {"momentum": 0.9, "nesterov": True}
+    assert problems(changed(optimizer={"name": "sgd", "options": {"beta1": 0.5}})) == ["optimizer.options.beta1"]
+    assert problems(changed(optimizer={"name": "sgd", "options": {"nesterov": True}})) == ["optimizer.options"]
+    assert problems(changed(optimizer={"name": "rprop", "options": {"etas": [1.5, 2]}})) == ["optimizer.options.etas.0"]

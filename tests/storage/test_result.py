@@ -184,3 +184,17 @@ def test_fault_59_nested_and_listed_settings_are_named():
         "constraints.1.thresh.1: saved 1.02, now 1.1",
         "output: saved null, now {}",
     ]
+
+
+def test_moments_of_the_first_format_are_read(tmp_path):
+    """Format 1 had two moments per parameter and no scalars."""
+    path, snapshot = tmp_path / "result.h5", make()
+    save_result(path, snapshot)
+    with h5py.File(path, "a") as file:
+        file["ptycupy"].attrs["format_version"] = 1
+        for group in file["ptycupy/moments"].values():
+            del group["scalars"]
+    memory = load_result(path).moments["object_phase"]
+    assert list(memory.arrays) == ["first", "second"]
+    assert (memory.scalars, memory.step) == ({}, 17)
+    np.testing.assert_array_equal(memory.arrays["first"], snapshot.moments["object_phase"].arrays["first"])

@@ -1,4 +1,4 @@
-"""One step of Adam (Kingma and Ba 2015) as torch.optim.Adam takes it."""
+"""One step of Adam (Kingma and Ba 2015), AMSGrad and AdamW as torch.optim takes them."""
 
 from __future__ import annotations
 
@@ -15,22 +15,29 @@ def adam(
     parameter: Array,
     first: Array,
     second: Array,
+    largest: Array,
     grad: Array,
     fresh_first: float,
     fresh_second: float,
     step_size: float,
-    root_correction: float,
+    root_scale: float,
     eps: float,
+    decay: float,
+    keep: float,
 ) -> None:
-    """first += fresh_first (g - first), second += fresh_second (g^2 - second),
-    parameter -= step_size first / (sqrt(second) root_correction + eps); flat real arrays."""
+    """m += fresh_first (g - m), v += fresh_second (g^2 - v), g = grad + decay x, w = max(w, v) or, with w empty, v;
+    x = keep x - step_size m / (sqrt(w) root_scale + eps)."""
     for i in prange(parameter.size):
-        g = grad[i]
+        x = parameter[i]
+        g = grad[i] + decay * x
         m = first[i] + fresh_first * (g - first[i])
         v = second[i] + fresh_second * (g * g - second[i])
         first[i] = m
         second[i] = v
-        parameter[i] -= step_size * m / (math.sqrt(v) * root_correction + eps)
+        if largest.size > 0:
+            v = max(largest[i], v)
+            largest[i] = v
+        parameter[i] = keep * x - step_size * m / (math.sqrt(v) * root_scale + eps)
 
 
 __all__ = ["adam"]

@@ -1,0 +1,27 @@
+#include "common.cuh"
+
+// g = grad + decay x; m += (1 - beta1) (g - m); v += (1 - beta2) (g^2 - v);
+// x = keep x - m (plain_rate + adaptive_rate / (sqrt(v) + eps))
+// (Liu et al. 2020, as torch.optim.RAdam; one of the rates is 0: which one, the step number says)
+KERNEL radam(
+    real* parameter,   // [count] in place; complex parameters as pairs of reals
+    real* first,       // [count] in place
+    real* second,      // [count] in place
+    const real* grad,  // [count]
+    real plain_rate,
+    real adaptive_rate,
+    real beta1_rest,  // 1 - beta1, rounded once
+    real beta2_rest,
+    real eps,
+    real decay,
+    real keep,
+    size_t count) {
+    size_t i = element();
+    if (i >= count) return;
+    real x = parameter[i], g = grad[i] + decay * x;
+    real m = first[i] + beta1_rest * (g - first[i]);
+    real v = second[i] + beta2_rest * (g * g - second[i]);
+    first[i] = m;
+    second[i] = v;
+    parameter[i] = keep * x - m * (plain_rate + adaptive_rate / (sqrt(v) + eps));
+}

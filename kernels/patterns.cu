@@ -8,23 +8,33 @@ DEVICE double number(float16 value) {
     return value.bits & 0x8000 ? -size : size;
 }
 
-// measured[i, k] = stored[indices[i], fftshift(k)] scale[indices[i]]; -1 where the value does not count
+// measured[i, k] = stored[indices[i], fftshift(k)] scale[indices[i]] in the middle, background[k] around it;
+// -1 where the value does not count
 KERNEL patterns(
-    real* measured,                // [n, ky, kx] zero frequency in the corner
+    real* measured,                // [n, Y, X] zero frequency in the corner
     const VALUE* stored,           // [N, ky, kx] beam in the centre
     const int* indices,            // [n]
     const real* scale,             // [N]
-    const unsigned char* mask,     // [ky, kx] zero frequency in the corner
+    const unsigned char* mask,     // [Y, X] zero frequency in the corner
     const unsigned char* weights,  // [N]
+    const real* background,        // [Y, X] zero frequency in the corner, or null where Y X = ky kx
     int height,
-    int width) {
-    int pixels = height * width;
+    int width,
+    int padded_height,
+    int padded_width) {
+    int pixels = padded_height * padded_width;
     Place at = place(pixels);
     if (at.column >= pixels) return;
     int index = indices[at.row];
-    int y = at.column / width, x = at.column - y * width;
-    int centred_y = (y + height / 2) % height, centred_x = (x + width / 2) % width;
-    double value = number(stored[size_t(index) * pixels + size_t(centred_y) * width + centred_x]);
+    int y = at.column / padded_width, x = at.column - y * padded_width;
+    // The beam is at n / 2 of both grids.
+    int row = (y + padded_height / 2) % padded_height - (padded_height / 2 - height / 2);
+    int column = (x + padded_width / 2) % padded_width - (padded_width / 2 - width / 2);
+    double value;
+    if (row >= 0 && row < height && column >= 0 && column < width)
+        value = number(stored[(size_t(index) * height + row) * width + column]) * double(scale[index]);
+    else
+        value = double(ldg(&background[at.column]));
     bool counts = value >= 0 && is_finite(value) && mask[at.column] && weights[index];
-    measured[size_t(at.row) * pixels + at.column] = counts ? real(value * double(scale[index])) : real(-1);
+    measured[size_t(at.row) * pixels + at.column] = counts ? real(value) : real(-1);
 }

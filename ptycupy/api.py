@@ -297,12 +297,6 @@ class _Figures(Quiet):
 
 def _pattern_pair(engine: Engine) -> PatternPair:
     """Two patterns, a third and two thirds into the scan, as measured and as the model has them."""
-    problem, used = engine.problem, engine.used
+    used = engine.used
     indices = np.unique(used[[len(used) // 3, 2 * len(used) // 3]])
-    read = getattr(problem.patterns, "read", None)
-    measured = np.asarray(read(indices) if read is not None else problem.patterns[indices], np.float64)
-    scale = np.asarray(problem.pattern_scale)
-    measured *= scale if scale.ndim == 0 else scale[indices, None, None]
-    if problem.mask is not None:
-        measured[:, ~np.asarray(problem.mask, bool)] = -1
-    return PatternPair(indices, measured, engine.predict(indices))
+    return PatternPair(indices, engine.measured(indices), engine.predict(indices))

@@ -44,6 +44,23 @@ def _data_indices(config: Config) -> Problems:
                 yield ("data", key, axis), f"[{start}, {stop}] is empty: stop must be after start"
 
 
+def _preparation_is_whole(config: Config) -> Problems:
+    data = config.data
+    if data.negative in ("clip_value", "subtract_value") and data.negative_value is None:
+        yield ("data", "negative_value"), f"required with negative: {data.negative}, e.g. `negative_value: 2.0`"
+    if data.normalisation == "divide" and data.normalisation_divisor is None:
+        yield (
+            ("data", "normalisation_divisor"),
+            "required with normalisation: divide, e.g. `normalisation_divisor: 1000`",
+        )
+    late_pad = data.pad is not None and data.pad.mode == "on_the_fly"
+    if late_pad and data.resample is not None and data.resample.mode == "precompute":
+        yield (
+            ("data", "resample", "mode"),
+            "precompute comes too early: padding, which goes before, is on_the_fly; take on_the_fly for both",
+        )
+
+
 def _beam_is_known(config: Config) -> Problems:
     beam, mode = config.illumination, config.calibration.mode
     electron = beam.kind == "electron"
@@ -161,6 +178,7 @@ def _rates_end_after_start(config: Config) -> Problems:
 CHECKS: tuple[tuple[tuple[str, ...], Callable[[Config], Problems]], ...] = (
     (("data", "simulation"), _data_is_named),
     (("data",), _data_indices),
+    (("data",), _preparation_is_whole),
     (("illumination", "calibration", "object"), _beam_is_known),
     (("calibration",), _calibration_has_its_value),
     (("calibration", "object", "scan", "truth"), _uncalibrated_speaks_in_pixels),

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ptycupy.config.base import (
-    Section,
-    Shape,
-    Span,
-    described,
-)
+from ptycupy.config.base import Positive, Section, Shape, Span, described
+from ptycupy.config.preparation import Noise, Pad, Resample
 
 
 class Orientation(Section):
@@ -64,14 +60,41 @@ class Data(Section):
         unit="px",
         example=[[8, 120], [8, 120]],
     )
-    negative: Literal["clip", "subtract_min", "error"] = described(
-        "clip", "What to do with negative counts: set to 0 with a warning, subtract the minimum, or refuse."
+    negative: Literal["clip", "subtract_min", "clip_value", "subtract_value", "error"] = described(
+        "clip", "What to do with negative counts: set to 0 with a warning, subtract the minimum, set what is below "
+        "negative_value to 0, subtract negative_value, or refuse. What is negative afterwards becomes 0.",
+    )  # fmt: skip
+    negative_value: float | None = described(
+        None, "The value of clip_value and subtract_value.", unit="counts", example=2.0
+    )
+    negative_always: bool = described(False, "Do so even where nothing is negative.")
+    bad_pixels: Literal["mask", "ignore", "error"] = described(
+        "mask", "What to do with saturated, hot and dead pixels: mask them with a warning, keep them, or refuse."
     )
     mask_path: str | None = described(
         None, "File with a detector mask (y, x), True where a pixel counts, relative to this file's folder.",
         example="mask.npy",
     )  # fmt: skip
     mask_key: str | None = described(None, "Dataset of the mask inside an HDF5 file.", example="mask")
-    normalisation: Literal["max_at_one", "mean_at_one", "sum_to_one", "none"] = described(
-        "max_at_one", "What the mean pattern is scaled to; learning rates of the probe assume max_at_one."
+    normalisation: Literal["max_at_one", "mean_at_one", "sum_to_one", "divide", "none"] = described(
+        "max_at_one", "What the mean pattern is scaled to, or divide by normalisation_divisor; learning rates of the "
+        "probe assume max_at_one.",
+    )  # fmt: skip
+    normalisation_divisor: Positive | None = described(
+        None, "What every pattern is divided by with normalisation: divide.", unit="counts", example=1000.0
     )
+    pad: Pad | None = described(
+        None, "A larger detector around the measured one.", example={"target_shape": [256, 256]}
+    )
+    resample: Resample | None = described(
+        None, "Another number of detector pixels over the same angle.", example={"factors": 2.0}
+    )
+    source_blur_angstrom: float = described(
+        0.0, "Standard deviation of a blur of the patterns over the scan, as a larger source would make it.",
+        unit="angstrom", ge=0,
+    )  # fmt: skip
+    detector_blur_px: float = described(
+        0.0, "Standard deviation of a blur of each pattern; model.detector_blur_px blurs the model instead.",
+        unit="px", ge=0,
+    )  # fmt: skip
+    noise: Noise | None = described(None, "Poisson noise put on the patterns.", example={"electrons": 1e4})

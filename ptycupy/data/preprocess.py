@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import logging
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ptycupy.data.defects import LARGEST_SHARE, Evidence, find_defects
 from ptycupy.data.source import PatternSource
 from ptycupy.data.transform import Cast, ClipNegative, SubtractMinimum
 from ptycupy.data.views import MappedSource
-from ptycupy.errors import DataError
+from ptycupy.errors import ConfigError, DataError
 
 log = logging.getLogger(__name__)
 
 NegativePolicy = Literal["clip", "subtract_min", "error"]
-Normalisation = Literal["max_at_one", "mean_at_one", "sum_to_one", "none"]
+Normalisation = Literal["max_at_one", "mean_at_one", "sum_to_one", "divide", "none"]
+BadPixels = Literal["mask", "ignore", "error"]
 
 SLAB_BYTES = 1 << 25  # of float64 copies, of which a few live at once
 RARE_FRACTION = 1e-3  # of non-finite values that are masked rather than refused
@@ -50,6 +52,7 @@ class Survey:
     maximum: float
     nonfinite: Flaw
     negative: Flaw
+    mask: NDArray[np.bool_] | None  # [ky, kx], the one given without the pixels that do not measure
 
     @property
     def empty(self) -> NDArray[np.int64]:
@@ -57,25 +60,79 @@ class Survey:
         return np.flatnonzero(~self.weights)
 
 
-def scan(source: PatternSource, negative: NegativePolicy = "clip", mask: NDArray[np.bool_] | None = None) -> Survey:
+def scan(
+    source: PatternSource,
+    negative: NegativePolicy = "clip",
+    mask: NDArray[np.bool_] | None = None,
+    bad_pixels: BadPixels = "ignore",
+    always: bool = False,
+) -> Survey:
     """Reads every pattern once, in slabs; pixels outside `mask` [ky, kx] do not count.
 
     Non-finite values below 0.1 % and negative values are warned of and taken out of the statistics or clipped;
-    backends skip the former. DataError for more of the former, for negative ones under "error", for all zeros.
+    backends skip the former. `always` subtracts a minimum that is not negative too. Saturated, hot and dead pixels
+    are looked for unless `bad_pixels` ignores them; where `mask` finds some, they are warned of and the patterns read
+    a second time without them. DataError for more non-finite values, for negative ones under "error", for bad pixels
+    under "error", for all zeros.
     """
     if mask is not None and mask.shape != source.shape[1:]:
         raise DataError(f"{_name(source)}: a mask of {mask.shape} for patterns of {source.shape[1:]}")
-    tally = _Tally(source, negative, mask)
+    tally = _tallied(source, negative, mask, always, Evidence(source.shape[1:]) if bad_pixels != "ignore" else None)
+    bad = _bad(tally, bad_pixels)
+    if bad is None:
+        return tally.survey()
+    left = ~bad if mask is None else mask & ~bad
+    return _tallied(source, negative, left, always, None).survey()
+
+
+def _tallied(
+    source: PatternSource,
+    negative: NegativePolicy,
+    mask: NDArray[np.bool_] | None,
+    always: bool,
+    evidence: Evidence | None,
+) -> _Tally:
+    tally = _Tally(source, negative, mask, always, evidence)
     size = max(1, SLAB_BYTES // (8 * math.prod(source.shape[1:])))
     for part, patterns in source.slabs(size):
         tally.add(part.start, patterns)
-    return tally.survey()
+    return tally
 
 
-def intensity_scale(survey: Survey, mode: Normalisation = "max_at_one") -> float:
-    """The factor on the patterns that brings the mean pattern's maximum, mean or sum to 1 ("none": 1.0)."""
+def _bad(tally: _Tally, policy: BadPixels) -> NDArray[np.bool_] | None:
+    """The pixels to leave out, None where there are none."""
+    if tally.evidence is None:
+        return None
+    name = _name(tally.source)
+    mean = tally.pattern_sum / np.maximum(tally.pattern_counts, 1)
+    found = find_defects(tally.evidence, mean, tally.source.dtype, tally.mask)
+    clipped = int(np.count_nonzero(found.saturated))
+    if clipped > max(4.0, LARGEST_SHARE * found.saturated.size):
+        log.warning(
+            "%s: %d pixels, %.2g %% of the detector, stand at its largest value %g in many patterns: the exposure is "
+            "clipped; they count all the same, data.mask_path can leave them out",
+            name, clipped, 100 * clipped / found.saturated.size, tally.evidence.ceiling,
+        )  # fmt: skip
+        found = replace(found, saturated=np.zeros_like(found.saturated))
+    if not found.all.any():
+        return None
+    if policy == "error":
+        raise DataError(
+            f"{name}: pixels (y, x) that do not measure: {found}; data.bad_pixels: mask would leave them out"
+        )
+    log.warning("%s: pixels (y, x) that do not measure are masked: %s; data.bad_pixels: ignore keeps them", name, found)
+    return found.all
+
+
+def intensity_scale(survey: Survey, mode: Normalisation = "max_at_one", divisor: float | None = None) -> float:
+    """The factor on the patterns that brings the mean pattern's maximum, mean or sum to 1 ("none": 1.0; "divide":
+    1 / divisor)."""
     if mode == "none":
         return 1.0
+    if mode == "divide":
+        if divisor is None:
+            raise ConfigError("data.normalisation_divisor: missing; normalisation: divide needs it, for example 1000.0")
+        return 1.0 / divisor
     mean = survey.mean_pattern
     reference = {"max_at_one": float(mean.max()), "mean_at_one": float(mean.mean()), "sum_to_one": float(mean.sum())}[
         mode
@@ -108,9 +165,17 @@ class _FlawCount:
 class _Tally:
     """Sums that grow slab by slab; nothing larger than a slab and a few patterns is kept."""
 
-    def __init__(self, source: PatternSource, negative: NegativePolicy, mask: NDArray[np.bool_] | None) -> None:
+    def __init__(
+        self,
+        source: PatternSource,
+        negative: NegativePolicy,
+        mask: NDArray[np.bool_] | None,
+        always: bool,
+        evidence: Evidence | None,
+    ) -> None:
         count, ky, kx = source.shape
         self.source, self.negative_policy, self.mask = source, negative, mask
+        self.always, self.evidence = always, evidence
         self.pattern_sum = np.zeros((ky, kx))
         self.pattern_counts = np.zeros((ky, kx), np.int64)
         self.totals = np.zeros(count)
@@ -137,6 +202,8 @@ class _Tally:
             self.negative.add(start, below)
             if self.negative_policy == "clip":
                 patterns = np.where(below, patterns.dtype.type(0), patterns)
+        if self.evidence is not None:
+            self.evidence.add(patterns)
         filled = (patterns != 0).any(axis=(1, 2))
         with np.errstate(over="ignore"):
             totals = patterns.sum(axis=(1, 2), dtype=np.float64)
@@ -159,7 +226,8 @@ class _Tally:
                 f"{name}: all {self.source.shape[0]} patterns are zero; is it the right dataset (data.key)?"
             )
         source = self._judge_negative(name, negative, values)
-        offset = -self.minimum if negative.count and self.negative_policy == "subtract_min" else 0.0
+        shifted = self.negative_policy == "subtract_min" and (negative.count > 0 or self.always)
+        offset = -self.minimum if shifted else 0.0
         totals = self.totals + offset * self.pixels
         weights = self.filled & (totals > 0)
         counts = np.maximum(self.pattern_counts, 1)
@@ -182,7 +250,7 @@ class _Tally:
                 name, brightest,
             )  # fmt: skip
         return Survey(
-            self._supported(source), mean, totals, weights, self.minimum, self.maximum, nonfinite, negative
+            self._supported(source), mean, totals, weights, self.minimum, self.maximum, nonfinite, negative, self.mask
         )  # fmt: skip
 
     def _judge_nonfinite(self, name: str, flaw: Flaw, values: int) -> None:
@@ -196,7 +264,8 @@ class _Tally:
 
     def _judge_negative(self, name: str, flaw: Flaw, values: int) -> PatternSource:
         if not flaw.count:
-            return self.source
+            forced = self.always and self.negative_policy == "subtract_min" and self.minimum != 0
+            return MappedSource.of(self.source, SubtractMinimum(self.minimum)) if forced else self.source
         found = f"negative values down to {self.minimum:g} ({100 * flaw.count / values:.3g} %): {flaw}"
         if self.negative_policy == "error":
             raise DataError(f"{name}: {found}; data.negative: clip or subtract_min would accept them")

@@ -73,7 +73,7 @@ class ClipNegative(_Uncalibrated):
 
 @dataclass(frozen=True)
 class SubtractMinimum(_Uncalibrated):
-    """A negative minimum is subtracted; signed integers become unsigned ones of the same size, which always hold it."""
+    """The minimum is subtracted; signed integers become unsigned ones of the same size, which always hold the rest."""
 
     minimum: float
 
@@ -83,11 +83,39 @@ class SubtractMinimum(_Uncalibrated):
         else:
             # Modular arithmetic in the unsigned type is exact, whatever the sum would do in the signed one.
             unsigned = np.dtype(f"u{patterns.dtype.itemsize}")
-            above = patterns.astype(unsigned) + unsigned.type(-int(self.minimum))
+            above = patterns.astype(unsigned) - np.array(int(self.minimum)).astype(unsigned)
         return above
 
     def __str__(self) -> str:
         return f"subtract the minimum {self.minimum:g}"
+
+
+@dataclass(frozen=True)
+class ClipBelow(_Uncalibrated):
+    """Values below a threshold become 0; NaN stays."""
+
+    threshold: float
+
+    def __call__(self, patterns: NDArray[Any]) -> NDArray[Any]:
+        clipped: NDArray[Any] = np.where(patterns < self.threshold, patterns.dtype.type(0), patterns)
+        return clipped
+
+    def __str__(self) -> str:
+        return f"set values below {self.threshold:g} to 0"
+
+
+@dataclass(frozen=True)
+class SubtractValue(_Uncalibrated):
+    """A value is subtracted, as float32; what is negative afterwards becomes 0."""
+
+    value: float
+
+    def __call__(self, patterns: NDArray[Any]) -> NDArray[Any]:
+        left: NDArray[Any] = np.maximum(patterns.astype(np.float64) - self.value, 0).astype(np.float32)
+        return left
+
+    def __str__(self) -> str:
+        return f"subtract {self.value:g}, negative values become 0"
 
 
 @dataclass(frozen=True)

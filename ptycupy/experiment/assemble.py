@@ -32,7 +32,7 @@ def build(config: schema.Config, source: PatternSource) -> tuple[Problem, State]
 
     Raises ConfigError, DataError and ResourceError for what is missing, contradictory, unusable or too large.
     """
-    measured = measure(source, config.data)
+    measured = measure(source, config.data, _step_angstrom(config.scan, source), config.reconstruction.seed)
     geometry = _geometry(config, source, measured)
     positions = scan_positions(config, source, geometry)
     placement = scan.place(positions, geometry.window, config.object.margin)
@@ -67,6 +67,8 @@ def build(config: schema.Config, source: PatternSource) -> tuple[Problem, State]
         propagator=config.model.propagator,
         anti_aliasing=config.model.anti_aliasing,
         detector_match=config.model.detector_match,
+        pattern_padding=measured.padding,
+        pattern_resampling=measured.resampling,
     )
     return problem, State(amplitude, phase, probe, placement.shifts, tilts, thickness)
 
@@ -110,19 +112,19 @@ def scan_positions(config: schema.Config, source: PatternSource, geometry: Geome
 
 def _geometry(config: schema.Config, source: PatternSource, measured: Measured) -> Geometry:
     stated, illumination = source.calibration, config.illumination
-    _, ky, kx = source.shape
     file_wavelength = None
     if stated.energy_kev is not None:
         electrons = illumination.kind == "electron"
         file_wavelength = electron_wavelength(stated.energy_kev) if electrons else xray_wavelength(stated.energy_kev)
     known = Known(
         raw_detector=measured.raw_detector,
-        detector=(ky, kx),
+        detector=measured.detector,
         wavelength=wavelength(illumination, stated.energy_kev),
         convergence_angle=illumination.convergence_angle_mrad,
         mean_pattern=measured.mean_pattern,
         file_dk=stated.dk_inverse_angstrom,
         file_wavelength=file_wavelength,
+        sampling=measured.sampling,
     )
     geometry = calibrate(config.calibration, known, config.model.window_shape, config.model.detector_match)
     if config.object.slices > 1:
@@ -146,14 +148,20 @@ def _step_px(section: schema.Scan, source: PatternSource, geometry: Geometry) ->
         if section.step_angstrom is not None:
             raise ConfigError("scan.step_px and scan.step_angstrom are both given; keep one")
         return pair(section.step_px)
-    step = section.step_angstrom or source.calibration.scan_step_angstrom
+    step = _step_angstrom(section, source)
     if step is None:
         raise ConfigError(
             "scan.step_angstrom: missing, and the data file does not state it; give it (for example 0.43), "
             "or step_px, or positions by scan.path"
         )
-    size, (slow, fast) = _pixel_size(geometry, "scan.step_angstrom"), pair(step)
-    return slow / size[0], fast / size[1]
+    size = _pixel_size(geometry, "scan.step_angstrom")
+    return step[0] / size[0], step[1] / size[1]
+
+
+def _step_angstrom(section: schema.Scan, source: PatternSource) -> tuple[float, float] | None:
+    """The scan's step (slow, fast) as configured, else as the file states it; None where neither does."""
+    step = section.step_angstrom or source.calibration.scan_step_angstrom
+    return None if step is None else pair(step)
 
 
 def _cropped(values: NDArray[Any], source: PatternSource) -> NDArray[Any]:

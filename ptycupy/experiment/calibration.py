@@ -41,12 +41,13 @@ class Known:
     """What a calibration may draw upon."""
 
     raw_detector: Shape  # (ky, kx) px before any crop: numbers that users give refer to it
-    detector: Shape  # (ky, kx) px after the crops
+    detector: Shape  # (ky, kx) px of the model: after crops, padding and resampling
     wavelength: float | None = None  # angstrom
     convergence_angle: float | None = None  # mrad
     mean_pattern: NDArray[Any] | None = None  # [ky, kx]
     file_dk: Pair | None = None  # 1/angstrom (ky, kx) per detector pixel
     file_wavelength: float | None = None  # angstrom
+    sampling: Pair = (1.0, 1.0)  # detector pixels (y, x) of the model per measured one
 
 
 def calibrate(
@@ -66,13 +67,14 @@ def calibrate(
             f"model.window_shape: {_px(window)} cannot be cropped to the detector's {_px(known.detector)}; "
             "take a window at least as large, or model.detector_match: resample"
         )
-    dk = detector_sampling(calibration, known)
-    if dk is None:
+    measured = detector_sampling(calibration, known)
+    if measured is None:
         return Geometry(window, known.detector, None, None, known.wavelength)
+    dk = (measured[0] / known.sampling[0], measured[1] / known.sampling[1])
     sampled = window if match == "crop" else known.detector
     pixel_size = (1 / (sampled[0] * dk[0]), 1 / (sampled[1] * dk[1]))
     geometry = Geometry(window, known.detector, pixel_size, dk, known.wavelength)
-    _check(calibration, known, geometry)
+    _check(calibration, known, geometry, measured)
     return geometry
 
 
@@ -149,11 +151,9 @@ def _value(calibration: schema.Calibration) -> Pair:
     return pair(value)
 
 
-def _check(calibration: schema.Calibration, known: Known, geometry: Geometry) -> None:
-    """Refuses statements that contradict each other, with the numbers of both sides."""
-    dk, wavelength = geometry.dk, geometry.wavelength
-    if dk is None:
-        return
+def _check(calibration: schema.Calibration, known: Known, geometry: Geometry, dk: Pair) -> None:
+    """Refuses statements that contradict each other, with the numbers of both sides; `dk` is per measured pixel."""
+    wavelength = geometry.wavelength
     tolerance = DISK_TOLERANCE if calibration.mode in ("fitted_disk", "disk_radius_px") else SAMPLING_TOLERANCE
     if known.file_dk is not None and _differ(dk, known.file_dk, tolerance):
         raise ConfigError(
@@ -171,7 +171,7 @@ def _check(calibration: schema.Calibration, known: Known, geometry: Geometry) ->
     if known.convergence_angle is None:
         return
     aperture = known.convergence_angle * 1e-3 / wavelength
-    edge = min(n * step / 2 for n, step in zip(geometry.detector, dk, strict=True))
+    edge = min(n * step / 2 / s for n, step, s in zip(geometry.detector, dk, known.sampling, strict=True))
     if aperture > edge * (1 + 1e-9):
         raise ConfigError(
             f"illumination.convergence_angle_mrad: the aperture of {known.convergence_angle:g} mrad "

@@ -9,10 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptycupy.data.loading import load_mask
-from ptycupy.data.preprocess import intensity_scale
+from ptycupy.data.prepare import prepare, without_negative
+from ptycupy.data.preprocess import NegativePolicy, intensity_scale
 from ptycupy.data.preprocess import scan as survey_patterns
 from ptycupy.data.transform import CropDetector
 from ptycupy.data.views import MappedSource, ScanCrop
+from ptycupy.experiment.seeds import sequence
 
 if TYPE_CHECKING:
     from ptycupy.config import schema
@@ -24,27 +26,44 @@ class Measured:
     """The patterns as they will be used, in numbers that the experiment is built from."""
 
     source: PatternSource
-    mean_pattern: NDArray[np.float64]  # [ky, kx] in the file's units
+    mean_pattern: NDArray[np.float64]  # [ky, kx] in the file's units, before padding, resampling and blurs
     scale: float  # multiplies patterns
-    mean_total: float  # total intensity of a pattern after scaling, mean over the patterns that count
+    mean_total: float  # total intensity of a pattern after everything, mean over the patterns that count
     weights: NDArray[np.bool_] | None  # [N], None where every pattern counts
-    mask: NDArray[np.bool_] | None  # [ky, kx]
+    mask: NDArray[np.bool_] | None  # [ky, kx] of the source
     raw_detector: tuple[int, int]  # px before any crop
+    detector: tuple[int, int]  # px after padding and resampling: what the model is compared with
+    sampling: tuple[float, float]  # pixels (y, x) of that per measured one
+    padding: NDArray[np.float64] | None  # [Y, X], still to be put around the patterns
+    resampling: tuple[float, float] | None  # (y, x), still to be done
 
 
-def measure(source: PatternSource, data: schema.Data) -> Measured:
-    """One pass over all patterns; DataError where they cannot be used."""
+def measure(
+    source: PatternSource, data: schema.Data, step: tuple[float, float] | None = None, seed: int = 0
+) -> Measured:
+    """One pass over all patterns; DataError where they cannot be used.
+
+    `step` (slow, fast) in angstrom is what a blur over the scan and a dose need; `seed` is that of the noise.
+    """
     mask = load_mask(data)
-    survey = survey_patterns(source, data.negative, mask)
-    scale = intensity_scale(survey, data.normalisation)
+    by_value: dict[str, NegativePolicy] = {"clip_value": "clip", "subtract_value": "clip"}
+    policy: Any = by_value.get(data.negative, data.negative)
+    positive = without_negative(source, data, mask)
+    survey = survey_patterns(positive, policy, mask, data.bad_pixels, data.negative_always)
+    scale = intensity_scale(survey, data.normalisation, data.normalisation_divisor)
+    prepared = prepare(survey, data, scale, step, lambda: sequence(seed, "pattern noise"))
     return Measured(
-        survey.source,
-        survey.mean_pattern,
-        scale,
-        float(survey.total_intensity[survey.weights].mean()) * scale,
-        None if survey.weights.all() else survey.weights,
-        mask,
-        raw_detector_shape(source),
+        source=prepared.source,
+        mean_pattern=survey.mean_pattern,
+        scale=scale,
+        mean_total=prepared.mean_total,
+        weights=None if survey.weights.all() else survey.weights,
+        mask=prepared.mask,
+        raw_detector=raw_detector_shape(source),
+        detector=prepared.detector,
+        sampling=prepared.sampling,
+        padding=prepared.padding,
+        resampling=prepared.resampling,
     )
 
 

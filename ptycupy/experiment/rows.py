@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ptycupy.data.resample import linear_taps, resampled_length
 from ptycupy.errors import ConfigError
 
 Boundary = Literal["reflect", "replicate"]
@@ -85,6 +86,15 @@ def detector_matrix(window: int, detector: int, match: Literal["crop", "resample
     return None if matrix is None else _corner_ordered(matrix)
 
 
+def pattern_matrix(n: int, factor: float) -> RowMatrix | None:
+    """One axis of measured patterns resampled to floor(n factor) pixels, None where that changes nothing.
+
+    Both sides have zero frequency in the corner. Interpolates linearly over the same extent, pixel edges aligned, and
+    divides by the factor, which preserves the sum. Raises ConfigError where nothing is left.
+    """
+    return None if factor == 1 else _corner_ordered(_interpolation(n, resampled_length(n, factor), 1 / factor))
+
+
 def blur_matrix(n: int, std: float, kernel_size: int, boundary: Boundary = "reflect") -> RowMatrix:
     """Gaussian blur [n, n] with a sampled, normalised kernel of `kernel_size` taps and standard deviation `std` px.
 
@@ -156,13 +166,13 @@ def _crop(window: int, detector: int) -> RowMatrix:
 
 
 def _resample(window: int, detector: int) -> RowMatrix:
-    step = window / detector
-    source = np.maximum((np.arange(detector) + 0.5) * step - 0.5, 0)
-    low = np.minimum(np.floor(source).astype(int), window - 1)
-    fraction = source - low
-    rows = np.tile(np.arange(detector), 2)
-    columns = np.concatenate([low, np.minimum(low + 1, window - 1)])
-    return from_entries(rows, columns, np.concatenate([1 - fraction, fraction]) * step, (detector, window))
+    return _interpolation(window, detector, window / detector)
+
+
+def _interpolation(n: int, size: int, step: float) -> RowMatrix:
+    taps = linear_taps(n, size, step)
+    weights = np.concatenate([1 - taps.fraction, taps.fraction]) * step
+    return from_entries(np.tile(np.arange(size), 2), np.concatenate([taps.low, taps.high]), weights, (size, n))
 
 
 def _corner_ordered(matrix: RowMatrix) -> RowMatrix:

@@ -5,6 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 
+def sequence(seed: int, consumer: str) -> np.random.SeedSequence:
+    """The child of SeedSequence(seed) whose spawn key is the consumer's name."""
+    return np.random.SeedSequence(seed, spawn_key=tuple(consumer.encode()))
+
+
 def generator(seed: int, consumer: str) -> np.random.Generator:
-    """The generator of this consumer: the child of SeedSequence(seed) whose spawn key is the consumer's name."""
-    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=tuple(consumer.encode())))
+    """The generator of this consumer, of its own sequence."""
+    return np.random.default_rng(sequence(seed, consumer))

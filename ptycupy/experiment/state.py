@@ -29,6 +29,8 @@ class Problem:
     propagator: Literal["angular_spectrum", "fresnel"] = "angular_spectrum"
     anti_aliasing: bool = False
     detector_match: Literal["crop", "resample"] = "crop"  # where the window is larger than the detector
+    pattern_padding: Any = None  # (Y, X) background put around every scaled pattern; its middle ky kx are not looked at
+    pattern_resampling: tuple[float, float] | None = None  # new pixels per (padded) pixel, (y, x); the sum is preserved
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,12 @@ from numpy.typing import DTypeLike, NDArray
 
 from ptycupy.backends.exchange import to_numpy
 from ptycupy.backends.interface import Array, Backend
+from ptycupy.data.pad import padded_mask
 from ptycupy.data.source import PatternSource
 from ptycupy.errors import ConfigError, DataError
 from ptycupy.experiment.optics import pair
 from ptycupy.experiment.propagation import propagation_tables
-from ptycupy.experiment.rows import RowMatrix, detector_matrix
+from ptycupy.experiment.rows import RowMatrix, detector_matrix, pattern_matrix
 from ptycupy.experiment.state import Problem
 from ptycupy.model.parameters import Parameters
 from ptycupy.ops.axis_filter import Rows
@@ -27,7 +28,10 @@ class Experiment:
 
     patterns: Array  # [N, ky, kx] in the dtype they came in, beam in the centre
     scale: Array  # [N]
-    mask: Array  # [ky, kx] uint8, zero frequency in the corner
+    mask: Array  # [Y, X] uint8, zero frequency in the corner: the patterns' detector, padded
+    background: Array | None  # [Y, X] around the patterns, zero frequency in the corner
+    resampling: tuple[Rows | None, Rows | None]  # (y, x), of the padded patterns
+    detector_shape: tuple[int, int]  # px (y, x) of what the model is compared with
     weights: Array  # [N] uint8
     corners: Array  # [N, 2] int32 px
     occupancy: Array  # [o]
@@ -46,12 +50,21 @@ class Experiment:
         return self._filters[key]
 
     @property
-    def detector_shape(self) -> tuple[int, int]:
-        return int(self.patterns.shape[1]), int(self.patterns.shape[2])
-
-    @property
     def positions(self) -> int:
         return int(self.patterns.shape[0])
+
+    def measured(self, backend: Backend, indices: Array) -> Array:
+        """Measured intensities [n, *detector_shape] of the positions `indices`, zero frequency in the corner, padded
+        and resampled; -1 where not counted."""
+        values = backend.patterns(self.patterns, indices, self.scale, self.mask, self.weights, self.background)
+        down, across = self.resampling
+        if down is not None:
+            values = backend.counted_filter(values, down.indices, down.weights)
+        if across is not None:
+            n, height, width = values.shape
+            flat = backend.counted_filter(values.reshape(n * height, width, 1), across.indices, across.weights)
+            values = flat.reshape(n, height, flat.shape[1])
+        return values
 
     def batch(self, indices: Any, least: int = 0) -> NDArray[np.int32]:
         """The positions of a batch [n], at least so many; DataError where they are no whole numbers, out of range, or
@@ -84,13 +97,23 @@ def place(backend: Backend, problem: Problem, parameters: Parameters) -> Experim
     pixel_size = 1.0 if problem.pixel_size is None else pair(problem.pixel_size)
     wavelength = 1.0 if problem.wavelength is None else float(problem.wavelength)
     tables = propagation_tables(window, pixel_size, wavelength, problem.propagator, problem.anti_aliasing)
-    mask = _filled("mask", problem.mask, "the detector's shape", patterns.shape[1:], bool)
+    measured_shape = int(patterns.shape[1]), int(patterns.shape[2])
+    mask = _filled("mask", problem.mask, "the detector's shape", measured_shape, bool)
+    background = _background(problem, measured_shape)
+    if background is not None:
+        mask = padded_mask(mask, (background.shape[0], background.shape[1]))
+    resampling = problem.pattern_resampling or (1.0, 1.0)
+    matrices = [pattern_matrix(n, factor) for n, factor in zip(mask.shape, resampling, strict=True)]
+    detector = _lengths(mask.shape, matrices)
     real = backend.real
     used = _filled("pattern_weights", problem.pattern_weights, "shape", (count,), bool)
     return Experiment(
         patterns=backend.asarray(patterns),
         scale=backend.asarray(_filled("pattern_scale", problem.pattern_scale, "shape", (count,), real)),
-        mask=backend.asarray(np.roll(mask.astype(np.uint8), [-(n // 2) for n in mask.shape], axis=(0, 1))),
+        mask=backend.asarray(_to_corner(mask.astype(np.uint8))),
+        background=None if background is None else backend.asarray(_to_corner(background.astype(real))),
+        resampling=_uploaded(backend, matrices),
+        detector_shape=detector,
         weights=backend.asarray(used.astype(np.uint8)),
         corners=backend.asarray(corners),
         occupancy=backend.asarray(_occupancy(problem, parameters).astype(real)),
@@ -98,7 +121,7 @@ def place(backend: Backend, problem: Problem, parameters: Parameters) -> Experim
         aperture=backend.asarray(tables.aperture.astype(real)),
         ky=backend.asarray(tables.ky.astype(real)),
         kx=backend.asarray(tables.kx.astype(real)),
-        detector=_detector(backend, problem, window, patterns.shape[1:]),
+        detector=_detector(backend, problem, window, detector),
     )
 
 
@@ -171,10 +194,33 @@ def _occupancy(problem: Problem, parameters: Parameters) -> NDArray[Any]:
 
 
 def _detector(
-    backend: Backend, problem: Problem, window: tuple[int, int], detector: tuple[int, ...]
+    backend: Backend, problem: Problem, window: tuple[int, int], detector: tuple[int, int]
 ) -> tuple[Rows | None, Rows | None]:
-    rows: list[Rows | None] = []
-    for length, pixels in zip(window, detector, strict=True):
-        matrix = detector_matrix(length, pixels, problem.detector_match, problem.detector_blur)
-        rows.append(None if matrix is None else upload_rows(backend, matrix))
-    return rows[0], rows[1]
+    match, blur = problem.detector_match, problem.detector_blur
+    pairs = zip(window, detector, strict=True)
+    return _uploaded(backend, [detector_matrix(length, pixels, match, blur) for length, pixels in pairs])
+
+
+def _uploaded(backend: Backend, matrices: list[RowMatrix | None]) -> tuple[Rows | None, Rows | None]:
+    y, x = (None if matrix is None else upload_rows(backend, matrix) for matrix in matrices)
+    return y, x
+
+
+def _lengths(shape: tuple[int, ...], matrices: list[RowMatrix | None]) -> tuple[int, int]:
+    y, x = (n if matrix is None else matrix.shape[0] for n, matrix in zip(shape, matrices, strict=True))
+    return y, x
+
+
+def _background(problem: Problem, detector: tuple[int, int]) -> NDArray[np.float64] | None:
+    if problem.pattern_padding is None:
+        return None
+    background = to_numpy(problem.pattern_padding, "pattern_padding").astype(float)
+    if background.ndim != 2 or min(np.subtract(background.shape, detector)) < 0:
+        raise ConfigError(f"pattern_padding {background.shape} must be (Y, X), at least the detector's {detector}")
+    if not (background >= 0).all() or np.isinf(background).any():
+        raise DataError("pattern_padding: a background must be finite and nowhere negative")
+    return background
+
+
+def _to_corner(centred: NDArray[Any]) -> NDArray[Any]:
+    return np.roll(centred, [-(n // 2) for n in centred.shape], axis=(0, 1))

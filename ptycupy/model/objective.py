@@ -71,6 +71,12 @@ class Objective:
                 out.append(np.array(self.backend.to_host(modelled.value)))
         return np.concatenate(out)
 
+    def measured(self, indices: NDArray[np.integer[Any]]) -> NDArray[Any]:
+        """What the model is compared with [n, ky, kx] on the host, zero frequency in the corner; -1 = not counted."""
+        with self.backend.arena():
+            device = self.backend.asarray(np.ascontiguousarray(indices, np.int32))
+            return np.array(self.backend.to_host(self.experiment.measured(self.backend, device)))
+
     def loss(self, values: Iterable[float]) -> Loss:
         """The weighted loss from the terms' values [terms], as `accumulate` leaves them."""
         pairs = zip(self.terms.items(), values, strict=True)
@@ -101,7 +107,7 @@ class Objective:
             experiment=e,
             variables=variables,
             intensity=intensities(backend, tape, e, variables, indices),
-            measured=backend.patterns(e.patterns, indices, e.scale, e.mask, e.weights),
+            measured=e.measured(backend, indices),
             indices=indices,
             total=total,
         )

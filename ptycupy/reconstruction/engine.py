@@ -97,6 +97,10 @@ class Engine:
         """Model intensities [n, ky, kx] in the units of the scaled patterns, beam in the centre."""
         return centred(self._objective().predict(self.parameters, self.experiment.batch(indices)))
 
+    def measured(self, indices: Sequence[int] | NDArray[np.integer[Any]]) -> NDArray[Any]:
+        """Measured intensities [n, ky, kx] as the model is compared with them, beam in the centre; -1 = not counted."""
+        return centred(self._objective().measured(self.experiment.batch(indices)))
+
     @cached_property
     def fingerprint(self) -> str:
         """What tells these patterns from others; they never change, so it is computed once."""

@@ -26,7 +26,26 @@ def patterns(b: Backend, s: Scene) -> Outputs:
             stored.flat[::11], stored.flat[1::13] = np.nan, np.inf
             stored.flat[3::17] = np.finfo(dtype).smallest_subnormal
         arguments = s.indices(b), scale, b.asarray(mask), b.asarray(weights)
-        outputs[dtype] = b.to_host(b.patterns(b.asarray(stored), *arguments))
+        outputs[dtype] = b.to_host(b.patterns(b.asarray(stored), *arguments, None))
+        for extra in ((1, 0), (2, 3), (5, 4)):
+            shape = (s.window[0] + extra[0], s.window[1] + extra[1])
+            around = s.draw(b, "background", *shape, low=0, high=1)
+            wide = (s.random("padded mask").random(shape) < 0.8).astype(np.uint8)
+            padded = s.indices(b), scale, b.asarray(wide), b.asarray(weights), around
+            outputs[f"{dtype} padded by {extra}"] = b.to_host(b.patterns(b.asarray(stored), *padded))
+    return outputs
+
+
+def counted_filter(b: Backend, s: Scene) -> Outputs:
+    outputs = {}
+    for axis, shape in enumerate(((s.n, s.window[0], s.window[1]), (s.n * s.window[0], s.window[1], 1))):
+        rows = shape[1] + 1
+        indices = s.random(f"taps {axis}").integers(0, shape[1], (rows, 3)).astype(np.int32)
+        weights = np.where(s.random(f"unused {axis}").random((rows, 3)) < 0.3, 0, 1) * 0.5
+        values = s.random(f"values {axis}").uniform(0, 1, shape).astype(np.float32).astype(b.real)
+        values[s.random(f"uncounted {axis}").random(shape) < 0.2] = -1
+        arrays = b.asarray(values), b.asarray(indices), b.asarray(weights.astype(b.real))
+        outputs[f"axis {axis}"] = b.to_host(b.counted_filter(*arrays))
     return outputs
 
 

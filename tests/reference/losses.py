@@ -10,12 +10,23 @@ from reference.memory import Memory
 
 
 class Losses(Memory):
-    def patterns(self, stored: Array, indices: Array, scale: Array, mask: Array, weights: Array) -> Array:
+    def patterns(
+        self, stored: Array, indices: Array, scale: Array, mask: Array, weights: Array, background: Array | None = None
+    ) -> Array:
         values = stored[indices].astype(np.float64)
-        counted = np.isfinite(values) & (values >= 0) & (weights[indices] != 0)[:, None, None]
-        measured = np.where(counted, values * scale[indices].astype(np.float64)[:, None, None], -1.0)
+        counted = np.isfinite(values) & (values >= 0)
+        inner = np.where(counted, values * scale[indices].astype(np.float64)[:, None, None], -1.0)
+        around = np.zeros(mask.shape) if background is None else np.fft.fftshift(background).astype(np.float64)
+        measured = np.broadcast_to(around, (len(indices), *mask.shape)).copy()
+        top, left = (new // 2 - old // 2 for new, old in zip(mask.shape, stored.shape[1:], strict=True))
+        measured[:, top : top + stored.shape[1], left : left + stored.shape[2]] = inner
         measured = np.fft.ifftshift(measured, axes=(1, 2))
-        return np.where(mask != 0, measured, -1.0)
+        return np.where((mask != 0) & (weights[indices] != 0)[:, None, None], measured, -1.0)
+
+    def counted_filter(self, values: Array, indices: Array, weights: Array) -> Array:
+        taken = values[:, indices].astype(np.float64)
+        uncounted = ((taken < 0) & (weights != 0)[None, :, :, None]).any(2)
+        return np.where(uncounted, -1.0, np.einsum("aktb,kt->akb", taken, weights.astype(np.float64)))
 
     @staticmethod
     def _powers(intensity: Array, measured: Array, power: float) -> tuple[Array, Array, Array]:

@@ -7,6 +7,7 @@ import numpy as np
 from ptycupy.backends.cpu import coverage as coverage_op
 from ptycupy.backends.cpu import gaussian, pacbed, poisson, similarity, sparsity
 from ptycupy.backends.cpu import patterns as patterns_op
+from ptycupy.backends.cpu.counted_filter import counted_filter
 from ptycupy.backends.cpu.memory import Memory, blocks
 from ptycupy.backends.cpu.scalar import power_kind
 from ptycupy.backends.cpu.windows import row_bands
@@ -24,11 +25,19 @@ def _stacked(patterns: Array) -> Array:
 
 
 class Losses(Memory):
-    def patterns(self, stored: Array, indices: Array, scale: Array, mask: Array, weights: Array) -> Array:
+    def patterns(
+        self, stored: Array, indices: Array, scale: Array, mask: Array, weights: Array, background: Array | None = None
+    ) -> Array:
         source, rows = patterns_op.readable(stored, indices)
-        measured = self.empty((len(indices), *stored.shape[1:]), self.real)
-        patterns_op.patterns(measured, source, rows, indices, self._reals(scale), mask, weights)
+        measured = self.empty((len(indices), *mask.shape), self.real)
+        around = np.empty((0, 0), self.real) if background is None else self._reals(background)
+        patterns_op.patterns(measured, source, rows, indices, self._reals(scale), mask, weights, around)
         return measured
+
+    def counted_filter(self, values: Array, indices: Array, weights: Array) -> Array:
+        out = self.empty((values.shape[0], len(indices), values.shape[2]), self.real)
+        counted_filter(out, values, indices, self._reals(weights))
+        return out
 
     # --- gaussian and poisson ---------------------------------------------------------------------------------
     def gaussian_statistics(self, intensity: Array, measured: Array, power: float) -> Array:

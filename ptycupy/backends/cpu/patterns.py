@@ -1,4 +1,4 @@
-"""measured = stored patterns times their scale, zero frequency moved to the corner, -1 where nothing counts."""
+"""measured = stored patterns times their scale, padded, zero frequency moved to the corner, -1 where nothing counts."""
 
 from __future__ import annotations
 
@@ -14,22 +14,41 @@ READABLE = "?bBhHiIlLqQfd"  # what compiled code reads as it is; the rest (float
 
 @jit_parallel
 def patterns(
-    measured: Array, stored: Array, rows: Array, indices: Array, scale: Array, mask: Array, used: Array
+    measured: Array,
+    stored: Array,
+    rows: Array,
+    indices: Array,
+    scale: Array,
+    mask: Array,
+    used: Array,
+    background: Array,
 ) -> None:
-    """measured [n, ky, kx] from stored[rows] [N, ky, kx]; scale and used (weights) are those of `indices`."""
+    """measured [n, Y, X] from stored[rows] [N, ky, kx]; scale and used (weights) are those of `indices`.
+
+    The background [Y, X], in corner order, is read only where measured is larger than stored.
+    """
     count, height, width = measured.shape
+    top = height // 2 - stored.shape[1] // 2
+    left = width // 2 - stored.shape[2] // 2
     for item in prange(count * height):
         i, y = item // height, item % height
         source, factor = rows[i], scale[indices[i]]
-        row = (y + height // 2) % height
+        row = (y + height // 2) % height - top
+        inside = 0 <= row < stored.shape[1]
         for half in range(2):  # the centred columns from width // 2 on come first in corner order
             start, stop, offset = (0, width - width // 2, width // 2)
             if half == 1:
                 start, stop, offset = width - width // 2, width, width // 2 - width
             for x in range(start, stop):
-                value = stored[source, row, x + offset]
-                result = measured.dtype.type(value * factor)
-                counted = value >= 0 and result < np.inf and mask[y, x] != 0 and used[indices[i]] != 0
+                column = x + offset - left
+                if inside and 0 <= column < stored.shape[2]:
+                    value = stored[source, row, column]
+                    result = measured.dtype.type(value * factor)
+                    counted = value >= 0
+                else:
+                    result = background[y, x]
+                    counted = True
+                counted = counted and result < np.inf and mask[y, x] != 0 and used[indices[i]] != 0
                 measured[i, y, x] = result if counted else -1
 
 

@@ -14,6 +14,22 @@ from ptycupy.backends.interface import Array
 class Losses(Memory):
     """Statistics are float64 and kept; values are float64 [1]."""
 
+    def patterns(
+        self, stored: Array, indices: Array, scale: Array, mask: Array, weights: Array, background: Array | None = None
+    ) -> Array:
+        measured = self.empty((indices.size, *mask.shape), self.real)
+        rows, sizes = Rows(indices.size, mask.size), (*stored.shape[1:], *mask.shape)
+        self._launch("patterns", rows, measured, stored, indices, scale, mask, weights, background, *sizes)
+        return measured
+
+    def counted_filter(self, values: Array, indices: Array, weights: Array) -> Array:
+        outer, length, inner = values.shape
+        rows, taps = indices.shape
+        out = self.empty((outer, rows, inner), self.real)
+        arguments = (out, values, indices, weights, length, rows, taps, inner, out.size)
+        self._launch("counted_filter", out.size, *arguments)
+        return out
+
     def gaussian_statistics(self, intensity: Array, measured: Array, power: float) -> Array:
         count = measured.size
         return self._sums("gaussian_statistics", count, 3, intensity, measured, power, count).reshape(3)

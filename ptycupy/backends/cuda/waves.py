@@ -247,12 +247,5 @@ class Waves(Memory):
         rows = Rows(planes, canvas_height * canvas_width)
         self._launch("patch_gather", rows, target, patches, corners, indices, first, stride, *sizes)
 
-    def patterns(self, stored: Array, indices: Array, scale: Array, mask: Array, weights: Array) -> Array:
-        height, width = stored.shape[1:]
-        measured = self.empty((indices.size, height, width), self.real)
-        rows = Rows(indices.size, height * width)
-        self._launch("patterns", rows, measured, stored, indices, scale, mask, weights, height, width)
-        return measured
-
 
 __all__ = ["Waves"]

@@ -10,13 +10,20 @@ from ptycupy.backends.interface.array import Array
 class Losses(Protocol):
     """Statistics are float64 vectors on the device that add up over sub-batches."""
 
-    def patterns(self, stored: Array, indices: Array, scale: Array, mask: Array, weights: Array) -> Array:
-        """measured [n, ky, kx], zero frequency in the corner, = stored[indices] * scale[indices]; -1 marks a value
-        that does not count: masked pixel, pattern of weight 0, or a stored value that is negative or not finite.
+    def patterns(
+        self, stored: Array, indices: Array, scale: Array, mask: Array, weights: Array, background: Array | None = None
+    ) -> Array:
+        """measured [n, Y, X], zero frequency in the corner, = stored[indices] * scale[indices] in the middle, and the
+        background around it; -1 marks a value that does not count: masked pixel, pattern of weight 0, or a stored
+        value that is negative or not finite.
 
-        stored [N, ky, kx] (bool, u/int8..32, float16..64), beam in the centre; scale [N];
-        mask [ky, kx] (zero frequency in the corner) and weights [N] uint8.
+        stored [N, ky, kx] (bool, u/int8..32, float16..64), beam in the centre; scale [N]; weights [N] uint8;
+        mask uint8 and background [Y, X], zero frequency in the corner; None where Y X is ky kx.
         """
+        ...
+
+    def counted_filter(self, values: Array, indices: Array, weights: Array) -> Array:
+        """axis_filter of measured values [a, length, inner]: -1 where one with a weight is negative (not counted)."""
         ...
 
     def gaussian_statistics(self, intensity: Array, measured: Array, power: float) -> Array:

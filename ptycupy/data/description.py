@@ -57,6 +57,7 @@ def _array_lines(stored: StoredArray) -> list[str]:
         f"{name}: {', '.join(f'{part:.6g}' for part in np.ravel(value))}"
         for name, value in (
             ("dk (y, x) in 1/angstrom", calibration.dk_inverse_angstrom),
+            ("dk (y, x) in mrad", calibration.dk_mrad),
             ("scan step (slow, fast) in angstrom", calibration.scan_step_angstrom),
             ("energy in keV", calibration.energy_kev),
         )

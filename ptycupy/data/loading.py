@@ -93,6 +93,7 @@ def calibration_of(attributes: Attributes, detector_shape: tuple[int, int]) -> C
     energy = attributes.number("energy_kev", "energy_keV")
     return Calibration(
         dk_inverse_angstrom=dk,
+        dk_mrad=attributes.pair("dk_mrad"),
         scan_step_angstrom=attributes.pair("scan_step_angstrom", "scan_step_A"),
         energy_kev=energy if energy is not None and energy > 0 else None,
     )

@@ -17,6 +17,7 @@ class Calibration:
     dk_inverse_angstrom: tuple[float, float] | None = None  # (y, x) per detector pixel
     scan_step_angstrom: tuple[float, float] | None = None  # (slow, fast)
     energy_kev: float | None = None
+    dk_mrad: tuple[float, float] | None = None  # (y, x) per detector pixel, where the file gives it as an angle
 
 
 @dataclass(frozen=True)

@@ -30,8 +30,10 @@ class Orient:
         return np.swapaxes(patterns, -1, -2) if self.transpose else patterns
 
     def calibrate(self, calibration: Calibration) -> Calibration:
-        dk = calibration.dk_inverse_angstrom
-        return replace(calibration, dk_inverse_angstrom=dk[::-1]) if dk and self.transpose else calibration
+        if not self.transpose:
+            return calibration
+        dk, angles = calibration.dk_inverse_angstrom, calibration.dk_mrad
+        return replace(calibration, dk_inverse_angstrom=dk and dk[::-1], dk_mrad=angles and angles[::-1])
 
     def __str__(self) -> str:
         return " ".join(name for name in ("flip_y", "flip_x", "transpose") if getattr(self, name))

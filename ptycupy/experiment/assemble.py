@@ -116,13 +116,16 @@ def _geometry(config: schema.Config, source: PatternSource, measured: Measured) 
     if stated.energy_kev is not None:
         electrons = illumination.kind == "electron"
         file_wavelength = electron_wavelength(stated.energy_kev) if electrons else xray_wavelength(stated.energy_kev)
+    used_wavelength, file_dk = wavelength(illumination, stated.energy_kev), stated.dk_inverse_angstrom
+    if file_dk is None and stated.dk_mrad is not None and used_wavelength is not None:
+        file_dk = stated.dk_mrad[0] * 1e-3 / used_wavelength, stated.dk_mrad[1] * 1e-3 / used_wavelength
     known = Known(
         raw_detector=measured.raw_detector,
         detector=measured.detector,
-        wavelength=wavelength(illumination, stated.energy_kev),
+        wavelength=used_wavelength,
         convergence_angle=illumination.convergence_angle_mrad,
         mean_pattern=measured.mean_pattern,
-        file_dk=stated.dk_inverse_angstrom,
+        file_dk=file_dk,
         file_wavelength=file_wavelength,
         sampling=measured.sampling,
     )

@@ -11,9 +11,10 @@ import h5py
 import numpy as np
 
 from ptycupy.data.files import file_size, head, human, require_bytes, require_plausible
-from ptycupy.data.readers import ReaderOptions
+from ptycupy.data.readers import ReaderOptions, dectris
 from ptycupy.data.readers.choice import ArrayInfo, listing, only_candidate, unknown_key
-from ptycupy.data.readers.hdf5_access import Hdf5Array, missing_filter, open_file, translated
+from ptycupy.data.readers.hdf5_access import Hdf5Array, OpenFile, missing_filter, open_file, translated
+from ptycupy.data.readers.hdf5_layouts import calibration, energy, preferred
 from ptycupy.data.stored import Attributes, StoredArray
 from ptycupy.data.wrapped import ComplexPairs, Reversed, complex_pairs
 from ptycupy.errors import DataError
@@ -44,18 +45,17 @@ def open_array(path: Path, options: ReaderOptions) -> StoredArray:
     Records of two floats are complex numbers; MATLAB's files keep MATLAB's order of axes, which HDF5 has reversed.
     """
     with translated(path, options.key), open_file(path) as file:
-        if options.key is None:
-            info = only_candidate(path, _find(file), options.purpose)
-        else:
-            info = _describe(_dataset(path, file, options.key), None, _is_matlab(file))
+        parts = dectris.part_names(file)
+        if parts and (options.key or dectris.GROUP).strip("/") == dectris.GROUP and options.purpose == "patterns":
+            stated = {**energy(file[dectris.GROUP]), **_attributes(file[dectris.GROUP]).values}
+            return dectris.join(path, file, stated, lambda dataset, key: _require_readable(path, dataset, key))
+        info = _candidate(path, file, options.purpose) if options.key is None else _named(path, file, options.key)
         if not info.is_numeric:
             raise DataError(f"{path}: {info}: not an array of numbers; integers or floats are needed")
         dataset = file[info.key]
-        _require_storage(path, dataset, info)
-        missing = missing_filter(dataset)
-        if missing:
-            raise DataError(f"{path}: {info.key}: {missing}")
-        array: StoredArray = Hdf5Array(path, dataset, info.key, _attributes(dataset))
+        _require_readable(path, dataset, info.key)
+        attributes = Attributes({**calibration(dataset), **_attributes(dataset).values})
+        array: StoredArray = Hdf5Array(OpenFile(path), dataset, info.key, attributes)
         if array.dtype != info.dtype and info.dtype is not None:
             array = ComplexPairs(array, info.dtype)
         return Reversed(array) if _is_matlab(file) else array
@@ -80,8 +80,10 @@ def _is_matlab(file: Any) -> bool:
     return bool(file.userblock_size) and head(Path(file.filename)).startswith(MATLAB_73)
 
 
-def _find(file: Any) -> list[DatasetInfo]:
+def _find(file: Any, gone: list[str] | None = None) -> list[DatasetInfo]:
     """All datasets, each once, in the order of their names; a group that contains itself is entered once.
+
+    Files that links lead to and that are missing are added to `gone`.
 
     MATLAB keeps the contents of cells under #refs#, where no name tells what they are.
     """
@@ -98,7 +100,10 @@ def _find(file: Any) -> list[DatasetInfo]:
             try:
                 child = group[name]
             except (KeyError, OSError, RuntimeError):
-                continue  # a dangling soft or external link
+                link = group.get(name, getlink=True)  # a dangling soft or external link
+                if gone is not None and isinstance(link, h5py.ExternalLink) and link.filename not in gone:
+                    gone.append(link.filename)
+                continue
             identity = h5py.h5o.get_info(child.id)
             if (identity.fileno, identity.addr) in seen:
                 continue
@@ -129,7 +134,20 @@ def _describe(dataset: Any, key: str | None, matlab: bool) -> DatasetInfo:
     )
 
 
-def _dataset(path: Path, file: Any, key: str) -> Any:
+def _candidate(path: Path, file: Any, purpose: str) -> DatasetInfo:
+    """The only data set that fits, or of several the one that the file's conventions call its data."""
+    gone: list[str] = []
+    infos = _find(file, gone)
+    fits = [info for info in infos if len(info.shape) in (3, 4) and info.is_numeric]
+    if purpose == "patterns" and not fits and gone:
+        raise DataError(f"{path}: its data are in other files, which are missing: {', '.join(gone[:10])}")
+    if purpose == "patterns" and len(fits) > 1:
+        chosen = preferred(file, [info.key for info in fits])
+        infos = [info for info in infos if info.key in chosen] or infos
+    return only_candidate(path, infos, purpose)
+
+
+def _named(path: Path, file: Any, key: str) -> DatasetInfo:
     try:
         entry = file[key]
     except (KeyError, OSError) as error:
@@ -137,7 +155,7 @@ def _dataset(path: Path, file: Any, key: str) -> Any:
     if not isinstance(entry, h5py.Dataset):
         inside = [info for info in _find(file) if info.key.startswith(f"{key.strip('/')}/")]
         raise DataError(f"{path}: {key} is a group, a dataset is needed. {listing(inside)}")
-    return entry
+    return _describe(entry, key, _is_matlab(file))
 
 
 def _unknown_key(path: Path, file: Any, key: str) -> DataError:
@@ -152,22 +170,33 @@ def _unknown_key(path: Path, file: Any, key: str) -> DataError:
 
 
 # --- checks and attributes ------------------------------------------------------------------------------------
-def _require_storage(path: Path, dataset: Any, info: DatasetInfo) -> None:
-    """Sparse and compressed datasets may be larger than their storage, but not by any factor and any size."""
-    if info.dtype is None:
-        raise DataError(f"{path}: {info}: a type that is not read")
-    declared = math.prod(info.shape) * info.dtype.itemsize
-    if not dataset.is_virtual and dataset.external is None:
-        require_plausible(path, f"{info} ({human(declared)})", declared, info.size_bytes)
+def _require_readable(path: Path, dataset: Any, key: str) -> None:
+    """DataError where a filter is not installed, files of a virtual dataset are missing, or the size is a lie.
+
+    Sparse and compressed datasets may be larger than their storage, but not by any factor and any size.
+    """
+    missing = missing_filter(dataset)
+    if missing:
+        raise DataError(f"{path}: {key}: {missing}")
+    what = f"{key} {dataset.shape} {dataset.dtype}"
+    declared = math.prod(dataset.shape) * dataset.dtype.itemsize
+    if dataset.is_virtual:
+        names = dict.fromkeys(source.file_name for source in dataset.virtual_sources())
+        gone = [name for name in names if name != "." and not (path.parent / name).is_file()]
+        if gone:  # HDF5 would read fill values in their place
+            raise DataError(f"{path}: {key}: {len(gone)} of {len(names)} files are missing: {', '.join(gone[:10])}")
+    elif dataset.external is None:
+        require_plausible(path, f"{what} ({human(declared)})", declared, dataset.id.get_storage_size())
     offset = dataset.id.get_offset()
-    if offset is not None and info.chunks is None and dataset.external is None:
-        require_bytes(path, str(info), offset + declared, file_size(path))
+    if offset is not None and dataset.chunks is None and dataset.external is None:
+        held_by = Path(dataset.file.filename)
+        require_bytes(held_by, what, offset + declared, file_size(held_by))
 
 
 def _attributes(entry: Any) -> Attributes:
     """Numbers of an object and of the groups above it, the nearest first.
 
-    Texts are left alone: nothing here needs them, and HDF5 2.0 can loop for ever in a damaged heap of them.
+    Texts are left alone: HDF5 2.0 can loop for ever in a damaged heap of them.
     """
     values: dict[str, float | tuple[float, ...]] = {}
     while True:

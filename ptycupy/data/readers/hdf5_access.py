@@ -21,29 +21,39 @@ from ptycupy.errors import DataError
 CHUNK_CACHE_BYTES = 1 << 26
 
 
-class Hdf5Array:
-    """One dataset, opened when it is first read and once in each process that it is sent to."""
+class OpenFile:
+    """A file that is opened when it is first read, and once in each process that it is sent to."""
 
-    def __init__(self, path: Path, dataset: Any, key: str, attributes: Attributes) -> None:
-        self.path, self.key, self.shape, self.chunks = path, key, dataset.shape, dataset.chunks
-        self.dtype = np.dtype(dataset.dtype)
-        self.attributes = attributes
+    def __init__(self, path: Path) -> None:
+        self.path = path
         self._file: Any = None
-        self._lock = threading.Lock()
+        self.lock = threading.Lock()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_file": None, "_lock": None}
+        return {"path": self.path}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._lock = threading.Lock()
+        self.__init__(**state)  # type: ignore[misc]
+
+    def __getitem__(self, key: str) -> Any:
+        if self._file is None:
+            self._file = open_file(self.path)
+        return self._file[key]
+
+
+class Hdf5Array:
+    """One dataset of a file that others may share."""
+
+    def __init__(self, file: OpenFile, dataset: Any, key: str, attributes: Attributes) -> None:
+        self.path, self.key, self.shape, self.chunks = file.path, key, dataset.shape, dataset.chunks
+        self.dtype = np.dtype(dataset.dtype)
+        self.attributes = attributes
+        self._file = file
 
     def read_region(self, region: tuple[slice, ...]) -> NDArray[Any]:
         """The region; DataError naming dataset and chunk where the stored bytes are damaged or gone."""
         values = np.empty([part.stop - part.start for part in region], self.dtype)
-        with self._lock, translated(self.path, self.key):
-            if self._file is None:
-                self._file = open_file(self.path)
+        with self._file.lock, translated(self.path, self.key):
             dataset = self._file[self.key]
             if dataset.shape != self.shape or dataset.dtype != self.dtype:
                 raise DataError(f"{self.path}: {self.key} is {dataset.shape} {dataset.dtype} now, not {self.shape}")

@@ -23,8 +23,8 @@ class Data(Section):
         None, "The file with the patterns, relative to this file's folder.", example="scan_128x128.h5", fill=True
     )
     key: str | None = described(None, "Array inside a file that holds several (HDF5, .mat, .npz).", example="dp")
-    format: Literal["auto", "hdf5", "npy", "npz", "mat", "mib", "empad", "tiff"] = described(
-        "auto", "File format; auto looks at the file."
+    format: Literal["auto", "hdf5", "npy", "npz", "mat", "mib", "empad", "tiff", "zarr", "rosettasciio"] = described(
+        "auto", "File format; auto looks at the file (rosettasciio: .dm4, .blo, .tvips, Velox, ...)."
     )
     scan_shape: Shape | None = described(
         None,

@@ -20,15 +20,18 @@ from ptycupy.errors import DataError
 # No lossless filter in use stores a byte of ordinary data in less than a thousandth of a byte; zeros may do better.
 PLAUSIBLE_COMPRESSION = 100_000
 ALWAYS_ALLOWED_BYTES = 1 << 26
+STORE_MARKS = (".zarray", ".zgroup", "zarr.json")  # what makes a folder a zarr store
 
 
 def find_file(path: str | os.PathLike[str]) -> Path:
-    """The absolute path of an existing regular file; else DataError with the nearest names of its folder."""
+    """The absolute path of an existing file or zarr folder; else DataError with the nearest names of its folder."""
     absolute = Path(os.path.abspath(os.path.expanduser(path)))
     try:
         if absolute.is_file():
             return absolute
         if absolute.is_dir():
+            if any((absolute / mark).is_file() for mark in STORE_MARKS):
+                return absolute
             raise DataError(f"{absolute}: is a folder, a data file is needed{_names_in(absolute, '')}")
         folder = absolute.parent
         while not folder.is_dir() and folder != folder.parent:

@@ -53,10 +53,11 @@ class ResamplePatterns:
         return values.astype(np.float32)
 
     def calibrate(self, calibration: Calibration) -> Calibration:
-        dk = calibration.dk_inverse_angstrom
-        if dk is None:
-            return calibration
-        return replace(calibration, dk_inverse_angstrom=(dk[0] / self.factors[0], dk[1] / self.factors[1]))
+        def scaled(dk: tuple[float, float] | None) -> tuple[float, float] | None:
+            return dk and (dk[0] / self.factors[0], dk[1] / self.factors[1])
+
+        dk, angles = scaled(calibration.dk_inverse_angstrom), scaled(calibration.dk_mrad)
+        return replace(calibration, dk_inverse_angstrom=dk, dk_mrad=angles)
 
     def __str__(self) -> str:
         return "resample the detector by {:g} x {:g}".format(*self.factors)

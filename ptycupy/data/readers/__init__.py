@@ -76,6 +76,14 @@ FORMATS = (
     Format("npz", "npz:open_array", (".npz",), (ZIP_MAGIC,), "npz:list_arrays"),
     Format("mat", "mat:open_array", (".mat",), (b"MATLAB 5.0",), "mat:list_arrays"),
     Format("mib", "mib:open_array", (".mib",), (b"MQ1,",)),
+    Format("zarr", "zarr_store:open_array", (".zarr",), (), "zarr_store:list_arrays"),
+    Format(
+        "rosettasciio",
+        "rosettasciio:open_array",
+        (".dm3", ".dm4", ".blo", ".tvips", ".de5", ".ser", ".emi", ".mrc", ".app5", ".rpl"),
+        (),
+        "rosettasciio:list_arrays",
+    ),
     Format("empad", "empad:open_array", (".raw",)),
 )
 
@@ -84,9 +92,11 @@ _USER_BLOCKS = (512, 1024, 2048, 4096)  # an HDF5 file may begin with a block th
 
 
 def detect(path: Path, name: str = "auto") -> Format:
-    """The format named, else the one of the magic bytes, else the one of the extension; DataError where none fits."""
+    """The format named, zarr for a folder, else that of the magic bytes, else of the extension; or DataError."""
     if name != "auto":
         return next(entry for entry in FORMATS if entry.name == name)
+    if path.is_dir():
+        return next(entry for entry in FORMATS if entry.name == "zarr")
     with open_binary(path) as stream:
         start = stream.read(_USER_BLOCKS[-1] + len(HDF5_SIGNATURE))
     suffix = path.suffix.lower()

@@ -36,7 +36,7 @@ def calibration(dataset: Any) -> Numbers:
     """Energy, scan step and detector sampling of a dataset (..., slow, fast, ky, kx), as far as its file says them."""
     group = dataset.parent
     axes = _hyperspy_axes(group) or _dimensions(group) or _nexus_axes(group)
-    return _from_axes(axes, len(dataset.shape)) | _emd_calibration(group) | energy(group)
+    return from_axes(axes, len(dataset.shape)) | _emd_calibration(group) | energy(group)
 
 
 def energy(group: Any) -> Numbers:
@@ -144,7 +144,7 @@ def _step(axis: Any) -> float:
     return abs(float(steps[0])) if even else 0.0
 
 
-def _from_axes(axes: Axes, rank: int) -> Numbers:
+def from_axes(axes: Axes, rank: int) -> Numbers:
     """What the last four (or three) axes say: the last two must be of the detector, those before of the scan."""
     if len(axes) != rank or rank < 3:
         return {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from ptycupy.config.base import (
     Count,
@@ -16,6 +16,24 @@ from ptycupy.config.base import (
     Section,
     described,
 )
+
+
+class ZonePlate(Section):
+    """A Fresnel zone plate that focuses X-rays (PtyRAD: Rn, dRn in metres; D_FZP, D_H, Ls)."""
+
+    outer_radius_um: Positive = Field(
+        description="Radius of the outermost zone (PtyRAD's Rn).", examples=[90.0], json_schema_extra={"unit": "um"}
+    )
+    outer_zone_width_nm: Positive = Field(
+        description="Width of the outermost zone (PtyRAD's dRn).", examples=[50.0], json_schema_extra={"unit": "nm"}
+    )
+    aperture_um: Positive | None = described(
+        None, "Diameter that is lit (PtyRAD's D_FZP); null = the whole zone plate.", unit="um", example=180.0
+    )
+    central_stop_um: float = described(0.0, "Diameter of the central stop (PtyRAD's D_H).", unit="um", ge=0)
+    focus_to_sample_um: float = described(
+        0.0, "How far downstream of the focus the sample stands (PtyRAD's Ls).", unit="um"
+    )
 
 
 class Illumination(Section):
@@ -30,6 +48,9 @@ class Illumination(Section):
     )
     convergence_angle_mrad: Milliradian | None = described(
         None, "Convergence semi-angle of the probe-forming aperture.", unit="mrad", example=24.9, fill=True
+    )
+    zone_plate: ZonePlate | None = described(
+        None, "The zone plate that focuses an X-ray beam, instead of a convergence angle."
     )
     aberrations: dict[str, float] = described(
         {},
@@ -56,18 +77,22 @@ class Calibration(Section):
 
     mode: Literal[
         "fitted_disk", "pixel_size_angstrom", "dk_inverse_angstrom", "k_max_inverse_angstrom", "da_mrad",
-        "angle_max_mrad", "n_alpha", "disk_radius_px", "file", "none",
+        "angle_max_mrad", "n_alpha", "disk_radius_px", "detector_pixel_um", "file", "none",
     ] = described(
         "fitted_disk",
         "fitted_disk: radius of the bright-field disk and the convergence angle. pixel_size_angstrom: of the object. "
         "dk_inverse_angstrom, da_mrad: per detector pixel. k_max_inverse_angstrom, angle_max_mrad: at the detector's "
-        "edge. n_alpha: edge in convergence angles. disk_radius_px: of the bright-field disk. file: as the data file "
+        "edge. n_alpha: edge in convergence angles. disk_radius_px: of the bright-field disk. "
+        "detector_pixel_um: of the detector, which stands distance_m away. file: as the data file "
         "says. none: unknown, one slice only, all lengths in pixels.",
     )  # fmt: skip
     value: PositiveOrPair | None = described(
         None, "The number that `mode` names, in the unit of its name, for the detector as stored; or a pair (y, x).",
         example=0.1494,
     )  # fmt: skip
+    distance_m: Positive | None = described(
+        None, "Distance from the sample to the detector, for detector_pixel_um.", unit="m", example=2.0
+    )
 
     @model_validator(mode="before")
     @classmethod

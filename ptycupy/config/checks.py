@@ -11,7 +11,7 @@ Problems = Iterator[tuple[Location, str]]
 
 WITHOUT_VALUE = ("fitted_disk", "file", "none")
 NEEDS_ANGLE = ("fitted_disk", "n_alpha", "disk_radius_px")  # calibrations that compare with the convergence angle
-NEEDS_WAVELENGTH = (*NEEDS_ANGLE, "da_mrad", "angle_max_mrad")
+NEEDS_WAVELENGTH = (*NEEDS_ANGLE, "da_mrad", "angle_max_mrad", "detector_pixel_um")
 
 
 def contradictions(config: Config, broken: Collection[str] = ()) -> list[tuple[Location, str]]:
@@ -86,7 +86,13 @@ def _beam_is_known(config: Config) -> Problems:
             yield ("illumination", "voltage_kv"), "required: the acceleration voltage in kV, e.g. `voltage_kv: 80`"
         else:
             yield ("illumination", "energy_kev"), "required: the photon energy in keV, e.g. `energy_kev: 8.8`"
-    if beam.convergence_angle_mrad is None and (simulated_probe or mode in NEEDS_ANGLE):
+    if beam.zone_plate is not None and electron:
+        yield ("illumination", "zone_plate"), "focuses X-rays; electrons have convergence_angle_mrad"
+    if beam.zone_plate is not None and beam.path is not None:
+        yield ("illumination", "zone_plate"), "a probe is loaded from illumination.path; keep one of the two"
+    near_field = config.model.near_field_distance_mm is not None
+    focused = beam.zone_plate is not None or near_field  # the near field may start from a plane wave
+    if beam.convergence_angle_mrad is None and ((simulated_probe and not focused) or mode in NEEDS_ANGLE):
         yield (
             ("illumination", "convergence_angle_mrad"),
             "required: the convergence semi-angle in mrad, e.g. `convergence_angle_mrad: 24.9` "

@@ -81,6 +81,11 @@ class Model(Section):
         "angular_spectrum", "Between slices: the exact angular spectrum, or its paraxial limit."
     )
     anti_aliasing: bool = described(False, "Limit waves to 2/3 of the largest frequency between slices.")
+    near_field_distance_mm: Positive | None = described(
+        None, "Near-field (Fresnel) ptychography: effective distance from specimen to detector, which for a cone beam "
+        "is the distance over the magnification; null = far field. Patterns are then images with the pixel size of "
+        "calibration.mode: pixel_size_angstrom.", unit="mm", example=5.0,
+    )  # fmt: skip
     window_shape: Shape | None = described(
         None, "Probe window (y, x) if it differs from the detector.", unit="px", example=[256, 256]
     )

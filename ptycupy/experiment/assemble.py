@@ -19,6 +19,7 @@ from ptycupy.experiment.measured import Measured, measure, scan_crop
 from ptycupy.experiment.optics import electron_wavelength, pair, xray_wavelength
 from ptycupy.experiment.probe import aperture_probe, mixed_modes
 from ptycupy.experiment.state import Problem, State
+from ptycupy.experiment.zone_plate import zone_plate_probe
 
 if TYPE_CHECKING:
     from ptycupy.config import schema
@@ -40,7 +41,7 @@ def build(config: schema.Config, source: PatternSource) -> tuple[Problem, State]
     thickness = first_object.slice_gaps(config.object.slice_thickness_angstrom, config.object.slices)
     amplitude, phase, corners = _object(config, placement)
     total = config.illumination.total_intensity or measured.mean_total
-    probe = _probe(config.illumination, geometry, total)
+    probe = _probe(config, geometry, total)
     scan.warn_of_overlap(positions, source.scan_shape, probe)
     tilts = np.tile(
         np.asarray(config.object.tilt_mrad, np.float32), (len(positions) if config.object.tilt_per_position else 1, 1)
@@ -66,6 +67,7 @@ def build(config: schema.Config, source: PatternSource) -> tuple[Problem, State]
         pattern_weights=measured.weights,
         propagator=config.model.propagator,
         anti_aliasing=config.model.anti_aliasing,
+        near_field_distance=_angstrom(config.model.near_field_distance_mm, 1e7),
         detector_match=config.model.detector_match,
         pattern_padding=measured.padding,
         pattern_resampling=measured.resampling,
@@ -129,7 +131,8 @@ def _geometry(config: schema.Config, source: PatternSource, measured: Measured) 
         file_wavelength=file_wavelength,
         sampling=measured.sampling,
     )
-    geometry = calibrate(config.calibration, known, config.model.window_shape, config.model.detector_match)
+    near_field = config.model.near_field_distance_mm is not None
+    geometry = calibrate(config.calibration, known, config.model.window_shape, config.model.detector_match, near_field)
     if config.object.slices > 1:
         _pixel_size(geometry, f"object.slices: {config.object.slices}")
         if geometry.wavelength is None:
@@ -176,18 +179,39 @@ def _cropped(values: NDArray[Any], source: PatternSource) -> NDArray[Any]:
     return grid[slice(*crop.rows), slice(*crop.columns)].reshape(-1, values.shape[1])
 
 
-def _probe(illumination: schema.Illumination, geometry: Geometry, total: float) -> NDArray[np.complex64]:
-    """Probe (mode, y, x) with this total intensity: loaded, or simulated from its aperture."""
+def _probe(config: schema.Config, geometry: Geometry, total: float) -> NDArray[np.complex64]:
+    """Probe (mode, y, x) with this total intensity: loaded, or simulated from its optics."""
+    illumination = config.illumination
     if illumination.path is not None:
         probe = load_probe(illumination.path, illumination.key, geometry.window)
     else:
-        probe = _simulated(illumination, geometry)
+        probe = _simulated(config, geometry)
     probe = mixed_modes(probe, illumination.modes, illumination.mode_power)
     scaled: NDArray[np.complex64] = (probe * np.sqrt(total / np.sum(np.abs(probe) ** 2))).astype(np.complex64)
     return scaled
 
 
-def _simulated(illumination: schema.Illumination, geometry: Geometry) -> NDArray[np.complex128]:
+def _angstrom(value: float | None, unit: float) -> float | None:
+    return None if value is None else value * unit
+
+
+def _simulated(config: schema.Config, geometry: Geometry) -> NDArray[np.complex128]:
+    """A wave (y, x) of unit intensity: behind a zone plate, of an aperture, or plane (near field)."""
+    illumination = config.illumination
+    plate = illumination.zone_plate
+    if plate is not None and geometry.wavelength is not None:
+        return zone_plate_probe(
+            geometry.wavelength,
+            geometry.window,
+            _pixel_size(geometry, "illumination.zone_plate"),
+            outer_radius=plate.outer_radius_um * 1e4,
+            outer_zone_width=plate.outer_zone_width_nm * 10,
+            aperture_diameter=_angstrom(plate.aperture_um, 1e4),
+            central_stop_diameter=plate.central_stop_um * 1e4,
+            focus_to_sample=plate.focus_to_sample_um * 1e4,
+        )
+    if illumination.convergence_angle_mrad is None and config.model.near_field_distance_mm is not None:
+        return np.full(geometry.window, 1 / np.sqrt(np.prod(geometry.window)), np.complex128)
     energy = "voltage_kv" if illumination.kind == "electron" else "energy_kev"
     if illumination.convergence_angle_mrad is None or geometry.wavelength is None:
         missing = energy if illumination.convergence_angle_mrad is not None else "convergence_angle_mrad"

@@ -55,6 +55,7 @@ def calibrate(
     known: Known,
     window: Shape | None = None,
     match: str = "crop",
+    near_field: bool = False,
 ) -> Geometry:
     """The model's geometry. A window larger than the detector refines the pixel size where the detector is a `crop` of
     it (equal dk), and widens the field of view where it is `resample`d (equal pixel size).
@@ -67,6 +68,12 @@ def calibrate(
             f"model.window_shape: {_px(window)} cannot be cropped to the detector's {_px(known.detector)}; "
             "take a window at least as large, or model.detector_match: resample"
         )
+    if near_field:  # patterns are images: crops do not change their pixel size
+        if calibration.mode != "pixel_size_angstrom":
+            raise ConfigError(f"calibration.mode: {calibration.mode}: the near field needs pixel_size_angstrom")
+        y, x = _value(calibration)
+        pixels = (y / known.sampling[0], x / known.sampling[1])
+        return Geometry(window, known.detector, pixels, None, known.wavelength)
     measured = detector_sampling(calibration, known)
     if measured is None:
         return Geometry(window, known.detector, None, None, known.wavelength)
@@ -94,6 +101,11 @@ def detector_sampling(calibration: schema.Calibration, known: Known) -> Pair | N
         return value
     if mode == "pixel_size_angstrom":
         return 1 / (raw[0] * value[0]), 1 / (raw[1] * value[1])
+    if mode == "detector_pixel_um":
+        if calibration.distance_m is None:
+            raise ConfigError("calibration.distance_m: missing; mode detector_pixel_um needs it, for example 2.0")
+        mrad = (1e-3 * value[0] / calibration.distance_m, 1e-3 * value[1] / calibration.distance_m)
+        return _inverse_angstrom(mrad, known, mode)
     if mode == "da_mrad":
         return _inverse_angstrom(value, known, mode)
     if mode == "disk_radius_px":

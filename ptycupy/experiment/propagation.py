@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ptycupy.errors import ConfigError
 from ptycupy.experiment.optics import frequencies, pair
 
 Float = NDArray[np.float64]
@@ -45,3 +46,30 @@ def propagation_tables(
     if anti_aliasing:
         open_ &= squared <= (2 / 3 * np.pi / max(y_size, x_size)) ** 2
     return PropagationTables(base, open_.astype(np.float64), ky, kx)
+
+
+def near_field_transfer(
+    window: tuple[int, int],
+    pixel_size: float | tuple[float, float],
+    wavelength: float,
+    distance: float,
+    propagator: Literal["angular_spectrum", "fresnel"] = "angular_spectrum",
+) -> NDArray[np.complex128]:
+    """The transfer function [y, x] from the exit plane to a detector `distance` angstrom behind it.
+
+    It also rolls the window's centre into the corner, where the model keeps the centre of every pattern.
+    Raises ConfigError where the distance is so long that the function turns by more than half a cycle from one
+    frequency to the next: the wave would leave the window (Voelz and Roggemann, Appl. Opt. 48, 6132 (2009)).
+    """
+    sizes = pair(pixel_size)
+    longest = min(n * size**2 for n, size in zip(window, sizes, strict=True)) / wavelength
+    if distance > longest:
+        raise ConfigError(
+            f"model.near_field_distance_mm: {distance * 1e-7:.4g} mm is too long for a window of {window[0]} x "
+            f"{window[1]} px: at most {longest * 1e-7:.4g} mm; take a larger window, or the far field"
+        )
+    tables = propagation_tables(window, sizes, wavelength, propagator)
+    y, x = (frequencies(n, 1.0) * (n // 2) for n in window)
+    to_corner = np.exp(2j * np.pi * (y[:, None] + x[None, :]))
+    transfer: NDArray[np.complex128] = tables.aperture * np.exp(1j * distance * tables.base) * to_corner
+    return transfer

@@ -28,6 +28,7 @@ class Problem:
     pattern_weights: Any = None  # (N,) bool, False = the pattern is not used
     propagator: Literal["angular_spectrum", "fresnel"] = "angular_spectrum"
     anti_aliasing: bool = False
+    near_field_distance: float | None = None  # angstrom from the exit plane to the detector; None = far field
     detector_match: Literal["crop", "resample"] = "crop"  # where the window is larger than the detector
     pattern_padding: Any = None  # (Y, X) background put around every scaled pattern; its middle ky kx are not looked at
     pattern_resampling: tuple[float, float] | None = None  # new pixels per (padded) pixel, (y, x); the sum is preserved

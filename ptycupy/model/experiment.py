@@ -15,7 +15,7 @@ from ptycupy.data.pad import padded_mask
 from ptycupy.data.source import PatternSource
 from ptycupy.errors import ConfigError, DataError
 from ptycupy.experiment.optics import pair
-from ptycupy.experiment.propagation import propagation_tables
+from ptycupy.experiment.propagation import near_field_transfer, propagation_tables
 from ptycupy.experiment.rows import RowMatrix, detector_matrix, pattern_matrix
 from ptycupy.experiment.state import Problem
 from ptycupy.model.parameters import Parameters
@@ -39,6 +39,7 @@ class Experiment:
     aperture: Array  # [y, x]
     ky: Array  # [y]
     kx: Array  # [x]
+    near_field: Array | None  # transfer [1, 1, y, x] to the detector; None = far field
     detector: tuple[Rows | None, Rows | None]  # (y, x)
     _filters: dict[tuple[Any, ...], Rows] = field(default_factory=dict)
 
@@ -121,6 +122,7 @@ def place(backend: Backend, problem: Problem, parameters: Parameters) -> Experim
         aperture=backend.asarray(tables.aperture.astype(real)),
         ky=backend.asarray(tables.ky.astype(real)),
         kx=backend.asarray(tables.kx.astype(real)),
+        near_field=_near_field(backend, problem, window),
         detector=_detector(backend, problem, window, detector),
     )
 
@@ -191,6 +193,16 @@ def _occupancy(problem: Problem, parameters: Parameters) -> NDArray[Any]:
     if occupancy.shape != (modes,):
         raise ConfigError(f"object_occupancy {occupancy.shape} must be ({modes},): one weight per object mode")
     return occupancy
+
+
+def _near_field(backend: Backend, problem: Problem, window: tuple[int, int]) -> Array | None:
+    if problem.near_field_distance is None:
+        return None
+    if problem.pixel_size is None or problem.wavelength is None:
+        raise ConfigError("near_field_distance needs pixel_size and wavelength in angstrom")
+    size, distance = pair(problem.pixel_size), problem.near_field_distance
+    transfer = near_field_transfer(window, size, problem.wavelength, distance, problem.propagator)
+    return backend.asarray(transfer.astype(backend.complex)[None, None])
 
 
 def _detector(

@@ -52,7 +52,10 @@ def intensities(backend: Backend, tape: Tape, experiment: Experiment, v: Variabl
         if s < slices - 1:
             gap = s if transfer.value.shape[0] > 1 else 0
             waves = tape.apply(Propagate(backend, gap, transfer.requires_grad), waves, transfer)
-    waves = tape.apply(FarField(backend), waves)
+    if experiment.near_field is None:
+        waves = tape.apply(FarField(backend), waves)
+    else:
+        waves = tape.apply(Propagate(backend, 0, keep_spectrum=False), waves, tape.constant(experiment.near_field))
     intensity = tape.apply(Intensity(backend, experiment.occupancy), waves)
     for axis, rows in enumerate(experiment.detector, start=1):
         if rows is not None:

@@ -49,8 +49,8 @@ class PhaseRampRemoval:
     """The mean slope of the object's phase over the scanned field removed from every slice, and put on the probe.
 
     Object exp(i g r) and probe exp(-i g r) cancel but for a phase per position. A wave that is tilted by A on its way
-    through the slices would also be displaced: that is taken back by tilts of A wavelength / 2 pi, exact to first order
-    in the slope for the mean of all gaps.
+    through the slices would also be displaced: tilts of A wavelength / 2 pi take that back in the mean over the gaps.
+    One slice keeps its patterns exactly, many keep them for slopes of the object of up to about a milliradian.
     """
 
     relax: float = 0.0

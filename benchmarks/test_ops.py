@@ -65,6 +65,8 @@ class Bench:
         self.two_modes = b.asarray(g.uniform(0, 1, (N, 2, 1, W, W)).astype(np.float32))
         self.two = b.asarray(np.full(2, 0.5, np.float32))
         self.power = b.total_power(self.probe)
+        self.depth, self.taps = real(Z), wave(Z)
+        self.ratio = (self.amplitude, self.phase, b.ratio_sums(self.amplitude, self.phase))
         self.spectrum = b.shift_forward(self.probe, self.shifts)[1]
 
     def calls(self):
@@ -200,6 +202,24 @@ class Bench:
             "clamp": (lambda: b.clamp(self.amplitude, 0.9, 1.1, 0.0), 2 * canvas, 0),
             "orthogonalise": (lambda: b.orthogonalise(self.probe), 2 * P * WAVE, 0),
             "total power": (lambda: b.total_power(self.probe), P * WAVE, 0),
+            "pack": (lambda: b.pack(self.phase), 3 * canvas, 0),
+            "unpack": (lambda: b.unpack(self.first, self.grad_object), 3 * canvas, 0),
+            "spectral filter": (lambda: b.spectral_filter(self.grad_object, self.phase), 5 * canvas, 0),
+            "spectral wedge": (lambda: b.spectral_wedge(self.grad_object, self.depth, 1.0, 1.0), 4 * canvas, 0),
+            "cosine forward": (lambda: b.cosine_forward(self.phase), 8 * canvas, 5 * Z * C * C * 2 * log2(C)),
+            "cosine backward": (lambda: b.cosine_backward(self.phase), 8 * canvas, 5 * Z * C * C * 2 * log2(C)),
+            "ranked": (lambda: b.ranked(self.phase, Z * C * C // 20, True), 4 * canvas, 0),
+            "suppress": (lambda: b.suppress(self.first, self.depth), 2 * canvas, 0),
+            "denoise": (lambda: b.denoise(self.first, 1e-3, 1e-3, 1), 13 * canvas, 0),
+            "depth shift": (lambda: b.depth_shift(self.first, self.second, self.taps), 10 * canvas, 0),
+            "wave moments": (lambda: b.wave_moments(self.probe), P * WAVE, 0),
+            "plane moments": (lambda: b.plane_moments(self.phase[0], (0, 0), (C, C)), canvas, 0),
+            "ratio sums": (lambda: b.ratio_sums(self.amplitude, self.phase), 2 * canvas, 0),
+            "apply ratio": (lambda: b.apply_ratio(self.first, None, *self.ratio, 1.0, 0.0), 3 * canvas, 0),
+            "mirror": (lambda: b.mirror(self.first, self.phase, 0.03, 4.0, 0.1), 3 * canvas, 0),
+            "subtract ramp": (lambda: b.subtract_ramp(self.first[0], 0.0, (0.0, 0.0), (0.0, 0.0)), 2 * canvas, 0),
+            "modulate": (lambda: b.modulate(self.probe, (0.1, 0.1), (0.0, 0.0)), 2 * P * WAVE, 0),
+            "scale": (lambda: b.scale(self.first, 1.0), 2 * canvas, 0),
         }
 
 

@@ -53,6 +53,8 @@ class Bench:
         self.scale = real(N)
         self.mask, self.weights = b.asarray(np.ones((W, W), np.uint8)), b.asarray(np.ones(N, np.uint8))
         self.measured = b.patterns(self.stored, self.indices, self.scale, self.mask, self.weights)
+        self.small, self.background = b.asarray(g.integers(0, 1000, (N, 64, 64)).astype(np.uint16)), real(W, W)
+        self.detector_rows = upload_rows(b, blur_matrix(W, 0.8, 5, "reflect"))
         self.rows = upload_rows(b, blur_matrix(C, 0.8, 5, "reflect"))
         self.first, self.second = real(1, Z, C, C), real(1, Z, C, C)
         self.gaussian = b.gaussian_statistics(self.intensity, self.measured, 0.5)
@@ -126,6 +128,16 @@ class Bench:
             "patterns (uint16)": (
                 lambda: b.patterns(self.stored, self.indices, self.scale, self.mask, self.weights),
                 1.5 * pattern,
+                0,
+            ),
+            "patterns (uint16, padded)": (
+                lambda: b.patterns(self.small, self.indices, self.scale, self.mask, self.weights, self.background),
+                1.5 * pattern,
+                0,
+            ),
+            "counted filter (resampling, y)": (
+                lambda: b.counted_filter(self.measured, self.detector_rows.indices, self.detector_rows.weights),
+                2 * pattern,
                 0,
             ),
             "gaussian statistics": (

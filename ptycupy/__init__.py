@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from ptycupy.api import Result, reconstruct
+    from ptycupy.api import Result, export_patterns, reconstruct
     from ptycupy.doctor import doctor
     from ptycupy.experiment.probe import make_probe
     from ptycupy.experiment.state import Problem, State
@@ -36,6 +36,7 @@ _HOMES = {
     "apply_constraint": "ptycupy.functional",
     "check_gradient": "ptycupy.gradient_check",
     "doctor": "ptycupy.doctor",
+    "export_patterns": "ptycupy.api",
     "forward": "ptycupy.functional",
     "loss_and_gradients": "ptycupy.functional",
     "make_probe": "ptycupy.experiment.probe",
@@ -57,6 +58,7 @@ __all__ = [
     "apply_constraint",
     "check_gradient",
     "doctor",
+    "export_patterns",
     "forward",
     "loss_and_gradients",
     "make_probe",

@@ -30,6 +30,7 @@ from ptycupy.reconstruction.logs import FILE_ONLY, console, log_file
 from ptycupy.reconstruction.progress import IterationLog, ProgressBar
 from ptycupy.reconstruction.run_folder import RunFolder, claim
 from ptycupy.reconstruction.selection import select_positions
+from ptycupy.storage.patterns import Export, MatVersion, write_patterns
 from ptycupy.storage.result import save_result, verify
 from ptycupy.storage.scan import write_dataset
 from ptycupy.storage.snapshot import History, Snapshot
@@ -120,6 +121,28 @@ def simulate_to_file(
     return write_dataset(target, simulate(settled))
 
 
+def export_patterns(
+    config: str | Path | Mapping[str, Any] | Config,
+    path: str | Path,
+    *,
+    overrides: Sequence[str] = (),
+    reshape: tuple[int, ...] | None = None,
+    append_shape: bool = False,
+    mat_version: MatVersion = "7.3",
+    overwrite: bool = False,
+) -> Path:
+    """Writes the patterns that a configuration prepares, normalised, as float32 [N, ky, kx]; returns the path.
+
+    The path's suffix is the format: .h5, .hdf5, .npy, .tif, .tiff or .mat. `reshape` gives the whole array's shape,
+    the detector last. What is padded or resampled on the fly is written as it is before that. Raises ConfigError where
+    the file exists and `overwrite` is False, and the errors of `ptycupy.errors` for what cannot be read or written.
+    """
+    settled, _ = _settle(config, overrides, None)
+    measured = experiment.measure_patterns(settled, data.open_source(settled.data))
+    export = Export(measured.source, measured.scale, reshape)
+    return write_patterns(Path(path), export, mat_version, append_shape=append_shape, overwrite=overwrite)
+
+
 def _settle(
     config: str | Path | Mapping[str, Any] | Config, overrides: Sequence[str], backend: str | None
 ) -> tuple[Config, str]:
@@ -161,6 +184,9 @@ def _prepare(config: Config, folder: RunFolder, resume: bool) -> Engine:
     if config.truth is not None:
         data.read_attributes(config.truth.path, config.truth.key)  # refused now, not after the last iteration
     problem, state = experiment.build(seen, source)
+    if config.output.export_patterns is not None and not resume:
+        export = Export(problem.patterns, problem.pattern_scale)
+        logger.info("wrote %s", write_patterns(folder.path / config.output.export_patterns, export, overwrite=True))
     engine = Engine(_one_half(problem, config.reconstruction.half), state, settings_from(config), backend)
     if resume:
         text = configuration.dump(config)

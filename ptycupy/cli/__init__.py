@@ -45,7 +45,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from ptycupy.cli import commands
     from ptycupy.reconstruction.logs import console
 
-    command = getattr(commands, arguments.command)
+    command = getattr(commands, arguments.command.replace("-", "_"))
     with console(_level(arguments)):
         try:
             return int(command(arguments))
@@ -122,6 +122,16 @@ def _parser() -> argparse.ArgumentParser:
     simulate = commands.add_parser("simulate", parents=[settings, loudness], help="simulate the data set of CFG")
     simulate.add_argument("--output", metavar="FILE", help="HDF5 file to write; by default <CFG>_simulated.h5 here")
     simulate.add_argument("--overwrite", action="store_true", help="replace FILE if it exists")
+    export = commands.add_parser(
+        "export-patterns", parents=[settings, loudness], help="write the patterns as CFG prepares them"
+    )
+    export.add_argument("output", metavar="OUT", help="file to write: .h5, .npy, .tif or .mat")
+    export.add_argument(
+        "--reshape", type=int, nargs="+", metavar="N", help="shape of the array, e.g. 128 128 256 256 for a scan's grid"
+    )
+    export.add_argument("--append-shape", action="store_true", help="put the shape into the file's name")
+    export.add_argument("--mat-version", choices=("5", "7.3"), default="7.3", help="of a .mat file")
+    export.add_argument("--overwrite", action="store_true", help="replace OUT if it exists")
     commands.add_parser("doctor", parents=[loudness], help="check this installation and what it can use")
     return parser
 

@@ -78,6 +78,23 @@ def simulate(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def export_patterns(arguments: argparse.Namespace) -> int:
+    """Write the prepared patterns for other programs."""
+    from ptycupy.api import export_patterns as export
+
+    path = export(
+        arguments.config,
+        arguments.output,
+        overrides=arguments.overrides,
+        reshape=None if arguments.reshape is None else tuple(arguments.reshape),
+        append_shape=arguments.append_shape,
+        mat_version=arguments.mat_version,
+        overwrite=arguments.overwrite,
+    )
+    print(path)
+    return 0
+
+
 def doctor(arguments: argparse.Namespace) -> int:
     """Print the state of this installation; 0 where the CPU backend computes right gradients."""
     from ptycupy.doctor import doctor as examine

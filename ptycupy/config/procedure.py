@@ -175,6 +175,10 @@ class Output(Section):
     figures_every: Count | None = described(
         None, "Iterations between pictures; null = only at the end.", unit="iterations"
     )
+    export_patterns: str | None = described(
+        None, "File for the prepared patterns, relative to the run folder, written before the first iteration; its "
+        "ending says how: .h5, .npy, .tif or .mat.", example="patterns.h5",
+    )  # fmt: skip
 
 
 class Truth(Section):

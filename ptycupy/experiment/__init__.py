@@ -11,6 +11,7 @@ from ptycupy.experiment.state import FIELDS, Problem, State
 if TYPE_CHECKING:
     from ptycupy.config.schema import Config
     from ptycupy.data.source import PatternSource
+    from ptycupy.experiment.measured import Measured
 
 
 def build(config: Config, source: PatternSource) -> tuple[Problem, State]:
@@ -18,6 +19,13 @@ def build(config: Config, source: PatternSource) -> tuple[Problem, State]:
     from ptycupy.experiment.assemble import build as assemble
 
     return assemble(config, source)
+
+
+def measure_patterns(config: Config, source: PatternSource) -> Measured:
+    """The patterns of `source` as `config` prepares them, without the rest of the experiment."""
+    from ptycupy.experiment.assemble import measure_patterns as measured
+
+    return measured(config, source)
 
 
 __all__ = [
@@ -28,5 +36,6 @@ __all__ = [
     "electron_wavelength",
     "interaction_constant",
     "make_probe",
+    "measure_patterns",
     "xray_wavelength",
 ]

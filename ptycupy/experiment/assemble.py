@@ -33,7 +33,7 @@ def build(config: schema.Config, source: PatternSource) -> tuple[Problem, State]
 
     Raises ConfigError, DataError and ResourceError for what is missing, contradictory, unusable or too large.
     """
-    measured = measure(source, config.data, _step_angstrom(config.scan, source), config.reconstruction.seed)
+    measured = measure_patterns(config, source)
     geometry = _geometry(config, source, measured)
     positions = scan_positions(config, source, geometry)
     placement = scan.place(positions, geometry.window, config.object.margin)
@@ -73,6 +73,11 @@ def build(config: schema.Config, source: PatternSource) -> tuple[Problem, State]
         pattern_resampling=measured.resampling,
     )
     return problem, State(amplitude, phase, probe, placement.shifts, tilts, thickness)
+
+
+def measure_patterns(config: schema.Config, source: PatternSource) -> Measured:
+    """The patterns of `source` as `config` prepares them; raises as `build` does."""
+    return measure(source, config.data, _step_angstrom(config.scan, source), config.reconstruction.seed)
 
 
 def wavelength(illumination: schema.Illumination, file_energy_kev: float | None) -> float | None:

@@ -59,14 +59,18 @@ class Illumination(Section):
         example={"C10": -150.0, "C12": 20.0, "phi12": 30.0},
     )
     path: str | None = described(
-        None, "File with a probe to start from instead of a simulated one, relative to this file's folder.",
-        example="probe.h5",
+        None, "File with a probe to start from instead of a simulated one (an array, or a result of ptycupy, PtyRAD, "
+        "phaser, PtychoShelves or py4DSTEM), relative to this file's folder.", example="probe.h5",
     )  # fmt: skip
     key: str | None = described(None, "Dataset of that probe, complex (y, x) or (mode, y, x).", example="probe_guess")
     modes: Count = described(4, "Mixed probe modes for partial coherence; 1 is a coherent probe.", unit="modes")
     mode_power: float = described(
         0.02, "Share of the intensity that each mode beyond the first starts with.", unit="of 1", gt=0, lt=1
     )
+    shift_along_beam_angstrom: float = described(
+        0.0, "The starting probe goes this far through vacuum first; positive is along the beam.", unit="angstrom",
+        ge=-1e6, le=1e6,
+    )  # fmt: skip
     total_intensity: Positive | None = described(
         None, "Intensity of the starting probe; by default the mean intensity of a normalised pattern."
     )

@@ -142,10 +142,15 @@ def _keys_have_files(config: Config) -> Problems:
                 f"required: the file that holds {name}.key, e.g. `path: {config.data.path or 'scan.h5'}`",
             )
 
+    if config.object.key is not None and config.object.path is None:
+        yield ("object", "path"), "required: the file that holds object.key, e.g. `path: runs/first/result.h5`"
+    if config.object.tilt_key is not None and config.object.tilt_path is None:
+        yield ("object", "tilt_path"), "required: the file that holds object.tilt_key"
+
 
 def _slices_have_thickness(config: Config) -> Problems:
     thickness, slices = config.object.slice_thickness_angstrom, config.object.slices
-    if slices > 1 and thickness is None:
+    if slices > 1 and thickness is None and config.object.path is None:
         yield (
             ("object", "slice_thickness_angstrom"),
             f"required with {slices} slices: their distance in angstrom, e.g. `slice_thickness_angstrom: 2.0`",
@@ -189,7 +194,7 @@ CHECKS: tuple[tuple[tuple[str, ...], Callable[[Config], Problems]], ...] = (
     (("calibration",), _calibration_has_its_value),
     (("calibration", "object", "scan", "truth"), _uncalibrated_speaks_in_pixels),
     (("scan",), _one_kind_of_positions),
-    (("illumination", "scan", "data"), _keys_have_files),
+    (("illumination", "scan", "data", "object"), _keys_have_files),
     (("object",), _slices_have_thickness),
     (("object",), _modes_have_weights),
     (("losses",), _something_is_minimised),

@@ -27,7 +27,7 @@ from ptycupy.config.procedure import (
     Sparsity,
     Truth,
 )
-from ptycupy.config.specimen import Affine, Model, Object, Scan
+from ptycupy.config.specimen import Affine, Depth, Model, Object, Scan
 
 
 class Atoms(Section):
@@ -126,6 +126,7 @@ __all__ = [
     "Config",
     "Constraint",
     "Data",
+    "Depth",
     "Gaussian",
     "Illumination",
     "Losses",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from ptycupy.config.base import (
     Count,
@@ -13,6 +15,7 @@ from ptycupy.config.base import (
     PositiveOrPair,
     Section,
     Shape,
+    Span,
     Tilt,
     described,
 )
@@ -38,8 +41,8 @@ class Scan(Section):
         None, "Scan step in object pixels, for data without a pixel size.", unit="px", example=3.0
     )
     path: str | None = described(
-        None, "File with the positions (N, 2) as (y, x), relative to this file's folder; replaces the raster.",
-        example="positions.h5",
+        None, "File with the positions (N, 2) as (y, x), or a result of ptycupy, PtyRAD, phaser, PtychoShelves or "
+        "py4DSTEM, relative to this file's folder; replaces the raster.", example="positions.h5",
     )  # fmt: skip
     key: str | None = described(None, "Dataset of the positions inside an HDF5 file.", example="positions_px")
     unit: Literal["px", "angstrom"] = described("px", "Unit of the positions in the file.")
@@ -50,6 +53,26 @@ class Scan(Section):
     jitter_px: float = described(
         0.0, "Standard deviation of random shifts added at the start; 0 because a raster needs none.", unit="px", ge=0
     )
+    adjust_loaded: bool = described(
+        False, "Orientation, affine and jitter_px act on the positions of a result too, which were refined already."
+    )
+
+
+PadValue = Literal["vacuum", "mean", "edge"]
+
+
+class Depth(Section):
+    """What happens to a loaded object along the beam before it is resampled to object.slices: crop, then pad."""
+
+    crop: Span | None = described(
+        None, "First slice that is kept and the one after the last, from 0; null = all.", example=[2, 14]
+    )
+    pad: tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]] = described(
+        (0, 0), "Slices added before the first and behind the last.", unit="slices"
+    )
+    pad_values: tuple[PadValue, PadValue] = described(
+        ("vacuum", "vacuum"), "What these slices hold: nothing, the mean of the slices, or the nearest one."
+    )
 
 
 class Object(Section):
@@ -57,8 +80,9 @@ class Object(Section):
 
     slices: Count = described(1, "Slices along the beam; 1 is ordinary ptychography.", unit="slices")
     slice_thickness_angstrom: LengthOrMany | None = described(
-        None, "Distance between slices: one number, or slices - 1 of them.", unit="angstrom", example=2.0
-    )
+        None, "Distance between slices: one number, or slices - 1 of them; null = as the result in object.path has it.",
+        unit="angstrom", example=2.0,
+    )  # fmt: skip
     modes: Count = described(1, "Mixed object modes, e.g. for thermal motion.", unit="modes")
     occupancies: tuple[Fraction, ...] | None = described(
         None, "Weight of each object mode; 1/modes each by default.", unit="of 1", example=[0.5, 0.5]
@@ -69,9 +93,18 @@ class Object(Section):
     tilt_mrad: tuple[Tilt, Tilt] = described((0.0, 0.0), "Tilt of the crystal (y, x) at the start.", unit="mrad")
     tilt_per_position: bool = described(False, "One tilt for each position instead of one for all.")
     path: str | None = described(
-        None, "A result.h5 whose object is the start instead of an empty one, relative to this file's folder.",
+        None, "A result of ptycupy, PtyRAD, phaser, PtychoShelves or py4DSTEM, or an array, whose object is the start "
+        "instead of an empty one, relative to this file's folder.", example="runs/first/result.h5",
+    )  # fmt: skip
+    key: str | None = described(
+        None, "Dataset of that object: complex, or phase in rad, up to (mode, slice, y, x).", example="object"
+    )
+    depth: Depth = described(Depth(), "What happens to that object along the beam before it is resampled to `slices`.")
+    tilt_path: str | None = described(
+        None, "A result, or an array (2,), (1, 2) or (N, 2) in mrad, whose tilts are the start instead of tilt_mrad.",
         example="runs/first/result.h5",
     )  # fmt: skip
+    tilt_key: str | None = described(None, "Dataset of those tilts.", example="obj_tilts")
 
 
 class Model(Section):

@@ -12,8 +12,7 @@ from ptycupy.data.arrays import read_array
 from ptycupy.data.shapes import require_scan_shape
 from ptycupy.errors import ConfigError
 from ptycupy.experiment import object as first_object
-from ptycupy.experiment import scan
-from ptycupy.experiment.arrays import load_object, load_probe
+from ptycupy.experiment import regrid, scan, start
 from ptycupy.experiment.calibration import Geometry, Known, calibrate
 from ptycupy.experiment.measured import Measured, measure, scan_crop
 from ptycupy.experiment.optics import electron_wavelength, pair, xray_wavelength
@@ -36,16 +35,12 @@ def build(config: schema.Config, source: PatternSource) -> tuple[Problem, State]
     measured = measure_patterns(config, source)
     geometry = _geometry(config, source, measured)
     positions = scan_positions(config, source, geometry)
-    placement = scan.place(positions, geometry.window, config.object.margin)
     occupancy = first_object.occupancies(config.object.modes, config.object.occupancies)
-    thickness = first_object.slice_gaps(config.object.slice_thickness_angstrom, config.object.slices)
-    amplitude, phase, corners = _object(config, placement)
+    amplitude, phase, placement, thickness = _object(config, geometry, positions)
     total = config.illumination.total_intensity or measured.mean_total
     probe = _probe(config, geometry, total)
     scan.warn_of_overlap(positions, source.scan_shape, probe)
-    tilts = np.tile(
-        np.asarray(config.object.tilt_mrad, np.float32), (len(positions) if config.object.tilt_per_position else 1, 1)
-    )
+    tilts = start.load_tilts(config.object, len(positions))
     log.info(
         "object of %d modes, %d slices, %d x %d px; window %d x %d px; pixel size %s; %d positions%s; "
         "probe intensity %.4g",
@@ -56,7 +51,7 @@ def build(config: schema.Config, source: PatternSource) -> tuple[Problem, State]
     )  # fmt: skip
     problem = Problem(
         patterns=measured.source,
-        corners=corners,
+        corners=placement.corners,
         pixel_size=geometry.pixel_size,
         wavelength=geometry.wavelength,
         object_occupancy=occupancy,
@@ -98,17 +93,23 @@ def wavelength(illumination: schema.Illumination, file_energy_kev: float | None)
 
 
 def scan_positions(config: schema.Config, source: PatternSource, geometry: Geometry) -> NDArray[np.float64]:
-    """Positions [N, 2] (y, x) in px of the model, any origin: raster or given, oriented, distorted, jittered."""
+    """Positions [N, 2] (y, x) in px of the model, any origin: raster or given, oriented, distorted, jittered.
+
+    Those of a result were refined already: they stay as they are unless scan.adjust_loaded is set.
+    """
     section, count = config.scan, source.shape[0]
     if section.path is None:
         shape = require_scan_shape(source)
         positions = scan.raster(shape, _step_px(section, source, geometry))
     else:
-        values = read_array(section.path, section.key)
+        refined = start.load_positions(section, geometry)
+        values = read_array(section.path, section.key) if refined is None else refined
         if values.ndim == 3:
             values = values.reshape(-1, values.shape[-1])
         positions = scan.checked_positions(_cropped(values, source), count, f"scan.path: {section.path}")
-        if section.unit == "angstrom":
+        if refined is not None and not section.adjust_loaded:
+            return positions
+        if refined is None and section.unit == "angstrom":
             positions = positions / _pixel_size(geometry, "scan.unit: angstrom")
     positions = scan.orient(positions, source.scan_shape, section.reverse_slow, section.reverse_fast, section.swap_axes)
     affine = section.affine
@@ -187,11 +188,14 @@ def _cropped(values: NDArray[Any], source: PatternSource) -> NDArray[Any]:
 def _probe(config: schema.Config, geometry: Geometry, total: float) -> NDArray[np.complex64]:
     """Probe (mode, y, x) with this total intensity: loaded, or simulated from its optics."""
     illumination = config.illumination
-    if illumination.path is not None:
-        probe = load_probe(illumination.path, illumination.key, geometry.window)
-    else:
-        probe = _simulated(config, geometry)
+    loaded = start.load_probe(illumination, geometry)
+    probe = _simulated(config, geometry) if loaded is None else loaded
     probe = mixed_modes(probe, illumination.modes, illumination.mode_power)
+    if illumination.shift_along_beam_angstrom:
+        size = _pixel_size(geometry, "illumination.shift_along_beam_angstrom")
+        if geometry.wavelength is None:
+            raise ConfigError("illumination.shift_along_beam_angstrom needs voltage_kv (or energy_kev for X-rays)")
+        probe = regrid.propagated(probe, illumination.shift_along_beam_angstrom, size, geometry.wavelength)
     scaled: NDArray[np.complex64] = (probe * np.sqrt(total / np.sum(np.abs(probe) ** 2))).astype(np.complex64)
     return scaled
 
@@ -234,20 +238,38 @@ def _simulated(config: schema.Config, geometry: Geometry) -> NDArray[np.complex1
 
 
 def _object(
-    config: schema.Config, placement: scan.Placement
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int32]]:
-    """Amplitude and phase (omode, z, y, x), and the corners on their canvas."""
-    modes, slices, seed = config.object.modes, config.object.slices, config.reconstruction.seed
-    if config.object.path is None:
-        first_object.require_memory((modes, slices, *placement.canvas))
-        return *first_object.vacuum((modes, slices, *placement.canvas), seed), placement.corners
-    amplitude, phase = first_object.with_modes(*load_object(config.object.path, slices), modes, seed)
-    # The middles of the given object and of the canvas coincide; the larger of the two holds both.
-    y, x = (max(sizes) for sizes in zip(placement.canvas, amplitude.shape[-2:], strict=True))
-    first_object.require_memory((modes, slices, y, x))
-    moved = np.array([y // 2 - placement.canvas[0] // 2, x // 2 - placement.canvas[1] // 2], np.int32)
+    config: schema.Config, geometry: Geometry, positions: NDArray[np.float64]
+) -> tuple[NDArray[np.float32], NDArray[np.float32], scan.Placement, Any]:
+    """Amplitude and phase (omode, z, y, x), where the scan lies on their canvas, and the slices' distances."""
+    section, seed = config.object, config.reconstruction.seed
+    loaded = start.load_object(section, geometry)
+    thickness = section.slice_thickness_angstrom
+    if loaded is not None and thickness is None:
+        thickness = loaded.slice_thickness
+    gaps = first_object.slice_gaps(thickness, section.slices)
+    if loaded is None:
+        placement = scan.place(positions, geometry.window, section.margin)
+        shape = (section.modes, section.slices, *placement.canvas)
+        first_object.require_memory(shape)
+        return *first_object.vacuum(shape, seed), placement, gaps
+    amplitude, phase = first_object.with_modes(loaded.amplitude, loaded.phase, section.modes, seed)
+    size = (amplitude.shape[-2], amplitude.shape[-1])
+    if loaded.positions is None:
+        # The middles of the given object and of the canvas coincide; the larger of the two holds both.
+        placement = scan.place(positions, geometry.window, section.margin)
+        canvas = placement.canvas
+        y, x = max(canvas[0], size[0]), max(canvas[1], size[1])
+        moved = np.array([y // 2 - canvas[0] // 2, x // 2 - canvas[1] // 2], np.int32)
+        placement = scan.Placement(placement.corners + moved, placement.shifts, (y, x))
+        origin = (y // 2 - size[0] // 2, x // 2 - size[1] // 2)
+    else:
+        same_file = section.path == config.scan.path
+        offset = 0.0 if same_file else scan.offset_between(positions, loaded.positions)
+        placement, origin = scan.place_on(positions + offset, geometry.window, size)
+    first_object.require_memory((section.modes, section.slices, *placement.canvas))
     return (
-        first_object.grown(amplitude, (y, x), 1.0),
-        first_object.grown(phase, (y, x), 0.0),
-        placement.corners + moved,
+        first_object.grown(amplitude, placement.canvas, origin, 1.0),
+        first_object.grown(phase, placement.canvas, origin, 0.0),
+        placement,
+        gaps,
     )

@@ -63,10 +63,10 @@ def with_modes(amplitude: Float32, phase: Float32, modes: int, seed: int) -> tup
     return amplitude, phase
 
 
-def grown(field: Float32, canvas: tuple[int, int], value: float) -> Float32:
-    """A field (..., y, x) in the middle of a canvas that is at least as large, `value` around it."""
+def grown(field: Float32, canvas: tuple[int, int], origin: tuple[int, int], value: float) -> Float32:
+    """A field (..., y, x) on a canvas that holds it, its first pixel at `origin`, `value` around it."""
     out = np.full((*field.shape[:-2], *canvas), value, np.float32)
-    y, x = (new // 2 - old // 2 for new, old in zip(canvas, field.shape[-2:], strict=True))
+    y, x = origin
     out[..., y : y + field.shape[-2], x : x + field.shape[-1]] = field
     return out
 

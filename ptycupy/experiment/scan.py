@@ -102,6 +102,29 @@ def place(positions: Float, window: tuple[int, int], margin: float, name: str = 
     return Placement(corners.astype(np.int32), shifts.astype(np.float32), (int(canvas[0]), int(canvas[1])))
 
 
+def place_on(positions: Float, window: tuple[int, int], size: tuple[int, int]) -> tuple[Placement, tuple[int, int]]:
+    """Positions (px of a given object) on a canvas that holds this object of `size` and all their windows.
+
+    Also returns where the object's first pixel lies on that canvas.
+    """
+    _refuse(np.any(np.abs(positions) > FARTHEST, axis=1), positions, "scan", "out of reach")
+    corners = np.rint(positions)
+    shifts = positions - corners
+    before = np.maximum(-corners.min(0), 0).astype(np.int64)
+    after = np.maximum(np.asarray(size), corners.max(0).astype(np.int64) + np.asarray(window))
+    y, x = (before + after).tolist()
+    placement = Placement((corners + before).astype(np.int32), shifts.astype(np.float32), (y, x))
+    return placement, (int(before[0]), int(before[1]))
+
+
+def offset_between(positions: Float, others: Float) -> Float:
+    """What brings positions to others of the same specimen: equal means, or middles where their numbers differ."""
+    if len(positions) == len(others):
+        return np.asarray(others.mean(0) - positions.mean(0))
+    middles = [(values.max(0) + values.min(0)) / 2 for values in (positions, others)]
+    return np.asarray(middles[1] - middles[0])
+
+
 def warn_of_overlap(positions: Float, scan_shape: tuple[int, int] | None, probe: NDArray[Any]) -> float | None:
     """Overlap of neighbouring probes, 1 - step / diameter, with a warning below 30 %; None for a single position.
 

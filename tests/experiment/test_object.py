@@ -45,7 +45,7 @@ def test_a_given_object_gains_spread_copies_or_loses_modes():
 
 def test_growing_keeps_the_middle_of_the_object_in_the_middle():
     field = np.arange(20, dtype=np.float32).reshape(1, 1, 4, 5)
-    out = first.grown(field, (9, 8), 1.0)
+    out = first.grown(field, (9, 8), (9 // 2 - field.shape[-2] // 2, 8 // 2 - field.shape[-1] // 2), 1.0)
     np.testing.assert_array_equal(out[..., 2:6, 2:7], field)
     assert out[0, 0, 9 // 2, 8 // 2] == field[0, 0, 2, 2]
     assert (np.delete(out[0, 0], slice(2, 6), axis=0) == 1).all()

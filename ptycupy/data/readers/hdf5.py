@@ -58,7 +58,7 @@ def open_array(path: Path, options: ReaderOptions) -> StoredArray:
         array: StoredArray = Hdf5Array(OpenFile(path), dataset, info.key, attributes)
         if array.dtype != info.dtype and info.dtype is not None:
             array = ComplexPairs(array, info.dtype)
-        return Reversed(array) if _is_matlab(file) else array
+        return Reversed(array) if is_matlab(file) else array
 
 
 def list_arrays(path: Path) -> list[DatasetInfo]:
@@ -76,7 +76,8 @@ def read_attributes(path: Path, key: str | None) -> Attributes:
 
 
 # --- discovery ------------------------------------------------------------------------------------------------
-def _is_matlab(file: Any) -> bool:
+def is_matlab(file: Any) -> bool:
+    """Whether an open file is MATLAB's, which lists its axes in reverse."""
     return bool(file.userblock_size) and head(Path(file.filename)).startswith(MATLAB_73)
 
 
@@ -87,7 +88,7 @@ def _find(file: Any, gone: list[str] | None = None) -> list[DatasetInfo]:
 
     MATLAB keeps the contents of cells under #refs#, where no name tells what they are.
     """
-    matlab = _is_matlab(file)
+    matlab = is_matlab(file)
     found: list[DatasetInfo] = []
     seen: set[tuple[int, Any]] = set()
     pending = [("", file["/"])]
@@ -155,7 +156,7 @@ def _named(path: Path, file: Any, key: str) -> DatasetInfo:
     if not isinstance(entry, h5py.Dataset):
         inside = [info for info in _find(file) if info.key.startswith(f"{key.strip('/')}/")]
         raise DataError(f"{path}: {key} is a group, a dataset is needed. {listing(inside)}")
-    return _describe(entry, key, _is_matlab(file))
+    return _describe(entry, key, is_matlab(file))
 
 
 def _unknown_key(path: Path, file: Any, key: str) -> DataError:

@@ -65,6 +65,11 @@ def test_wse2_matches_its_truth(tmp_path):
     assert np.median([score["ssim"] for score in scores]) >= 0.49 - 0.01
 
 
+def test_thick_tilted_strontium_titanate_matches_its_truth(tmp_path):
+    """101.5 angstrom, tilted by 2.5 mrad: 0.98 after 30 iterations. Measured 0.992, SSIM 0.931."""
+    assert run("multislice_sto_tilted.yaml", tmp_path).scores["correlation"] >= 0.98
+
+
 def test_wse2_stays_within_a_gigabyte(tmp_path):
     """Peak memory of the whole process, below the data (19 MB) and 1 GB."""
     code = (

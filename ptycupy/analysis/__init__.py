@@ -2,6 +2,7 @@
 
 from ptycupy.analysis.comparison import Comparison, compare_with_truth, scan_centre
 from ptycupy.analysis.contrast import contrast_objective
+from ptycupy.analysis.information_limit import information_limit
 from ptycupy.analysis.registration import fourier_shift, registration_shift
 from ptycupy.analysis.resolution import RingCorrelation, fourier_ring_correlation
 from ptycupy.analysis.ssim import structural_similarity
@@ -16,4 +17,5 @@ __all__ = [
     "registration_shift",
     "scan_centre",
     "structural_similarity",
+    "information_limit",
 ]

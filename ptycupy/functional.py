@@ -15,8 +15,8 @@ from ptycupy.errors import ConfigError
 from ptycupy.experiment.state import FIELDS, Problem, State
 from ptycupy.model.experiment import place
 from ptycupy.model.losses import Term, make_terms
-from ptycupy.model.objective import Loss, Objective, centred
-from ptycupy.model.parameters import Parameters, download, is_scalar, upload
+from ptycupy.model.objective import Loss, Objective
+from ptycupy.model.parameters import Parameters, centred, download, is_scalar, upload
 from ptycupy.reconstruction.memory import patterns_that_fit
 from ptycupy.update.constraints import Context, make_constraint
 from ptycupy.update.settings import Constraint
@@ -49,13 +49,16 @@ def loss_and_gradients(
     """The loss of a batch and its gradients, as a State with the same fields.
 
     `losses` maps term names to their parameters, e.g. {"gaussian": {"weight": 1.0, "power": 0.5}}. `parameters`
-    names the State fields whose gradients are wanted (default: all six); the others are None. Gradients of complex
-    arrays are dL/dRe + i dL/dIm, tilts per mrad, shifts per px, thickness per angstrom.
+    names the State fields whose gradients are wanted (default: all that it has); the others are None. Gradients of
+    complex arrays are dL/dRe + i dL/dIm, tilts per mrad, shifts per px, thickness per angstrom.
     """
-    wanted = FIELDS if parameters is None else tuple(parameters)
+    present = [name for name, _ in state.items()]
+    wanted = present if parameters is None else tuple(parameters)
     for name in wanted:
         if name not in FIELDS:
             raise ConfigError(f"parameters: {name!r} is no State field; known are {', '.join(FIELDS)}")
+        if name not in present:
+            raise ConfigError(f"parameters: {name} has no gradient, because this State has no {name}")
     objective, values_of = _prepare(problem, state, make_terms(losses), backend, dtype)
     batch = objective.experiment.batch(indices, least=1)
     device = objective.backend
@@ -97,4 +100,5 @@ def _prepare(
 def _as_given(device: Backend, values: Parameters, state: State) -> State:
     """Parameters or gradients as the kinds of arrays that `state` holds, None where there is none."""
     host = download(device, values, is_scalar(state.slice_thickness))
-    return State(**{n: None if v is None else like(getattr(state, n), v) for n, v in host.items()})
+    given = {name: like(getattr(state, name), value) for name, value in host.items()}
+    return State(**{name: given.get(name) for name in FIELDS})

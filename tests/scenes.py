@@ -18,10 +18,11 @@ def random_scene(
     object_modes: int = 2,
     slices: int = 3,
     tilt_per_position: bool = True,
+    optional: bool = False,
     seed: int = 0,
     **problem: Any,
 ) -> tuple[Problem, State]:
-    """A random problem and state in double precision; keywords go to Problem."""
+    """A random problem and state in double precision, `optional` fields and all; keywords go to Problem."""
     g = np.random.default_rng(seed)
     canvas = (window[0] + 7, window[1] + 6)
     detector = window if detector is None else detector
@@ -39,6 +40,18 @@ def random_scene(
         tilts=g.uniform(-5, 5, (positions if tilt_per_position else 1, 2)),
         slice_thickness=np.asarray(8.0) if slices < 3 else g.uniform(5, 10, slices - 1),
     )
+    if optional:
+        variations = envelope * (g.standard_normal((2, *window)) + 1j * g.standard_normal((2, *window)))
+        state = state.replace(
+            pattern_intensity=g.uniform(0.8, 1.2, positions),
+            background=g.uniform(0.05, 0.2, detector),
+            descan=g.uniform(-0.7, 0.7, (positions, 2)),
+            aberrations=g.uniform(-15, 15, 3),
+            scan_affine=np.array([0.02, -0.03, 1.5, -1.0]),
+            probe_variations=variations,
+            variation_weights=0.3 * g.standard_normal((positions, 2)),
+        )
+        problem.setdefault("aberrations", ("C10", "C12a", "C21b"))
     settings: dict[str, Any] = {
         "pixel_size": (0.2, 0.25),
         "wavelength": 0.025,

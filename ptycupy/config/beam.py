@@ -71,6 +71,17 @@ class Illumination(Section):
         0.0, "The starting probe goes this far through vacuum first; positive is along the beam.", unit="angstrom",
         ge=-1e6, le=1e6,
     )  # fmt: skip
+    variations: int = described(
+        0,
+        "Variations of the first probe mode over the scan (orthogonal probe relaxation, 1 to 3 are usual); their rates "
+        "are optimizer.probe_variations and variation_weights.",
+        unit="waves", ge=0,
+    )  # fmt: skip
+    refined_aberrations: tuple[str, ...] = described(
+        (),
+        "Coefficients that optimizer.aberrations refines, by cartesian names; the probe is changed by them.",
+        example=["C10", "C12a", "C12b"],
+    )
     total_intensity: Positive | None = described(
         None, "Intensity of the starting probe; by default the mean intensity of a normalised pattern."
     )

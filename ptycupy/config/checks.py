@@ -180,10 +180,21 @@ def _something_is_minimised(config: Config) -> Problems:
 
 
 def _rates_end_after_start(config: Config) -> Problems:
-    for name in ("object_amplitude", "object_phase", "probe", "shifts", "tilts", "slice_thickness"):
-        rate = getattr(config.optimizer, name)
+    for name, rate in config.optimizer.rates.items():
         if rate.end is not None and rate.end <= rate.start:
             yield ("optimizer", name, "end"), f"{rate.end} must be after start, which is {rate.start}"
+
+
+def _refined_is_there(config: Config) -> Problems:
+    rates, beam = config.optimizer.rates, config.illumination
+    if rates["aberrations"].learning_rate > 0 and not beam.refined_aberrations:
+        yield (
+            ("optimizer", "aberrations"),
+            "nothing to refine: name the coefficients, e.g. `illumination.refined_aberrations: [C10]`",
+        )
+    for name in ("probe_variations", "variation_weights"):
+        if rates[name].learning_rate > 0 and not beam.variations:
+            yield ("optimizer", name), "nothing to refine: give their number, e.g. `illumination.variations: 2`"
 
 
 CHECKS: tuple[tuple[tuple[str, ...], Callable[[Config], Problems]], ...] = (
@@ -199,4 +210,5 @@ CHECKS: tuple[tuple[tuple[str, ...], Callable[[Config], Problems]], ...] = (
     (("object",), _modes_have_weights),
     (("losses",), _something_is_minimised),
     (("optimizer",), _rates_end_after_start),
+    (("optimizer", "illumination"), _refined_is_there),
 )

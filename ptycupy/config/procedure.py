@@ -112,6 +112,23 @@ class Optimizer(Section):
     shifts: Rate = described(Rate(learning_rate=5e-4), "Probe positions, per px.")
     tilts: Rate = described(Rate(), "Crystal tilt, per mrad; off by default, as shear and tilt look alike.")
     slice_thickness: Rate = described(Rate(), "Slice thickness, per angstrom; off by default.")
+    pattern_intensity: Rate = described(Rate(), "Factor on the intensity of each pattern; off by default.")
+    background: Rate = described(
+        Rate(), "Intensity added to every pattern, in the patterns' normalised units; off by default."
+    )
+    descan: Rate = described(Rate(), "Where each pattern lies on the detector, per px; off by default.")
+    aberrations: Rate = described(Rate(), "Changes of illumination.refined_aberrations, per angstrom; off by default.")
+    scan_affine: Rate = described(
+        Rate(), "Scale, asymmetry, rotation and shear (per degree) of the whole scan; off by default."
+    )
+    probe_variations: Rate = described(Rate(), "The illumination.variations of the first probe mode; off by default.")
+    variation_weights: Rate = described(Rate(), "How much of each variation every position has; off by default.")
+
+    @property
+    def rates(self) -> dict[str, Rate]:
+        """The rates by the names of the State's fields."""
+        given = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: value for name, value in given.items() if isinstance(value, Rate)}
 
     @field_validator("name")
     @classmethod

@@ -8,13 +8,14 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ptycupy.errors import ConfigError
+from ptycupy.experiment.optics import frequencies
 
 Float = NDArray[np.float64]
 Order = tuple[int, int]  # (n, m): the order in angle is n + 1, the azimuthal symmetry m
@@ -74,6 +75,22 @@ def chi(aberrations: Mapping[str, float], wavelength: float, ky: Float, kx: Floa
     for (n, m), value in coefficients(aberrations).items():
         total += angle ** (n + 1) / (n + 1) * (value.real * np.cos(m * azimuth) + value.imag * np.sin(m * azimuth))
     return 2 * np.pi / wavelength * total
+
+
+def aberration_basis(
+    names: Sequence[str], wavelength: float, window: tuple[int, int], pixel_size: tuple[float, float]
+) -> Float:
+    """chi per angstrom of each named coefficient [K, y, x], zero frequency in the corner.
+
+    Raises ConfigError for an angle, which has no effect of its own: C12a and C12b are the parts of C12.
+    """
+    ky, kx = (frequencies(n, size) for n, size in zip(window, pixel_size, strict=True))
+    for name in names:
+        if not any(coefficients({name: 1.0}).values()):
+            raise ConfigError(
+                f"illumination.refined_aberrations: {name} is an angle; refine C12a and C12b, for example"
+            )
+    return np.array([chi({name: 1.0}, wavelength, ky[:, None], kx[None, :]) for name in names])
 
 
 def _combine(order: Order, values: Mapping[str, float]) -> complex:

@@ -16,6 +16,7 @@ from ptycupy.experiment import regrid, scan, start
 from ptycupy.experiment.calibration import Geometry, Known, calibrate
 from ptycupy.experiment.measured import Measured, measure, scan_crop
 from ptycupy.experiment.optics import electron_wavelength, pair, xray_wavelength
+from ptycupy.experiment.optional import with_optional_fields
 from ptycupy.experiment.probe import aperture_probe, mixed_modes
 from ptycupy.experiment.state import Problem, State
 from ptycupy.experiment.zone_plate import zone_plate_probe
@@ -66,8 +67,10 @@ def build(config: schema.Config, source: PatternSource) -> tuple[Problem, State]
         detector_match=config.model.detector_match,
         pattern_padding=measured.padding,
         pattern_resampling=measured.resampling,
+        aberrations=config.illumination.refined_aberrations,
     )
-    return problem, State(amplitude, phase, probe, placement.shifts, tilts, thickness)
+    state = State(amplitude, phase, probe, placement.shifts, tilts, thickness)
+    return problem, with_optional_fields(state, config, (len(positions), *measured.detector))
 
 
 def measure_patterns(config: schema.Config, source: PatternSource) -> Measured:

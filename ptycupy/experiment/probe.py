@@ -82,6 +82,16 @@ def mixed_modes(probe: NDArray[Any], modes: int, mode_power: float) -> Complex:
     return np.concatenate([kept, added * np.sqrt(total * mode_power)])
 
 
+def probe_variations(probe: NDArray[Any], count: int) -> NDArray[np.complex64]:
+    """Waves (count, y, x) in which a first mode may vary at first: X^m Y^n times it, orthogonal to all modes.
+
+    Each has the total intensity of `probe` (mode, y, x), so that its weight is its share of the amplitude.
+    """
+    given = np.asarray(probe, np.complex128)
+    waves = _added_modes(given, count, math.ceil(math.sqrt(count + 1)))
+    return np.asarray(waves * np.linalg.norm(given), np.complex64)
+
+
 def _added_modes(given: Complex, count: int, per_row: int) -> Complex:
     """`count` orthonormal modes that are orthogonal to the given ones."""
     fundamental = given[0]

@@ -71,6 +71,13 @@ def affine_matrix(scale: float, asymmetry: float, rotation_degrees: float, shear
     return np.asarray(stretch @ [[cosine, sine], [-sine, cosine]] @ [[1, 0], [tangent, 1]], np.float64)
 
 
+def affine_displacements(nominal: Float, parameters: Any) -> Float:
+    """How far positions [N, 2] (y, x), taken about their mean, move under scan - 1, asymmetry, rotation and shear."""
+    change, asymmetry, rotation, shear = (float(value) for value in parameters)
+    matrix = affine_matrix(1 + change, asymmetry, rotation, shear)
+    return np.asarray((nominal - nominal.mean(0)) @ (matrix - np.eye(2)), np.float64)
+
+
 def distort(positions: Float, matrix: Float) -> Float:
     """Positions @ matrix about their mean."""
     mean = positions.mean(0)

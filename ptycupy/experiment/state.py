@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
-FIELDS = ("object_amplitude", "object_phase", "probe", "shifts", "tilts", "slice_thickness")
-
 
 @dataclass(frozen=True)
 class Problem:
@@ -32,11 +30,16 @@ class Problem:
     detector_match: Literal["crop", "resample"] = "crop"  # where the window is larger than the detector
     pattern_padding: Any = None  # (Y, X) background put around every scaled pattern; its middle ky kx are not looked at
     pattern_resampling: tuple[float, float] | None = None  # new pixels per (padded) pixel, (y, x); the sum is preserved
+    aberrations: tuple[str, ...] = ()  # what State.aberrations are the coefficients of, as C10, C12a, C12b, C30
+    nominal_positions: Any = None  # (N, 2) px, any origin, that State.scan_affine distorts; None = the corners
 
 
 @dataclass(frozen=True)
 class State:
-    """Everything that may be refined; gradients have the same shape and field names."""
+    """Everything that may be refined; gradients have the same shape and field names.
+
+    The fields from `pattern_intensity` on are optional: None means that the model does without them.
+    """
 
     object_amplitude: Any  # (omode, z, y, x) float32
     object_phase: Any  # (omode, z, y, x) float32, rad
@@ -44,11 +47,23 @@ class State:
     shifts: Any  # (N, 2) float32 px (y, x)
     tilts: Any  # (1|N, 2) float32 mrad (y, x)
     slice_thickness: Any  # scalar or (z-1,) angstrom
+    pattern_intensity: Any = None  # (N,) factor on the modelled pattern of each position
+    background: Any = None  # (ky, kx) intensity added to every pattern, at least 0, beam centred
+    descan: Any = None  # (N, 2) px of the detector (y, x): where each pattern lies on it
+    aberrations: Any = None  # (K,) angstrom: changes of the coefficients named in Problem.aberrations
+    scan_affine: Any = None  # (4,) scale - 1, asymmetry, rotation and shear in degrees, of the nominal positions
+    probe_variations: Any = None  # (v, y, x) complex64: how the first probe mode varies over the scan
+    variation_weights: Any = None  # (N, v): how much of each variation a position has
 
     def replace(self, **changes: Any) -> State:
         """The same state with some fields exchanged."""
         return replace(self, **changes)
 
     def items(self) -> list[tuple[str, Any]]:
-        """(field name, array) pairs in the fixed order of FIELDS."""
-        return [(field.name, getattr(self, field.name)) for field in fields(self)]
+        """(field name, array) pairs in the fixed order of FIELDS, without those that are None."""
+        pairs = [(name, getattr(self, name)) for name in FIELDS]
+        return [(name, value) for name, value in pairs if value is not None]
+
+
+FIELDS = tuple(field.name for field in fields(State))
+COMPLEX_FIELDS = ("probe", "probe_variations")

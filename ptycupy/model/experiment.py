@@ -14,6 +14,7 @@ from ptycupy.backends.interface import Array, Backend
 from ptycupy.data.pad import padded_mask
 from ptycupy.data.source import PatternSource
 from ptycupy.errors import ConfigError, DataError
+from ptycupy.experiment.aberrations import aberration_basis
 from ptycupy.experiment.optics import pair
 from ptycupy.experiment.propagation import near_field_transfer, propagation_tables
 from ptycupy.experiment.rows import RowMatrix, detector_matrix, pattern_matrix
@@ -41,6 +42,9 @@ class Experiment:
     kx: Array  # [x]
     near_field: Array | None  # transfer [1, 1, y, x] to the detector; None = far field
     detector: tuple[Rows | None, Rows | None]  # (y, x)
+    descan_period: tuple[float, float]  # detector px (y, x) over which a ramp across the window moves a pattern once
+    nominal: Array  # [N, 2] px about their mean, what scan_affine distorts
+    aberrations: Array | None  # [K, y, x] rad/angstrom, chi of each refined coefficient
     _filters: dict[tuple[Any, ...], Rows] = field(default_factory=dict)
 
     def rows(self, backend: Backend, make: Callable[..., RowMatrix], *arguments: Any) -> Rows:
@@ -107,6 +111,10 @@ def place(backend: Backend, problem: Problem, parameters: Parameters) -> Experim
     matrices = [pattern_matrix(n, factor) for n, factor in zip(mask.shape, resampling, strict=True)]
     detector = _lengths(mask.shape, matrices)
     real = backend.real
+    if parameters.descan is not None and problem.near_field_distance is not None:
+        raise ConfigError("descan: it moves patterns in the far field, but near_field_distance is given; leave one out")
+    if parameters.background is not None and parameters.background.shape != detector:
+        raise ConfigError(f"background {tuple(parameters.background.shape)} must have the detector's shape {detector}")
     used = _filled("pattern_weights", problem.pattern_weights, "shape", (count,), bool)
     return Experiment(
         patterns=backend.asarray(patterns),
@@ -124,7 +132,19 @@ def place(backend: Backend, problem: Problem, parameters: Parameters) -> Experim
         kx=backend.asarray(tables.kx.astype(real)),
         near_field=_near_field(backend, problem, window),
         detector=_detector(backend, problem, window, detector),
+        descan_period=_descan_period(problem, window, detector),
+        nominal=backend.asarray(nominal_positions(problem).astype(real)),
+        aberrations=_aberrations(backend, problem, parameters),
     )
+
+
+def nominal_positions(problem: Problem) -> NDArray[np.float64]:
+    """The positions [N, 2] in px about their mean, on which `scan_affine` acts."""
+    given = problem.corners if problem.nominal_positions is None else problem.nominal_positions
+    positions = to_numpy(given, "nominal_positions").astype(np.float64)
+    if positions.shape != to_numpy(problem.corners).shape:
+        raise ConfigError(f"nominal_positions {positions.shape} must be (N, 2) px, as the corners")
+    return np.asarray(positions - positions.mean(axis=0), np.float64)
 
 
 def stored(patterns: Any) -> NDArray[Any]:
@@ -203,6 +223,24 @@ def _near_field(backend: Backend, problem: Problem, window: tuple[int, int]) -> 
     size, distance = pair(problem.pixel_size), problem.near_field_distance
     transfer = near_field_transfer(window, size, problem.wavelength, distance, problem.propagator)
     return backend.asarray(transfer.astype(backend.complex)[None, None])
+
+
+def _descan_period(problem: Problem, window: tuple[int, int], detector: tuple[int, ...]) -> tuple[float, float]:
+    periods = window if problem.detector_match == "crop" else detector
+    return float(periods[0]), float(periods[1])
+
+
+def _aberrations(backend: Backend, problem: Problem, parameters: Parameters) -> Array | None:
+    names = problem.aberrations
+    count = 0 if parameters.aberrations is None else int(parameters.aberrations.size)
+    if count != len(names):
+        raise ConfigError(f"aberrations: {count} values in the State for {len(names)} names in the Problem: {names}")
+    if parameters.aberrations is None:
+        return None
+    if problem.pixel_size is None or problem.wavelength is None:
+        raise ConfigError("aberrations need pixel_size and wavelength in angstrom")
+    basis = aberration_basis(names, float(problem.wavelength), parameters.window, pair(problem.pixel_size))
+    return backend.asarray(basis.astype(backend.real))
 
 
 def _detector(

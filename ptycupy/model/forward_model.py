@@ -7,7 +7,24 @@ from dataclasses import dataclass
 from ptycupy.backends.interface import Array, Backend
 from ptycupy.model.experiment import Experiment
 from ptycupy.model.parameters import Parameters
-from ptycupy.ops import AxisFilter, FarField, Intensity, Propagate, Shift, Take, Transfer, Transmission, Transmit
+from ptycupy.ops import (
+    Aberrate,
+    AxisFilter,
+    Background,
+    Descan,
+    Dose,
+    FarField,
+    Intensity,
+    Propagate,
+    ScanAffine,
+    Shift,
+    Stack,
+    Take,
+    Transfer,
+    Transmission,
+    Transmit,
+    Vary,
+)
 from ptycupy.tape import Tape, Variable
 
 
@@ -21,13 +38,20 @@ class Variables:
     shifts: Variable
     tilts: Variable
     slice_thickness: Variable
+    pattern_intensity: Variable | None = None
+    background: Variable | None = None
+    descan: Variable | None = None
+    aberrations: Variable | None = None
+    scan_affine: Variable | None = None
+    probe_variations: Variable | None = None
+    variation_weights: Variable | None = None
 
 
 def watch(tape: Tape, parameters: Parameters, gradients: Parameters) -> Variables:
     """Variables for the parameters; a gradient is wanted where `gradients` holds an array (not None)."""
-    pairs = zip(parameters.items(), gradients.items(), strict=True)
+    wanted = dict(gradients.items())
     return Variables(
-        **{n: tape.constant(value) if grad is None else tape.variable(value, grad) for (n, value), (_, grad) in pairs}
+        **{n: tape.variable(a, wanted[n]) if n in wanted else tape.constant(a) for n, a in parameters.items()}
     )
 
 
@@ -39,11 +63,12 @@ def constants(tape: Tape, parameters: Parameters) -> Variables:
 def intensities(backend: Backend, tape: Tape, experiment: Experiment, v: Variables, indices: Array) -> Variable:
     """Model patterns [n, ky, kx] of the positions `indices`, zero frequency in the corner.
 
-    Mixed-state multislice as in Lee et al. (PtyRAD, 2025), Eqs. 1-5; no propagation after the last slice.
+    Mixed-state multislice as in Lee et al. (PtyRAD, 2025), Eqs. 1-5; no propagation after the last slice. Parameters
+    that are None take no part and cost nothing.
     """
     corners = experiment.corners
     transmission = tape.apply(Transmission(backend), v.object_amplitude, v.object_phase)
-    waves = tape.apply(Shift(backend), v.probe, tape.apply(Take(backend, indices), v.shifts))
+    waves = _illumination(backend, tape, experiment, v, indices)
     slices = v.object_phase.value.shape[1]
     if slices > 1:
         transfer = _transfer(backend, tape, experiment, v, indices)
@@ -52,6 +77,9 @@ def intensities(backend: Backend, tape: Tape, experiment: Experiment, v: Variabl
         if s < slices - 1:
             gap = s if transfer.value.shape[0] > 1 else 0
             waves = tape.apply(Propagate(backend, gap, transfer.requires_grad), waves, transfer)
+    if v.descan is not None:
+        descan = tape.apply(Take(backend, indices), v.descan)
+        waves = tape.apply(Descan(backend, experiment.descan_period), waves, descan)
     if experiment.near_field is None:
         waves = tape.apply(FarField(backend), waves)
     else:
@@ -60,7 +88,28 @@ def intensities(backend: Backend, tape: Tape, experiment: Experiment, v: Variabl
     for axis, rows in enumerate(experiment.detector, start=1):
         if rows is not None:
             intensity = tape.apply(AxisFilter(backend, axis, rows), intensity)
+    if v.pattern_intensity is not None:
+        factors = tape.apply(Take(backend, indices), v.pattern_intensity)
+        intensity = tape.apply(Dose(backend), intensity, factors)
+    if v.background is not None:
+        intensity = tape.apply(Background(backend), intensity, v.background)
     return intensity
+
+
+def _illumination(backend: Backend, tape: Tape, experiment: Experiment, v: Variables, indices: Array) -> Variable:
+    """The probe at each position of the batch, [n, 1, p, y, x]."""
+    shifts = tape.apply(Take(backend, indices), v.shifts)
+    if v.scan_affine is not None:
+        shifts = tape.apply(ScanAffine(backend, experiment.nominal, indices), shifts, v.scan_affine)
+    probe = v.probe
+    if v.probe_variations is not None:
+        probe = tape.apply(Stack(backend), probe, v.probe_variations)
+    if v.aberrations is not None:
+        probe = tape.apply(Aberrate(backend, experiment.aberrations), probe, v.aberrations)
+    waves = tape.apply(Shift(backend), probe, shifts)
+    if v.variation_weights is not None:
+        waves = tape.apply(Vary(backend), waves, tape.apply(Take(backend, indices), v.variation_weights))
+    return waves
 
 
 def _transfer(backend: Backend, tape: Tape, experiment: Experiment, v: Variables, indices: Array) -> Variable:

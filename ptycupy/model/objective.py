@@ -116,8 +116,3 @@ class Objective:
         ordered: NDArray[np.int32] = np.ascontiguousarray(indices, dtype=np.int32)
         size = len(indices) if self.sub_batch is None else self.sub_batch
         return [ordered[i : i + size] for i in range(0, len(ordered), size)]
-
-
-def centred(patterns: NDArray[Any]) -> NDArray[Any]:
-    """Patterns [n, ky, kx] with zero frequency moved from the corner to the centre."""
-    return np.roll(patterns, (patterns.shape[1] // 2, patterns.shape[2] // 2), axis=(1, 2))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 from ptycupy.backends.exchange import to_numpy
 from ptycupy.backends.interface import Array, Backend
 from ptycupy.errors import ConfigError, DataError
-from ptycupy.experiment.state import FIELDS, State
+from ptycupy.experiment.state import COMPLEX_FIELDS, FIELDS, State
 
 
 @dataclass
@@ -25,14 +25,29 @@ class Parameters:
     shifts: Array  # [N, 2] real
     tilts: Array  # [1 or N, 2] real
     slice_thickness: Array  # [1 or z - 1] real
+    pattern_intensity: Array | None = None  # [N, 1] real
+    background: Array | None = None  # [ky, kx] real, zero frequency in the corner
+    descan: Array | None = None  # [N, 2] real
+    aberrations: Array | None = None  # [K] real
+    scan_affine: Array | None = None  # [4] real
+    probe_variations: Array | None = None  # [v, y, x] complex
+    variation_weights: Array | None = None  # [N, v] real
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, Array]) -> Parameters:
+        """The given fields; None for all others, as gradients have it."""
+        return cls(**{name: arrays.get(name) for name in FIELDS})
 
     def zeros_like(self, backend: Backend, names: Collection[str]) -> Parameters:
         """Zeroed arrays of the same shapes, for gradients; None for the fields that are not named."""
-        return Parameters(**{n: backend.zeros(a.shape, a.dtype) if n in names else None for n, a in self.items()})
+        return Parameters.of({n: backend.zeros(a.shape, a.dtype) for n, a in self.items() if n in names})
 
     def items(self) -> Iterator[tuple[str, Array]]:
+        """(field name, array) of the fields that are there."""
         for name in FIELDS:
-            yield name, getattr(self, name)
+            array = getattr(self, name)
+            if array is not None:
+                yield name, array
 
     @property
     def canvas(self) -> tuple[int, int]:
@@ -55,9 +70,12 @@ def upload(backend: Backend, state: State) -> Parameters:
     host = {name: to_numpy(value, name) for name, value in state.items()}
     _check(host)
     host["slice_thickness"] = np.atleast_1d(host["slice_thickness"])
-
-    kinds = {name: backend.complex if name == "probe" else backend.real for name in FIELDS}
-    return Parameters(**{name: owned(backend, host[name], kind) for name, kind in kinds.items()})
+    if "pattern_intensity" in host:
+        host["pattern_intensity"] = host["pattern_intensity"][:, None]
+    if "background" in host:
+        host["background"] = to_corner(host["background"])
+    kinds = {name: backend.complex if name in COMPLEX_FIELDS else backend.real for name in host}
+    return Parameters.of({name: owned(backend, host[name], kind) for name, kind in kinds.items()})
 
 
 def owned(backend: Backend, values: NDArray[Any], dtype: DTypeLike) -> Array:
@@ -69,12 +87,24 @@ def owned(backend: Backend, values: NDArray[Any], dtype: DTypeLike) -> Array:
 
 def download(backend: Backend, parameters: Parameters, scalar_thickness: bool) -> State:
     """Parameters or gradients as a State of new NumPy arrays, None where there is none."""
-    host: dict[str, Any] = {
-        name: None if array is None else np.array(backend.to_host(array)) for name, array in parameters.items()
-    }
-    if scalar_thickness and host["slice_thickness"] is not None:
+    host: dict[str, Any] = {name: np.array(backend.to_host(array)) for name, array in parameters.items()}
+    if scalar_thickness and "slice_thickness" in host:
         host["slice_thickness"] = host["slice_thickness"][0]
-    return State(**host)
+    if "pattern_intensity" in host:
+        host["pattern_intensity"] = host["pattern_intensity"][:, 0]
+    if "background" in host:
+        host["background"] = centred(host["background"])
+    return State(**{name: host.get(name) for name in FIELDS})
+
+
+def centred(patterns: NDArray[Any]) -> NDArray[Any]:
+    """Patterns [..., ky, kx] with zero frequency moved from the corner to the centre."""
+    return np.roll(patterns, [n // 2 for n in patterns.shape[-2:]], axis=(-2, -1))
+
+
+def to_corner(patterns: NDArray[Any]) -> NDArray[Any]:
+    """Patterns [..., ky, kx] with zero frequency moved from the centre to the corner."""
+    return np.roll(patterns, [-(n // 2) for n in patterns.shape[-2:]], axis=(-2, -1))
 
 
 def is_scalar(thickness: Any) -> bool:
@@ -84,7 +114,7 @@ def is_scalar(thickness: Any) -> bool:
 
 def _check(host: dict[str, NDArray[Any]]) -> None:
     for name, array in host.items():
-        if array.dtype.kind == "c" and name != "probe":
+        if array.dtype.kind == "c" and name not in COMPLEX_FIELDS:
             raise DataError(f"{name}: dtype {array.dtype} must be real")
     amplitude, phase, probe = host["object_amplitude"], host["object_phase"], host["probe"]
     if amplitude.ndim != 4 or amplitude.shape != phase.shape:
@@ -103,3 +133,23 @@ def _check(host: dict[str, NDArray[Any]]) -> None:
         raise ConfigError(
             f"slice_thickness {thickness.shape} must be a scalar or ({slices - 1},): one per gap of {slices} slices"
         )
+    window = probe.shape[1:]
+    expected: dict[str, tuple[tuple[int | None, ...], str]] = {
+        "pattern_intensity": ((positions,), "one factor per position"),
+        "background": ((None, None), "(ky, kx)"),
+        "descan": ((positions, 2), "px (y, x) per position"),
+        "aberrations": ((None,), "one angstrom value per name in Problem.aberrations"),
+        "scan_affine": ((4,), "scale - 1, asymmetry, rotation, shear"),
+        "probe_variations": ((None, *window), "(v, y, x), y and x as the probe's"),
+        "variation_weights": ((positions, None), "(N, v)"),
+    }
+    for name, (shape, meaning) in expected.items():
+        found = host[name].shape if name in host else shape
+        if len(found) != len(shape) or any(n not in (None, m) for n, m in zip(shape, found, strict=True)):
+            told = ", ".join("any" if n is None else str(n) for n in shape)
+            raise ConfigError(f"{name} {found} must be ({told}): {meaning}")
+    variations, weights = host.get("probe_variations"), host.get("variation_weights")
+    if (variations is None) != (weights is None) or (
+        variations is not None and weights is not None and len(variations) != weights.shape[1]
+    ):
+        raise ConfigError("probe_variations (v, y, x) and variation_weights (N, v) belong together, with the same v")

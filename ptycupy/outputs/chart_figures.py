@@ -27,7 +27,7 @@ def positions_figure(snapshot: Snapshot, initial_positions: NDArray[Any] | None 
     before = snapshot.initial_positions if initial_positions is None else initial_positions
     used = snapshot.used
     start = (np.asarray(before, np.float64)[used] + middle) * step
-    now = (np.asarray(snapshot.corners + snapshot.state.shifts, np.float64)[used] + middle) * step
+    now = (np.asarray(snapshot.corners + snapshot.shifts, np.float64)[used] + middle) * step
     moved = now - start
     distance = np.hypot(*moved.T)
     factor = _magnification(start, distance)

@@ -17,16 +17,36 @@ MARGIN = 8  # px added beyond the outermost window, so that the canvas does not 
 
 
 def reanchor(engine: Engine) -> None:
-    """corner += round(shift), shift -= round(shift); optimizer moments stay. A probe then never wraps far."""
-    with engine.backend.arena():
-        found = engine.backend.reanchor(engine.parameters.shifts, engine.experiment.corners)
-        bounds = engine.backend.to_host(found).astype(int)
+    """corner += round(shift), shift -= round(shift); optimizer moments stay. A probe then never wraps far.
+
+    scan_affine goes on acting on the nominal positions, which stay as they are: what is rounded is the shift and the
+    affine displacement together, and what is subtracted is taken from the shift.
+    """
+    backend, parameters, corners = engine.backend, engine.parameters, engine.experiment.corners
+    with backend.arena():
+        if parameters.scan_affine is None:
+            found = backend.reanchor(parameters.shifts, corners)
+        else:
+            found = _reanchor_distorted(engine, parameters.scan_affine)
+        bounds = backend.to_host(found).astype(int)
     canvas, window = np.asarray(engine.parameters.canvas), np.asarray(engine.parameters.window)
     before = np.where(bounds[:2] < 0, MARGIN - bounds[:2], 0)
     over = bounds[2:] + window - canvas
     after = np.where(over > 0, over + MARGIN, 0)
     if before.any() or after.any():
         grow(engine, before, after)
+
+
+def _reanchor_distorted(engine: Engine, scan_affine: Array) -> Array:
+    """The corners' limits after re-anchoring by whole shifts that include the affine displacement."""
+    backend, experiment, shifts = engine.backend, engine.experiment, engine.parameters.shifts
+    everyone = backend.asarray(np.arange(experiment.positions, dtype=np.int32))
+    moved = backend.scan_affine_forward(shifts, experiment.nominal, everyone, scan_affine)
+    before = np.array(backend.to_host(moved))
+    limits = backend.reanchor(moved, experiment.corners)
+    whole = np.rint(before - backend.to_host(moved))
+    backend.copy(shifts, backend.asarray(backend.to_host(shifts) - whole))
+    return limits
 
 
 def grow(engine: Engine, before: NDArray[Any], after: NDArray[Any]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ptycupy.config.schema import Config
-from ptycupy.experiment.state import FIELDS
 from ptycupy.update.optimizers import make_optimizer
 from ptycupy.update.settings import Active, Constraint, Settings
 
@@ -11,7 +10,7 @@ from ptycupy.update.settings import Active, Constraint, Settings
 def settings_from(config: Config) -> Settings:
     """The Settings that losses, optimizer, constraints and reconstruction describe."""
     loop, optimizer = config.reconstruction, config.optimizer
-    rates = {name: getattr(optimizer, name) for name in FIELDS}
+    rates = optimizer.rates
     terms = {name: getattr(config.losses, name) for name in type(config.losses).model_fields}
     return Settings(
         losses={name: term.model_dump() for name, term in terms.items() if term is not None} | config.losses.own,

@@ -16,6 +16,7 @@ logger = logging.getLogger(__name__)
 EXPLODED = 100.0  # times the first loss
 NEGLIGIBLE = 0.01  # a first batch may fit perfectly: where its loss is below this, this stands for it
 STRAYED = 4  # windows (or the canvas, where that is larger) that a position may move within one iteration
+COLLAPSED = 1e-8  # intensity relative to the start (probe) or to vacuum (object)
 SMALLEST_FACTOR = 1e-3  # of the learning rates, after which halving them is given up
 
 
@@ -52,10 +53,27 @@ def _damage(engine: Engine) -> str:
             count = int(backend.to_host(backend.count_nonfinite(array))[0])
         if count:
             return f"first array that is not finite: {name} ({count} of {int(np.prod(array.shape))} values)"
+    collapsed = _collapsed(engine)
+    if collapsed:
+        return collapsed
     shifts = np.abs(backend.to_host(engine.parameters.shifts))
     farthest = np.maximum(STRAYED * np.asarray(engine.parameters.window), engine.parameters.canvas)
     strayed = np.flatnonzero((shifts > farthest).any(axis=1))
     if strayed.size:
         worst = float(shifts[strayed].max())
         return f"{strayed.size} positions, the first is {strayed[0]}, strayed by up to {worst:.4g} px in one iteration"
+    return ""
+
+
+def _collapsed(engine: Engine) -> str:
+    """Which of object and probe has become next to nothing; empty where neither has."""
+    backend, parameters = engine.backend, engine.parameters
+    with backend.arena():
+        transmission = backend.transmission_forward(parameters.object_amplitude, parameters.object_phase)
+        transmitted = float(backend.to_host(backend.total_power(transmission))[0]) / transmission.size
+        power = float(backend.to_host(backend.total_power(parameters.probe))[0])
+    if transmitted < COLLAPSED:
+        return f"object_amplitude collapsed to {transmitted**0.5:.2g} rms"
+    if not power > COLLAPSED * engine.context.probe_intensity:
+        return f"probe collapsed: its intensity is {power:.2g}, at first it was {engine.context.probe_intensity:.4g}"
     return ""

@@ -16,23 +16,25 @@ from numpy.typing import NDArray
 from ptycupy import backends
 from ptycupy.backends.exchange import to_numpy
 from ptycupy.backends.interface import Array, Backend
-from ptycupy.errors import DataError, ResourceError
+from ptycupy.errors import ConfigError, DataError, ResourceError
 from ptycupy.experiment.seeds import generator
-from ptycupy.experiment.state import FIELDS, Problem, State
-from ptycupy.model.experiment import place
+from ptycupy.experiment.state import Problem, State
+from ptycupy.model.experiment import nominal_positions, place
 from ptycupy.model.losses import make_terms
-from ptycupy.model.objective import Loss, Objective, centred
-from ptycupy.model.parameters import Parameters, download, is_scalar, upload
+from ptycupy.model.objective import Loss, Objective
+from ptycupy.model.parameters import Parameters, centred, download, is_scalar, upload
 from ptycupy.reconstruction.batches import make_groups
 from ptycupy.reconstruction.callbacks import Callback
 from ptycupy.reconstruction.canvas import reanchor
 from ptycupy.reconstruction.divergence import diverged
 from ptycupy.reconstruction.fingerprint import data_fingerprint
 from ptycupy.reconstruction.kept import Kept
+from ptycupy.reconstruction.limits import Limits
 from ptycupy.reconstruction.memory import patterns_that_fit
 from ptycupy.reconstruction.resume import restore, take_snapshot
 from ptycupy.storage.snapshot import History, Snapshot
 from ptycupy.update.constraints import Constrain, Context, in_order, make_constraint
+from ptycupy.update.constraints.variations import normalise_variations
 from ptycupy.update.optimizers import Moments, make_optimizer
 from ptycupy.update.settings import Active, Constraint, Settings
 
@@ -63,12 +65,17 @@ class Engine:
         self.terms = make_terms(settings.losses)
         self.optimizer = make_optimizer(settings.optimizer)
         self.constraints = [(c.active, make_constraint(c)) for c in in_order(settings.constraints)]
+        self.limits = Limits()
+        absent = [n for n, rate in settings.learning_rates.items() if rate > 0 and getattr(self.parameters, n) is None]
+        if absent:
+            raise ConfigError(f"learning_rates.{absent[0]}: the State has no {absent[0]} to refine")
         self.context = Context.of(self.backend, problem, self.parameters, self.experiment.corners)
         self.used = np.flatnonzero(self.backend.to_host(self.experiment.weights)).astype(np.int32)
         if not self.used.size:
             raise DataError("pattern_weights: no position is left to reconstruct")
         corners, shifts = to_numpy(problem.corners), to_numpy(state.shifts)
         self.initial_positions = corners.astype(float) + shifts
+        self.nominal_positions = nominal_positions(problem)
         self.moments: dict[str, Moments] = {}
         self.history = History()
         self.iteration = 0
@@ -91,7 +98,8 @@ class Engine:
     @property
     def problem(self) -> Problem:
         """The Problem with its present corners: positions are re-anchored as they are refined."""
-        return replace(self._problem, corners=np.array(self.backend.to_host(self.experiment.corners)))
+        corners = np.array(self.backend.to_host(self.experiment.corners))
+        return replace(self._problem, corners=corners, nominal_positions=self.nominal_positions)
 
     def predict(self, indices: Sequence[int] | NDArray[np.integer[Any]]) -> NDArray[Any]:
         """Model intensities [n, ky, kx] in the units of the scaled patterns, beam in the centre."""
@@ -185,7 +193,10 @@ class Engine:
         for active, constrain in self.constraints:
             if number in active:
                 self._constrain(constrain)
-        if "shifts" in self._active(number):
+        self.limits.warn(self.backend, self.parameters)
+        if self.parameters.probe_variations is not None:
+            normalise_variations(self.backend, self.parameters, self.context.probe_intensity)
+        if self._active(number) & {"shifts", "scan_affine"}:
             reanchor(self)
         self.backend.synchronize()
         self._record(number, loss, time.perf_counter() - start)
@@ -226,6 +237,7 @@ class Engine:
                     self.moments[name] = self.optimizer.init(self.backend, parameter)
                 rate = self.learning_rate(name, iteration)
                 self.optimizer.update(self.backend, parameter, grad, self.moments[name], rate)
+                self.limits.keep(self.backend, name, parameter)
         self._clear(gradients)
 
     def learning_rate(self, name: str, iteration: int) -> float:
@@ -239,8 +251,8 @@ class Engine:
     # --- pieces -----------------------------------------------------------------------------------------------
     def _active(self, iteration: int) -> set[str]:
         slices = self.parameters.slices
-        fields = FIELDS if slices > 1 else FIELDS[:4]  # one slice: tilt and thickness have no effect
-        return {name for name in fields if self.learning_rate(name, iteration) > 0}
+        idle = () if slices > 1 else ("tilts", "slice_thickness")  # one slice: tilt and thickness have no effect
+        return {n for n, _ in self.parameters.items() if n not in idle and self.learning_rate(n, iteration) > 0}
 
     def _clear(self, gradients: Parameters) -> None:
         for _, grad in gradients.items():
@@ -263,8 +275,9 @@ class Engine:
         h.total.append(loss.total)
         h.seconds.append(seconds)
         h.add_losses(loss.terms)
-        for name in FIELDS:
-            h.learning_rates.setdefault(name, []).append(self.learning_rate(name, number))
+        for name, _ in self.parameters.items():
+            rates = h.learning_rates.setdefault(name, [0.0] * (len(h.iterations) - 1))
+            rates.append(self.learning_rate(name, number))
         thickness = self.backend.to_host(self.parameters.slice_thickness)
         h.slice_thickness.append(float(thickness.mean()) if thickness.size else 0.0)  # one slice may have no gap
         tilt = self.backend.to_host(self.parameters.tilts).mean(axis=0)

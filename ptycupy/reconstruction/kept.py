@@ -33,7 +33,7 @@ class Kept:
     def of(cls, engine: Engine) -> Kept:
         backend = engine.backend
         return cls(
-            parameters=Parameters(**{name: _copy(backend, array) for name, array in engine.parameters.items()}),
+            parameters=Parameters.of({name: _copy(backend, array) for name, array in engine.parameters.items()}),
             corners=_copy(backend, engine.experiment.corners),
             initial_positions=engine.initial_positions,
             moments=_copies(backend, engine.moments),
@@ -45,7 +45,7 @@ class Kept:
     def put_back(self, engine: Engine) -> None:
         """The engine gets copies, so that this can be put back once more."""
         again = {name: _copy(engine.backend, array) for name, array in self.parameters.items()}
-        engine.parameters = Parameters(**again)
+        engine.parameters = Parameters.of(again)
         engine.experiment.corners = _copy(engine.backend, self.corners)
         engine.initial_positions = self.initial_positions
         engine.moments = _copies(engine.backend, self.moments)

@@ -12,7 +12,7 @@ import numpy as np
 
 from ptycupy.backends.cache import package_version
 from ptycupy.backends.interface import Backend
-from ptycupy.model.parameters import owned, upload
+from ptycupy.model.parameters import Parameters, owned, upload
 from ptycupy.storage.snapshot import Moments as SavedMoments
 from ptycupy.storage.snapshot import Snapshot
 from ptycupy.update.optimizers import Moments
@@ -38,6 +38,7 @@ def take_snapshot(engine: Engine, config: str = "") -> Snapshot:
         propagator=problem.propagator,
         used=engine.used,
         initial_positions=engine.initial_positions,
+        nominal_positions=None if engine.parameters.scan_affine is None else engine.nominal_positions,
         probe_intensity=engine.context.probe_intensity,
         iteration=engine.iteration,
         history=copy.deepcopy(engine.history),
@@ -55,7 +56,8 @@ def take_snapshot(engine: Engine, config: str = "") -> Snapshot:
 def restore(engine: Engine, snapshot: Snapshot) -> None:
     """Put an engine of the same Problem and Settings where the snapshot was taken."""
     backend = engine.backend
-    engine.parameters = upload(backend, snapshot.state)
+    # A field that is refined only now begins as a new run would begin it.
+    engine.parameters = Parameters.of(dict(engine.parameters.items()) | dict(upload(backend, snapshot.state).items()))
     engine.experiment.corners = backend.asarray(np.array(snapshot.corners, np.int32))
     engine.initial_positions = snapshot.initial_positions
     engine.moments = {name: _restored(backend, memory) for name, memory in snapshot.moments.items()}

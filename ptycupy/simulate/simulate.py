@@ -19,8 +19,8 @@ from ptycupy.experiment.probe import aperture_probe
 from ptycupy.experiment.seeds import generator
 from ptycupy.experiment.state import Problem, State
 from ptycupy.model.experiment import place
-from ptycupy.model.objective import Objective, centred
-from ptycupy.model.parameters import upload
+from ptycupy.model.objective import Objective
+from ptycupy.model.parameters import centred, upload
 from ptycupy.simulate.coherence import defoci, focal_spread, mixed_probe, source_points
 from ptycupy.simulate.grid import Grid, make_grid
 from ptycupy.simulate.specimen import Specimen, specimen

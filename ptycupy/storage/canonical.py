@@ -15,7 +15,10 @@ from ptycupy.experiment.state import FIELDS, State
 from ptycupy.storage.snapshot import History, Moments, Snapshot
 
 FORMAT_VERSION = 2  # 1 had moments `first` and `second` alone, which is a case of 2
-UNITS = {"shifts": "px", "tilts": "mrad", "slice_thickness": "angstrom", "object_phase": "rad"}
+UNITS = {
+    "object_phase": "rad", "shifts": "px", "tilts": "mrad", "slice_thickness": "angstrom", "descan": "px",
+    "aberrations": "angstrom", "scan_affine": "1, 1, degrees, degrees",
+}  # fmt: skip
 
 
 _PROBLEM = (
@@ -28,7 +31,7 @@ def write(root: h5py.Group, snapshot: Snapshot) -> None:
     """Fills an empty group; `root.attrs["complete"]` is the very last thing written."""
     root.attrs["format_version"] = FORMAT_VERSION
     root.attrs["written_by"] = snapshot.versions.get("ptycupy", "")
-    state = root.create_group("state")
+    state = root.create_group("state")  # a field that is absent is not part of the model
     for name, values in snapshot.state.items():
         _put(state, name, values)
         if name in UNITS:
@@ -36,7 +39,7 @@ def write(root: h5py.Group, snapshot: Snapshot) -> None:
     problem = root.create_group("problem")
     for name in _PROBLEM:
         _put(problem, name, getattr(snapshot, name))
-    for name in ("pixel_size", "wavelength", "scan_shape"):  # absent means None
+    for name in ("pixel_size", "wavelength", "scan_shape", "nominal_positions"):  # absent means None
         if getattr(snapshot, name) is not None:
             _put(problem, name, getattr(snapshot, name))
     for name in ("iteration", "learning_rate_factor", "batch_losses", "generator", "config"):
@@ -66,7 +69,7 @@ def read(root: h5py.Group) -> Snapshot:
     scan_shape = _integers(_take(problem, "scan_shape")) if "scan_shape" in problem else None
     detector_shape = _integers(_take(problem, "detector_shape"))
     return Snapshot(
-        state=State(**{name: _take(root["state"], name) for name in FIELDS}),
+        state=State(**{name: _take(root["state"], name) if name in root["state"] else None for name in FIELDS}),
         corners=_take(problem, "corners"),
         pixel_size=None if pixel_size is None else (pixel_size[0], pixel_size[1]),
         wavelength=float(_take(problem, "wavelength")) if "wavelength" in problem else None,
@@ -77,6 +80,7 @@ def read(root: h5py.Group) -> Snapshot:
         propagator=_text(problem, "propagator"),
         used=_take(problem, "used"),
         initial_positions=_take(problem, "initial_positions"),
+        nominal_positions=_take(problem, "nominal_positions") if "nominal_positions" in problem else None,
         probe_intensity=float(_take(problem, "probe_intensity")),
         iteration=int(_take(root, "iteration")),
         history=_read_history(root["history"]),

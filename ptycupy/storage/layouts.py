@@ -27,7 +27,8 @@ def write_ptyrad(file: h5py.File, snapshot: Snapshot) -> None:
     """PtyRAD's model file: optimizable_tensors, model_attributes and histories at the root.
 
     PtyRAD knows one thickness and one pixel size: a list of thicknesses appears as its mean, and unequal or unknown
-    pixel sizes as NaN; /ptycupy has the exact values.
+    pixel sizes as NaN; positions include scan_affine. A probe that varies over the scan, descan, background, factors of
+    patterns and changes of aberrations have no place there, nor in phaser's layout; /ptycupy has the exact values.
     """
     state, history = snapshot.state, snapshot.history
     source = file["ptycupy/state"]
@@ -35,6 +36,9 @@ def write_ptyrad(file: h5py.File, snapshot: Snapshot) -> None:
     for name, theirs in PTYRAD_NAMES.items():
         if name != "slice_thickness" or np.ndim(state.slice_thickness) == 0:
             tensors[theirs] = source[name]
+    if snapshot.nominal_positions is not None:
+        del tensors["probe_pos_shifts"]
+        tensors["probe_pos_shifts"] = snapshot.shifts
     if "slice_thickness" not in tensors:
         tensors["slice_thickness"] = np.float32(_mean_thickness(snapshot))
     pixel_size = _one_pixel_size(snapshot)
@@ -103,7 +107,7 @@ def write_phaser(file: h5py.File, snapshot: Snapshot) -> None:
     probe["extent"] = step * window
     probe["meta"] = meta
 
-    positions = (snapshot.corners + np.asarray(state.shifts, np.float64) + (window - 1) / 2) * step
+    positions = (snapshot.corners + np.asarray(snapshot.shifts, np.float64) + (window - 1) / 2) * step
     first = (np.asarray(snapshot.initial_positions, np.float64) + (window - 1) / 2) * step
     count = len(positions)
     shape = snapshot.scan_shape if snapshot.scan_shape and np.prod(snapshot.scan_shape) == count else (count,)

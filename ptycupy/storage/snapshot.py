@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ptycupy.experiment.scan import affine_displacements
 from ptycupy.experiment.state import State
 
 
@@ -67,6 +68,16 @@ class Snapshot:
     data_fingerprint: str  # hash of shape, dtype and a fixed sample of patterns
     config: str  # YAML, "" when the engine was called from Python
     versions: dict[str, str]
+    nominal_positions: NDArray[Any] | None = None  # (N, 2) px about their mean, where scan_affine distorts them
+
+    @property
+    def shifts(self) -> NDArray[Any]:
+        """Where each probe is, in px (y, x) from its corner: the State's shifts, and what scan_affine adds to them."""
+        shifts: NDArray[Any] = np.asarray(self.state.shifts)
+        if self.nominal_positions is None:
+            return shifts
+        moved = affine_displacements(self.nominal_positions, self.state.scan_affine)
+        return (shifts + moved).astype(shifts.dtype)
 
     def field_of_view(self) -> tuple[slice, slice]:
         """Rows and columns of the object canvas between the outermost window centres of the used positions."""

@@ -9,12 +9,12 @@ import inspect
 from collections.abc import Callable
 from types import ModuleType
 
-from cuda_on_cpu import constraint_cases, filter_cases, loss_cases, optimizer_cases, wave_cases
+from cuda_on_cpu import constraint_cases, filter_cases, instrument_cases, loss_cases, optimizer_cases, wave_cases
 from cuda_on_cpu.scene import Outputs, Scene
 from ptycupy.backends.interface import Backend
 
 Case = Callable[[Backend, Scene], Outputs]
-MODULES = (optimizer_cases, constraint_cases, filter_cases, wave_cases, loss_cases)
+MODULES = (optimizer_cases, constraint_cases, filter_cases, wave_cases, instrument_cases, loss_cases)
 
 
 def _cases(module: ModuleType) -> dict[str, Case]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scenes import random_scene
 
 import ptycupy
+from ptycupy.errors import ConfigError
 from ptycupy.experiment.state import FIELDS
 
+REQUIRED, OPTIONAL = FIELDS[:6], FIELDS[6:]
 MIXES = {
     "gaussian": {"gaussian": {}},
     "gaussian power 0.3": {"gaussian": {"power": 0.3, "weight": 2.0}},
@@ -52,7 +56,7 @@ def slopes(problem, state, indices, losses, field, seed=1, step=1e-5):
     return float(np.vdot(gradient, direction).real), numerical
 
 
-@pytest.mark.parametrize("field", FIELDS)
+@pytest.mark.parametrize("field", REQUIRED)
 @pytest.mark.parametrize("losses", MIXES.values(), ids=MIXES.keys())
 def test_every_gradient_for_every_mix_of_losses(losses, field):
     problem, state = random_scene(object_modes=3)  # of two, the deviation is an absolute value, with kinks
@@ -60,7 +64,7 @@ def test_every_gradient_for_every_mix_of_losses(losses, field):
     assert found == pytest.approx(numerical, rel=1e-6)
 
 
-@pytest.mark.parametrize("field", FIELDS)
+@pytest.mark.parametrize("field", REQUIRED)
 @pytest.mark.parametrize("scene", SCENES.values(), ids=SCENES.keys())
 def test_every_gradient_for_every_geometry(scene, field):
     problem, state = random_scene(**scene)
@@ -73,6 +77,75 @@ def test_every_gradient_for_every_geometry(scene, field):
         assert found == pytest.approx(numerical, rel=1e-6)
 
 
+@pytest.mark.parametrize("field", OPTIONAL)
+def test_every_optional_gradient_alone(field):
+    problem, full = random_scene(optional=True)
+    together = {"probe_variations", "variation_weights"}
+    kept = together if field in together else {field}
+    state = full.replace(**{name: None for name in OPTIONAL if name not in kept})
+    problem = replace(problem, aberrations=problem.aberrations if field == "aberrations" else ())
+    found, numerical = slopes(problem, state, [0, 2, 3], {"gaussian": {}, "poisson": {}}, field, step=1e-4)
+    assert found == pytest.approx(numerical, rel=1e-6)
+
+
+@pytest.mark.parametrize("match", ["crop", "resample"])
+@pytest.mark.parametrize("field", FIELDS)
+def test_every_gradient_with_everything_at_once(field, match):
+    """Mixed object and probe, local tilts, slices of unlike thickness, blur, mask, a window larger than the detector,
+    and every optional parameter."""
+    problem, state = random_scene(
+        optional=True,
+        object_modes=3,
+        detector=(9, 8),
+        detector_match=match,
+        detector_blur=0.7,
+        mask=np.arange(72).reshape(9, 8) % 5 > 0,
+    )
+    found, numerical = slopes(problem, state, [0, 2, 3, 4], MIXES["all"], field, step=1e-4)
+    assert found == pytest.approx(numerical, rel=1e-6)
+
+
+def test_absent_parameters_have_no_gradient():
+    problem, state = random_scene()
+    _, gradients = ptycupy.loss_and_gradients(problem, state, [0, 1], {"gaussian": {}}, "cpu")
+    assert [name for name, _ in gradients.items()] == list(REQUIRED)
+    with pytest.raises(ConfigError, match="this State has no descan"):
+        ptycupy.loss_and_gradients(problem, state, [0], {"gaussian": {}}, "cpu", parameters=("descan",))
+
+
+def test_neutral_optional_parameters_change_no_pattern():
+    problem, state = random_scene()
+    plain = ptycupy.forward(problem, state, np.arange(5), "cpu", "float64")
+    neutral = state.replace(
+        pattern_intensity=np.ones(5),
+        background=np.zeros((12, 12)),
+        descan=np.zeros((5, 2)),
+        aberrations=np.zeros(2),
+        scan_affine=np.zeros(4),
+        probe_variations=np.ones((1, 12, 12), complex),
+        variation_weights=np.zeros((5, 1)),
+    )
+    problem = replace(problem, aberrations=("C10", "C30"))
+    np.testing.assert_allclose(ptycupy.forward(problem, neutral, np.arange(5), "cpu", "float64"), plain, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"pattern_intensity": np.ones(4)}, r"pattern_intensity \(4,\) must be \(5\): one factor per position"),
+        ({"descan": np.ones((5, 3))}, r"descan \(5, 3\) must be \(5, 2\)"),
+        ({"scan_affine": np.ones(3)}, "scan_affine"),
+        ({"background": np.ones((3, 3))}, "background .* must have the detector's shape"),
+        ({"variation_weights": np.ones((5, 1))}, "belong together"),
+        ({"aberrations": np.ones(2)}, "2 values in the State for 0 names"),
+    ],
+)
+def test_optional_parameters_that_do_not_fit_are_named(changes, message):
+    problem, state = random_scene()
+    with pytest.raises(ConfigError, match=message):
+        ptycupy.forward(problem, state.replace(**changes), [0], "cpu")
+
+
 def test_only_the_wanted_gradients_are_computed():
     problem, state = random_scene()
     _, gradients = ptycupy.loss_and_gradients(
@@ -82,11 +155,12 @@ def test_only_the_wanted_gradients_are_computed():
     assert gradients.shifts.shape == (5, 2)
     assert not gradients.shifts[2:].any()
     assert gradients.shifts[:2].all()
-    assert all(getattr(gradients, name) is None for name in FIELDS if name not in {"probe", "shifts"})
+    assert all(getattr(gradients, name) is None for name in REQUIRED if name not in {"probe", "shifts"})
 
 
+@pytest.mark.parametrize("optional", [False, True], ids=["required", "all fields"])
 @pytest.mark.parametrize("losses", MIXES.values(), ids=MIXES.keys())
-def test_sub_batches_are_exact(losses):
+def test_sub_batches_are_exact(losses, optional):
     """The same loss and gradients, whether a batch of 5 runs at once or as 2 + 2 + 1."""
     from ptycupy.backends import select
     from ptycupy.model.experiment import place
@@ -94,7 +168,7 @@ def test_sub_batches_are_exact(losses):
     from ptycupy.model.objective import Objective
     from ptycupy.model.parameters import Parameters, upload
 
-    problem, state = random_scene()
+    problem, state = random_scene(optional=optional)
     backend = select("cpu", "float64")
     parameters = upload(backend, state)
     experiment = place(backend, problem, parameters)
@@ -125,7 +199,7 @@ def test_fault_45_zero_intensity_has_a_finite_gradient():
     dark = state.replace(probe=np.zeros_like(state.probe))
     loss, gradients = ptycupy.loss_and_gradients(problem, dark, [0, 1], {"gaussian": {}, "poisson": {}}, "cpu")
     assert np.isfinite(loss.total)
-    assert all(np.isfinite(getattr(gradients, name)).all() for name in FIELDS)
+    assert all(np.isfinite(values).all() for _, values in gradients.items())
 
 
 def test_filters_are_uploaded_once_and_not_per_batch(monkeypatch):

@@ -8,8 +8,10 @@ import pytest
 import ptycupy
 from ptycupy import ops
 from ptycupy.backends import select
+from ptycupy.experiment.aberrations import aberration_basis
 from ptycupy.experiment.propagation import propagation_tables
 from ptycupy.experiment.rows import blur_matrix
+from ptycupy.experiment.scan import affine_matrix
 from ptycupy.model.experiment import upload_rows
 
 N, MODES, P, Z, WINDOW, CANVAS = 3, 2, 2, 2, (6, 5), (9, 8)
@@ -120,6 +122,59 @@ def test_sparsity(backend, g, order):
 def test_similarity(backend, g):
     patches = g.standard_normal((N, 3, Z, 4, 4))
     check(ops.Similarity(backend, np.array([0.2, 0.3, 0.5]), patches[:, 0].size), patches)
+
+
+def test_aberrate(backend, g):
+    basis = aberration_basis(("C10", "C12a", "C21b"), 0.025, WINDOW, (0.2, 0.3))
+    check(ops.Aberrate(backend, basis), wave(g, P, *WINDOW), g.uniform(-40, 40, 3))
+
+
+def test_background(backend, g):
+    check(ops.Background(backend), g.uniform(0, 1, (N, 5, 4)), g.uniform(0, 1, (5, 4)))
+
+
+def test_descan(backend, g):
+    check(ops.Descan(backend, (7.0, 5.0)), wave(g, N, MODES, P, *WINDOW), g.uniform(-2, 2, (N, 2)))
+
+
+def test_descan_moves_patterns_by_whole_pixels(backend, g):
+    waves = wave(g, 1, 1, 1, 8, 6)
+    ramped = backend.descan_forward(waves, np.array([[2.0, -1.0]]), (8.0, 6.0))
+    before, after = (np.abs(np.fft.fft2(values)) for values in (waves, ramped))
+    np.testing.assert_allclose(after, np.roll(before, (2, -1), axis=(-2, -1)), rtol=1e-12)
+
+
+def test_dose(backend, g):
+    check(ops.Dose(backend), g.uniform(0, 1, (N, 5, 4)), g.uniform(0.5, 2, (N, 1)))
+
+
+def test_scan_affine(backend, g):
+    nominal = g.uniform(-30, 30, (len(CORNERS), 2))
+    check(ops.ScanAffine(backend, nominal, INDICES), g.uniform(-1, 1, (N, 2)), np.array([0.1, -0.2, 8.0, 5.0]))
+
+
+def test_scan_affine_is_the_configuration_s_matrix(backend, g):
+    nominal = g.uniform(-30, 30, (len(CORNERS), 2))
+    moved = backend.scan_affine_forward(np.zeros((4, 2)), nominal, np.arange(4), np.array([0.1, -0.2, 8.0, 5.0]))
+    np.testing.assert_allclose(nominal + moved, nominal @ affine_matrix(1.1, -0.2, 8.0, 5.0), rtol=1e-12)
+
+
+def test_stack(backend, g):
+    check(ops.Stack(backend), wave(g, 2, *WINDOW), wave(g, 3, *WINDOW))
+
+
+def test_vary(backend, g):
+    check(ops.Vary(backend), wave(g, N, 1, P + 3, *WINDOW), g.standard_normal((N, 3)))
+
+
+def test_normalised_variations_are_the_same_probes(backend, g):
+    probe, variations, weights = wave(g, P, *WINDOW), wave(g, 3, *WINDOW), g.standard_normal((7, 3))
+    before = probe[0] + np.einsum("nv,vyx->nyx", weights, variations)
+    backend.normalise_variations(probe, variations, weights, 4.0)
+    np.testing.assert_allclose(probe[0] + np.einsum("nv,vyx->nyx", weights, variations), before, rtol=1e-12)
+    flat = variations.reshape(3, -1)
+    np.testing.assert_allclose((flat @ flat.conj().T).real, 4 * np.eye(3), atol=1e-12)
+    np.testing.assert_allclose(weights.mean(0), 0, atol=1e-14)
 
 
 def test_transmit_is_patch_times_wave(backend, g):

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from reference.constraining import Constraining
 from reference.filtering import Filtering
+from reference.instrument import Instrument
 from reference.losses import Losses
 from reference.measuring import Measuring
 from reference.optimizing import Optimizing
 from reference.waves import Waves
 
 
-class ReferenceBackend(Waves, Losses, Optimizing, Constraining, Filtering, Measuring):
+class ReferenceBackend(Waves, Instrument, Losses, Optimizing, Constraining, Filtering, Measuring):
     """The protocol in float64; `saved` values are its own."""

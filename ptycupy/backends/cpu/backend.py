@@ -7,6 +7,7 @@ from numpy.typing import DTypeLike
 from ptycupy.backends.cpu.constraining import Constraining
 from ptycupy.backends.cpu.filtering import Filtering
 from ptycupy.backends.cpu.fourier import load_fourier
+from ptycupy.backends.cpu.instrument import Instrument
 from ptycupy.backends.cpu.losses import Losses
 from ptycupy.backends.cpu.measuring import Measuring
 from ptycupy.backends.cpu.memory import Memory
@@ -14,7 +15,7 @@ from ptycupy.backends.cpu.optimizing import Optimizing
 from ptycupy.backends.cpu.waves import Waves
 
 
-class CpuBackend(Waves, Losses, Optimizing, Constraining, Filtering, Measuring):
+class CpuBackend(Waves, Instrument, Losses, Optimizing, Constraining, Filtering, Measuring):
     """The Backend protocol with Numba on the CPU; every method is documented there.
 
     Results do not depend on the number of threads. Methods may be called from several threads at once.

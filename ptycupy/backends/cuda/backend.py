@@ -7,13 +7,14 @@ from numpy.typing import DTypeLike
 from ptycupy.backends.cuda.constraining import Constraining
 from ptycupy.backends.cuda.device import Device
 from ptycupy.backends.cuda.filtering import Filtering
+from ptycupy.backends.cuda.instrument import Instrument
 from ptycupy.backends.cuda.losses import Losses
 from ptycupy.backends.cuda.measuring import Measuring
 from ptycupy.backends.cuda.optimizing import Optimizing
 from ptycupy.backends.cuda.waves import Waves
 
 
-class CudaBackend(Waves, Losses, Optimizing, Constraining, Filtering, Measuring):
+class CudaBackend(Waves, Instrument, Losses, Optimizing, Constraining, Filtering, Measuring):
     """Every method queues kernels of kernels/ and FFT plans; nothing but indices crosses the bus per batch.
 
     device: where it runs. dtype: float32 or float64. fft: "auto" or "cufft".

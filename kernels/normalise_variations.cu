@@ -1,0 +1,98 @@
+// V' = inverse(L) V and W' = (W - mean W) L with V V^H = L L^T power (real parts): W' V' + mean W V = W V.
+#include "common.cuh"
+
+// gram[a, b] = sum_k Re(conj(V_a) V_b); first stage, a row is a pair (a, b)
+KERNEL normalise_variations_gram(
+    double* partials,           // [v v, parts, 1]
+    const complex* variations,  // [v, y, x]
+    int count,                  // v
+    size_t pixels,
+    int parts) {
+    Part at = part(parts);
+    const complex* a = variations + size_t(at.row / count) * pixels;
+    const complex* b = variations + size_t(at.row % count) * pixels;
+    double sums[1] = {0};
+    for (size_t k = at.first; k < pixels; k += at.stride)
+        sums[0] += double(a[k].x) * double(b[k].x) + double(a[k].y) * double(b[k].y);
+    store_part(partials, sums);
+}
+
+// means[v] = sum_i weights[i, v] (not yet divided by N); first stage, a row is a variation
+KERNEL normalise_variations_means(
+    double* partials,     // [v, parts, 1]
+    const real* weights,  // [N, v]
+    int count,            // v
+    size_t positions,     // N
+    int parts) {
+    Part at = part(parts);
+    double sums[1] = {0};
+    for (size_t i = at.first; i < positions; i += at.stride) sums[0] += weights[i * count + at.row];
+    store_part(partials, sums);
+}
+
+// gram = L L^T power in its lower triangle, inverse = inverse(L); one thread. A variation of nothing stays as it is.
+KERNEL normalise_variations_factor(
+    double* gram,     // [v, v] becomes L
+    double* inverse,  // [v, v] lower triangle
+    double power,
+    int count,      // v
+    int threads) {  // 1
+    if (int(element()) >= threads) return;
+    for (int a = 0; a < count; ++a) {
+        for (int b = 0; b <= a; ++b) {
+            double rest = gram[a * count + b] / power;
+            for (int c = 0; c < b; ++c) rest -= gram[a * count + c] * gram[b * count + c];
+            if (b < a) gram[a * count + b] = rest / gram[b * count + b];
+            else gram[a * count + a] = rest > 1e-12 ? sqrt(rest) : 1.0;
+        }
+        for (int b = 0; b <= a; ++b) {
+            double sum = a == b ? 1.0 : 0.0;
+            for (int c = b; c < a; ++c) sum -= gram[a * count + c] * inverse[c * count + b];
+            inverse[a * count + b] = sum / gram[a * count + a];
+        }
+    }
+}
+
+// probe[k] += sum_a mean_a V_a[k], then V_a = sum_b inverse[a, b] V_b
+KERNEL normalise_variations_waves(
+    complex* probe,         // [p, y, x], the first mode in place
+    complex* variations,    // [v, y, x] in place
+    const double* means,    // [v], N times the means
+    const double* inverse,  // [v, v] lower triangle
+    double share,           // 1 / N
+    int count,              // v
+    size_t pixels) {
+    size_t k = element();
+    if (k >= pixels) return;
+    double x = probe[k].x, y = probe[k].y;
+    for (int a = 0; a < count; ++a) {
+        x += share * means[a] * variations[a * pixels + k].x;
+        y += share * means[a] * variations[a * pixels + k].y;
+    }
+    probe[k] = {real(x), real(y)};
+    for (int a = count - 1; a >= 0; --a) {  // from the last: each needs those before it
+        x = y = 0;
+        for (int b = 0; b <= a; ++b) {
+            x += inverse[a * count + b] * variations[b * pixels + k].x;
+            y += inverse[a * count + b] * variations[b * pixels + k].y;
+        }
+        variations[a * pixels + k] = {real(x), real(y)};
+    }
+}
+
+// weights[i, b] = sum_(a >= b) (weights[i, a] - mean_a) L[a, b]
+KERNEL normalise_variations_weights(
+    real* weights,        // [N, v] in place
+    const double* means,  // [v], N times the means
+    const double* lower,  // [v, v]
+    double share,         // 1 / N
+    int count,            // v
+    size_t positions) {   // N
+    size_t i = element();
+    if (i >= positions) return;
+    for (int b = 0; b < count; ++b) {  // from the first: each needs those after it
+        double sum = 0;
+        for (int a = b; a < count; ++a) sum += (weights[i * count + a] - share * means[a]) * lower[a * count + b];
+        weights[i * count + b] = real(sum);
+    }
+}

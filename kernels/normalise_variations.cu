@@ -5,12 +5,12 @@
 KERNEL normalise_variations_gram(
     double* partials,           // [v v, parts, 1]
     const complex* variations,  // [v, y, x]
-    int count,                  // v
+    int terms,  // v
     size_t pixels,
     int parts) {
     Part at = part(parts);
-    const complex* a = variations + size_t(at.row / count) * pixels;
-    const complex* b = variations + size_t(at.row % count) * pixels;
+    const complex* a = variations + size_t(at.row / terms) * pixels;
+    const complex* b = variations + size_t(at.row % terms) * pixels;
     double sums[1] = {0};
     for (size_t k = at.first; k < pixels; k += at.stride)
         sums[0] += double(a[k].x) * double(b[k].x) + double(a[k].y) * double(b[k].y);
@@ -21,12 +21,12 @@ KERNEL normalise_variations_gram(
 KERNEL normalise_variations_means(
     double* partials,     // [v, parts, 1]
     const real* weights,  // [N, v]
-    int count,            // v
+    int terms,  // v
     size_t positions,     // N
     int parts) {
     Part at = part(parts);
     double sums[1] = {0};
-    for (size_t i = at.first; i < positions; i += at.stride) sums[0] += weights[i * count + at.row];
+    for (size_t i = at.first; i < positions; i += at.stride) sums[0] += weights[i * terms + at.row];
     store_part(partials, sums);
 }
 
@@ -35,20 +35,20 @@ KERNEL normalise_variations_factor(
     double* gram,     // [v, v] becomes L
     double* inverse,  // [v, v] lower triangle
     double power,
-    int count,      // v
+    int terms,  // v
     int threads) {  // 1
     if (int(element()) >= threads) return;
-    for (int a = 0; a < count; ++a) {
+    for (int a = 0; a < terms; ++a) {
         for (int b = 0; b <= a; ++b) {
-            double rest = gram[a * count + b] / power;
-            for (int c = 0; c < b; ++c) rest -= gram[a * count + c] * gram[b * count + c];
-            if (b < a) gram[a * count + b] = rest / gram[b * count + b];
-            else gram[a * count + a] = rest > 1e-12 ? sqrt(rest) : 1.0;
+            double rest = gram[a * terms + b] / power;
+            for (int c = 0; c < b; ++c) rest -= gram[a * terms + c] * gram[b * terms + c];
+            if (b < a) gram[a * terms + b] = rest / gram[b * terms + b];
+            else gram[a * terms + a] = rest > 1e-12 ? sqrt(rest) : 1.0;
         }
         for (int b = 0; b <= a; ++b) {
             double sum = a == b ? 1.0 : 0.0;
-            for (int c = b; c < a; ++c) sum -= gram[a * count + c] * inverse[c * count + b];
-            inverse[a * count + b] = sum / gram[a * count + a];
+            for (int c = b; c < a; ++c) sum -= gram[a * terms + c] * inverse[c * terms + b];
+            inverse[a * terms + b] = sum / gram[a * terms + a];
         }
     }
 }
@@ -60,21 +60,21 @@ KERNEL normalise_variations_waves(
     const double* means,    // [v], N times the means
     const double* inverse,  // [v, v] lower triangle
     double share,           // 1 / N
-    int count,              // v
+    int terms,  // v
     size_t pixels) {
     size_t k = element();
     if (k >= pixels) return;
     double x = probe[k].x, y = probe[k].y;
-    for (int a = 0; a < count; ++a) {
+    for (int a = 0; a < terms; ++a) {
         x += share * means[a] * variations[a * pixels + k].x;
         y += share * means[a] * variations[a * pixels + k].y;
     }
     probe[k] = {real(x), real(y)};
-    for (int a = count - 1; a >= 0; --a) {  // from the last: each needs those before it
+    for (int a = terms - 1; a >= 0; --a) {  // from the last: each needs those before it
         x = y = 0;
         for (int b = 0; b <= a; ++b) {
-            x += inverse[a * count + b] * variations[b * pixels + k].x;
-            y += inverse[a * count + b] * variations[b * pixels + k].y;
+            x += inverse[a * terms + b] * variations[b * pixels + k].x;
+            y += inverse[a * terms + b] * variations[b * pixels + k].y;
         }
         variations[a * pixels + k] = {real(x), real(y)};
     }
@@ -86,13 +86,13 @@ KERNEL normalise_variations_weights(
     const double* means,  // [v], N times the means
     const double* lower,  // [v, v]
     double share,         // 1 / N
-    int count,            // v
+    int terms,  // v
     size_t positions) {   // N
     size_t i = element();
     if (i >= positions) return;
-    for (int b = 0; b < count; ++b) {  // from the first: each needs those after it
+    for (int b = 0; b < terms; ++b) {  // from the first: each needs those after it
         double sum = 0;
-        for (int a = b; a < count; ++a) sum += (weights[i * count + a] - share * means[a]) * lower[a * count + b];
-        weights[i * count + b] = real(sum);
+        for (int a = b; a < terms; ++a) sum += (weights[i * terms + a] - share * means[a]) * lower[a * terms + b];
+        weights[i * terms + b] = real(sum);
     }
 }

@@ -60,8 +60,8 @@ KERNEL scan_affine_backward(
     real* grad_affine,   // [4] accumulated into
     const double* sums,  // [4]
     const real* affine,  // [4]
-    int count) {         // 1
-    if (int(element()) >= count) return;
+    int threads) {       // 1
+    if (int(element()) >= threads) return;
     Affine a = affine_of(affine);
     double c = a.cosine, s = a.sine, t = a.tangent, slope = (1 + t * t) * RADIANS_PER_DEGREE;
     double first = sums[0] * (c + t * s) + sums[1] * s, second = sums[2] * (t * c - s) + sums[3] * c;

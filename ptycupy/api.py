@@ -15,6 +15,7 @@ import numpy as np
 from ptycupy import backends, data, experiment
 from ptycupy import config as configuration
 from ptycupy.analysis import Comparison, compare_with_truth
+from ptycupy.config.notes import Note
 from ptycupy.config.schema import Config, Truth
 from ptycupy.errors import ConfigError, DataError, DivergenceError, PtycupyError
 from ptycupy.experiment.state import Problem, State
@@ -76,14 +77,18 @@ def reconstruct(
     overwrite: bool = False,
     callbacks: Sequence[Callback] = (),
     quiet: bool = True,
+    ptyrad: bool = False,
+    allow_unsupported: bool = False,
 ) -> Result:
     """Reconstructs what a configuration (path, dict or Config) describes, into a run folder of its own.
 
     `overrides` are "key.path=value" strings, `backend` replaces backend.device, `resume` goes on from the newest good
     checkpoint, `overwrite` replaces the results of a named run. With `quiet=False` progress is shown on stderr.
-    Ctrl-C lets the batch finish and saves. Raises the errors of `ptycupy.errors`.
+    Ctrl-C lets the batch finish and saves. Parameters of PtyRAD are recognised by their `init_params` and translated,
+    what is different is logged; `ptyrad` takes them for PtyRAD's in any case and is the only way to run a file that is
+    Python, `allow_unsupported` goes on where an option has no equivalent. Raises the errors of `ptycupy.errors`.
     """
-    settled, label = _settle(config, overrides, backend)
+    settled, label, notes = _settle(config, overrides, backend, ptyrad, allow_unsupported)
     output = settled.output
     with contextlib.ExitStack() as stack:
         if not quiet:
@@ -94,6 +99,8 @@ def reconstruct(
         stack.enter_context(log_file(folder.log))
         stack.enter_context(_failures_in_log())
         logger.info("run folder %s", folder.path)
+        for note in notes:
+            logger.log(logging.WARNING if note.unsupported else logging.INFO, "PtyRAD's %s", note)
         engine = _prepare(settled, folder, resume)
         signals.engine = engine
         folder.begun = True
@@ -117,7 +124,7 @@ def simulate_to_file(
     target = Path(path)
     if target.exists() and not overwrite:
         raise ConfigError(f"{target}: exists already; use --overwrite or another --output")
-    settled, _ = _settle(config, overrides, None)
+    settled = _settle(config, overrides, None)[0]
     return write_dataset(target, simulate(settled))
 
 
@@ -144,10 +151,15 @@ def export_patterns(
 
 
 def _settle(
-    config: str | Path | Mapping[str, Any] | Config, overrides: Sequence[str], backend: str | None
-) -> tuple[Config, str]:
-    """The Config with everything put in, and a label for its run."""
+    config: str | Path | Mapping[str, Any] | Config,
+    overrides: Sequence[str],
+    backend: str | None,
+    ptyrad: bool = False,
+    allow_unsupported: bool = False,
+) -> tuple[Config, str, Sequence[Note]]:
+    """The Config with everything put in, a label for its run, and the notes of a translation."""
     label = "run"
+    notes: Sequence[Note] = ()
     if isinstance(config, Config):
         if overrides:
             raise ConfigError("overrides: only for a file or dict; a Config has model_copy(update=...)")
@@ -155,12 +167,14 @@ def _settle(
         settled = config
     elif isinstance(config, (str, Path)):
         label = Path(config).stem
-        settled = configuration.load_config(config, overrides)
+        loaded = configuration.read_config(config, overrides, ptyrad=ptyrad, allow_unsupported=allow_unsupported)
+        settled, notes = loaded.config, loaded.notes
     else:
-        settled = configuration.from_dict(config, overrides)
+        loaded = configuration.read_dict(config, overrides, ptyrad=ptyrad, allow_unsupported=allow_unsupported)
+        settled, notes = loaded.config, loaded.notes
     if backend is not None:
         settled = settled.model_copy(update={"backend": settled.backend.model_copy(update={"device": backend})})
-    return settled, label
+    return settled, label, notes
 
 
 @contextlib.contextmanager

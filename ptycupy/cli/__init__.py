@@ -94,11 +94,17 @@ def _parser() -> argparse.ArgumentParser:
     group.add_argument("-v", "--verbose", action="store_true", help="show details, and where an internal error is")
     group.add_argument("-q", "--quiet", action="store_true", help="show warnings and errors only")
     settings = argparse.ArgumentParser(add_help=False)
-    settings.add_argument("config", metavar="CFG", help="configuration: YAML, JSON or TOML")
+    settings.add_argument("config", metavar="CFG", help="configuration, ours or PtyRAD's: YAML, JSON or TOML")
     settings.add_argument(
         "--set", dest="overrides", metavar="KEY=VALUE", action="append", default=[],
         help="change one key, e.g. --set reconstruction.iterations=50; may be repeated",
     )  # fmt: skip
+    settings.add_argument(
+        "--ptyrad", action="store_true", help="take CFG for a parameter file of PtyRAD; runs it where it ends in .py"
+    )
+    settings.add_argument(
+        "--allow-unsupported", action="store_true", help="go on where an option of PtyRAD has no equivalent"
+    )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
     recon = commands.add_parser("recon", parents=[settings, loudness], help="reconstruct what CFG describes")
@@ -114,6 +120,10 @@ def _parser() -> argparse.ArgumentParser:
         "--overwrite", action="store_true", help="replace the results in the folder that output.name names"
     )
     commands.add_parser("validate", parents=[settings, loudness], help="check a configuration; reads no data")
+    convert = commands.add_parser(
+        "convert", parents=[settings, loudness], help="write PtyRAD's parameters as a configuration of our own"
+    )
+    convert.add_argument("-o", "--output", metavar="FILE", help="where to; printed if absent")
     commands.add_parser("schema", parents=[loudness], help="print the JSON schema of the configuration, for editors")
     new = commands.add_parser("new", parents=[loudness], help="write a commented configuration to start from")
     new.add_argument("file", nargs="?", metavar="FILE", help="where to; printed if absent")

@@ -5,8 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ptycupy.errors import ConfigError
+
+if TYPE_CHECKING:
+    from ptycupy.config import Loaded
 
 
 def recon(arguments: argparse.Namespace) -> int:
@@ -20,6 +24,8 @@ def recon(arguments: argparse.Namespace) -> int:
         resume=arguments.resume,
         overwrite=arguments.overwrite,
         quiet=arguments.quiet,
+        ptyrad=arguments.ptyrad,
+        allow_unsupported=arguments.allow_unsupported,
     )
     print(result.folder)
     return result.exit_code
@@ -27,11 +33,42 @@ def recon(arguments: argparse.Namespace) -> int:
 
 def validate(arguments: argparse.Namespace) -> int:
     """Check the configuration alone."""
-    from ptycupy.config import load_config
-
-    load_config(arguments.config, arguments.overrides)
+    for note in _load(arguments).notes:
+        print(note)
     print(f"{arguments.config}: valid")
     return 0
+
+
+def convert(arguments: argparse.Namespace) -> int:
+    """Write or print the native configuration that PtyRAD's parameters mean."""
+    from ptycupy.config import converted
+
+    text = converted(_load(arguments))
+    if arguments.output is None:
+        print(text, end="")
+        return 0
+    _write_new(Path(arguments.output), text)
+    print(f"{arguments.output}: written")
+    return 0
+
+
+def _load(arguments: argparse.Namespace) -> Loaded:
+    from ptycupy.config import read_config
+
+    return read_config(
+        arguments.config,
+        arguments.overrides,
+        ptyrad=arguments.ptyrad,
+        allow_unsupported=arguments.allow_unsupported,
+    )
+
+
+def _write_new(path: Path, text: str) -> None:
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
 def schema(arguments: argparse.Namespace) -> int:
@@ -50,11 +87,7 @@ def new(arguments: argparse.Namespace) -> int:
         print(template(), end="")
         return 0
     path = Path(arguments.file)
-    try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(template())
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be written: {error.strerror or error}") from error
+    _write_new(path, template())
     print(f"{path}: written; `ptycupy validate {path}` checks it")
     return 0
 
@@ -73,7 +106,7 @@ def simulate(arguments: argparse.Namespace) -> int:
 
     default = Path.cwd() / f"{Path(arguments.config).stem}_simulated.h5"
     path = Path(arguments.output) if arguments.output else default
-    simulate_to_file(arguments.config, path, overrides=arguments.overrides, overwrite=arguments.overwrite)
+    simulate_to_file(_load(arguments).config, path, overwrite=arguments.overwrite)
     print(path)
     return 0
 

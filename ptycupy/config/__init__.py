@@ -11,17 +11,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ptycupy.config.documents import dump, json_schema, template
-    from ptycupy.config.load import check, from_dict, load_config
+    from ptycupy.config.documents import converted, dump, json_schema, template
+    from ptycupy.config.load import Loaded, check, from_dict, load_config, load_ptyrad, read_config, read_dict
     from ptycupy.config.schema import Config
 
 _HOMES = {
     "Config": "schema",
+    "Loaded": "load",
     "check": "load",
+    "converted": "documents",
     "dump": "documents",
     "from_dict": "load",
     "json_schema": "documents",
     "load_config": "load",
+    "load_ptyrad": "load",
+    "read_config": "load",
+    "read_dict": "load",
     "template": "documents",
 }
 
@@ -32,4 +37,17 @@ def __getattr__(name: str) -> Any:
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
 
 
-__all__ = ["Config", "check", "dump", "from_dict", "json_schema", "load_config", "template"]
+__all__ = [
+    "Config",
+    "Loaded",
+    "check",
+    "converted",
+    "dump",
+    "from_dict",
+    "json_schema",
+    "load_config",
+    "load_ptyrad",
+    "read_config",
+    "read_dict",
+    "template",
+]

@@ -9,6 +9,7 @@ import yaml
 
 from ptycupy.config.base import Section
 from ptycupy.config.constraints import DEFAULT_CONSTRAINTS, PARAMETERS, Constraint
+from ptycupy.config.load import Loaded
 from ptycupy.config.problems import section_in
 from ptycupy.config.schema import Config
 from ptycupy.config.yaml_text import resolve
@@ -19,6 +20,7 @@ HEADER = """\
 A ptycupy configuration. Keys followed by nothing must be filled in; keys behind a # are off or found by themselves;
 all others show their defaults and may be removed. `ptycupy validate` checks the file, `ptycupy schema` is for editors.
 """
+CONVERTED = "Translated from parameters of PtyRAD. What is different, or has no effect here:"
 
 
 class _Dumper(yaml.SafeDumper):
@@ -37,6 +39,18 @@ def dump(config: Config) -> str:
     """The whole configuration as YAML, defaults included; load_config reads it back to an equal Config."""
     values = config.model_dump(mode="json")
     return str(yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=WIDTH))
+
+
+def converted(loaded: Loaded) -> str:
+    """A translated configuration as YAML: what was not taken over as comments at its head, and one for each section."""
+    lines = _comment(CONVERTED, "")
+    for note in loaded.notes:
+        lines += _comment(f"{'NOT SUPPORTED ' if note.unsupported else ''}{note}".encode("unicode_escape").decode(), "")
+    for line in dump(loaded.config).splitlines():
+        field = Config.model_fields.get(line.partition(":")[0])
+        lines += ["", *_comment(str(field.description), "")] if field is not None else []
+        lines.append(line)
+    return "\n".join(lines) + "\n"
 
 
 def template() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,6 +16,7 @@ from ptycupy.config import overrides as overriding
 from ptycupy.config.base import Section
 from ptycupy.config.checks import contradictions
 from ptycupy.config.nodes import Node, from_python
+from ptycupy.config.notes import Note
 from ptycupy.config.schema import Config
 from ptycupy.config.suggest import shown
 from ptycupy.errors import ConfigError
@@ -41,15 +43,59 @@ BYTE_ORDER_MARKS = (
 )
 
 
+@dataclass(frozen=True)
+class Loaded:
+    """A configuration, and what a translation from PtyRAD's parameters has to say about it."""
+
+    config: Config
+    notes: tuple[Note, ...] = ()
+
+
 def load_config(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> Config:
     """The configuration in a YAML, JSON or TOML file, with `key.path=value` overrides put in.
 
-    Relative paths inside become absolute against the file's folder, output.folder against the current one.
-    Raises ConfigError with one line per problem, `file:line: key: what is wrong and what would be right`.
+    A parameter file of PtyRAD is recognised by its `init_params` and translated. Relative paths inside become absolute
+    against the file's folder, output.folder against the current one. Raises ConfigError with one line per problem,
+    `file:line: key: what is wrong and what would be right`.
+    """
+    return read_config(path, overrides).config
+
+
+def read_config(
+    path: str | os.PathLike[str],
+    overrides: Iterable[str] = (),
+    *,
+    ptyrad: bool = False,
+    allow_unsupported: bool = False,
+) -> Loaded:
+    """As `load_config`, with the notes of a translation.
+
+    `ptyrad` takes the file for PtyRAD's in any case, and is the only way to run one that is Python; overrides apply
+    after the translation. Options that have no equivalent are refused unless `allow_unsupported`.
     """
     name = os.fspath(path)
+    root = _python(name) if ptyrad and Path(name).suffix.lower() == ".py" else _root(name)
+    folder = os.path.dirname(os.path.abspath(name))
+    return _loaded(root, overrides, name, folder, ptyrad, allow_unsupported)
+
+
+def load_ptyrad(path: str | os.PathLike[str]) -> tuple[Config, tuple[Note, ...]]:
+    """The Config that PtyRAD's parameter file means, and what is done differently or not at all, as (key, effect).
+
+    Nothing is refused for having no equivalent: see `Note.unsupported`. A file ending in .py is refused, not run.
+    """
+    name = os.fspath(path)
+    folder = os.path.dirname(os.path.abspath(name))
+    loaded = _loaded(_root(name), (), name, folder, True, True)
+    return loaded.config, loaded.notes
+
+
+def _root(name: str) -> Node:
+    """What a file says; ConfigError where it is no mapping of sections."""
     suffix = Path(name).suffix.lower()
     content = _read(name)
+    if suffix == ".py":
+        raise ConfigError(f"{name}: Python is not run unasked; `ptycupy recon --ptyrad {name}` runs PtyRAD parameters")
     if suffix not in FORMATS:
         raise ConfigError(f"{name}: expected a configuration ending in .yaml, .yml, .json or .toml")
     root = FORMATS[suffix](_text(content, name), name)
@@ -58,13 +104,41 @@ def load_config(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> 
     if not isinstance(root.value, dict):
         kind = f"a list of {len(root.value)}" if isinstance(root.value, list) else "a single value"
         raise ConfigError(f"{root.where}: expected sections such as `data:` at the top level, found {kind}")
-    return _validated(overriding.apply(root, overrides), name, os.path.dirname(os.path.abspath(name)))
+    return root
+
+
+def _python(name: str) -> Node:
+    from ptycupy.config.ptyrad.python_file import run
+
+    return run(name, _text(_read(name), name))
+
+
+def _loaded(
+    root: Node, overrides: Iterable[str], name: str, folder: str, ptyrad: bool, allow_unsupported: bool
+) -> Loaded:
+    if not ptyrad and "init_params" not in root.value:
+        return Loaded(_validated(overriding.apply(root, overrides), name, folder))
+    from ptycupy.config.ptyrad.translate import translate
+
+    native, notes = translate(root, name, folder)
+    missing = [note for note in notes if note.unsupported]
+    if missing and not allow_unsupported:
+        listed = "\n".join(f"  {note}" for note in missing)
+        what = name or "PtyRAD parameters"
+        raise ConfigError(f"{what}: without an equivalent here (--allow-unsupported goes on without):\n{listed}")
+    return Loaded(_validated(overriding.apply(native, overrides), name, folder), notes)
 
 
 def from_dict(values: Mapping[str, Any], overrides: Iterable[str] = ()) -> Config:
     """The configuration in a mapping of sections; relative paths are taken from the current folder."""
-    root = from_python(dict(values))
-    return _validated(overriding.apply(root, overrides), "", os.getcwd())
+    return read_dict(values, overrides).config
+
+
+def read_dict(
+    values: Mapping[str, Any], overrides: Iterable[str] = (), *, ptyrad: bool = False, allow_unsupported: bool = False
+) -> Loaded:
+    """As `read_config`, from a mapping."""
+    return _loaded(from_python(dict(values)), overrides, "", os.getcwd(), ptyrad, allow_unsupported)
 
 
 def check(config: Config) -> None:

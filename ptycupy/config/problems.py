@@ -24,6 +24,8 @@ MOST_LINES = 1_000_000  # more than a configuration has: problems without a line
 
 EXPECTED = {
     "float_type": "a number",
+    "float_parsing": "a number",
+    "int_parsing": "a whole number",
     "int_type": "a whole number",
     "int_from_float": "a whole number",
     "bool_type": "true or false",
@@ -57,13 +59,13 @@ HINTS = (
 TAGS = ("<number>", "<list>")  # alternatives of `a number or a list of numbers`
 
 
-def in_words(errors: Iterable[ErrorDetails], root: Node) -> list[tuple[Location, str]]:
-    """(location, message) of each pydantic error, one message per location."""
+def in_words(errors: Iterable[ErrorDetails], root: Node, top: type[Section] = Config) -> list[tuple[Location, str]]:
+    """(location, message) of each pydantic error of the section `top`, one message per location."""
     found: dict[Location, str] = {}
     for error in errors:
         unknown = error["type"] == "extra_forbidden"  # a key of the file, even where it looks like a tag
         location = error["loc"] if unknown else tuple(part for part in error["loc"] if part not in TAGS)
-        found.setdefault(location, _message(error, location, root))
+        found.setdefault(location, _message(error, location, root, top))
     return list(found.items())
 
 
@@ -96,7 +98,7 @@ def _node(root: Node, location: Location) -> tuple[Node, str]:
     return node, ".".join(names)
 
 
-def _message(error: ErrorDetails, location: Location, root: Node) -> str:
+def _message(error: ErrorDetails, location: Location, root: Node, top: type[Section]) -> str:
     kind, context = error["type"], error.get("ctx", {})
     node = _node(root, location)[0]
     if kind == "check":
@@ -104,13 +106,13 @@ def _message(error: ErrorDetails, location: Location, root: Node) -> str:
     if kind == "value_error":
         return str(context["error"])
     if kind == "extra_forbidden":
-        return _unknown_key(location, root)
-    field = _field(location)
+        return _unknown_key(location, root, top)
+    field = _field(location, top)
     if kind == "missing":
         return _missing(location, field)
     unit = _unit(field)
     if kind in EXPECTED:
-        number = "a number or " if kind == "model_type" and _section(location) is Rate else ""
+        number = "a number or " if kind == "model_type" and _section(location, top) is Rate else ""
         return f"expected {number}{EXPECTED[kind]}{unit}, found {_found(node)}"
     if kind in LIMITS:
         words, key = LIMITS[kind]
@@ -135,12 +137,12 @@ def _missing(location: Location, field: FieldInfo | None) -> str:
     return f"required{_unit(field)}: {field.description}{example}"
 
 
-def _unknown_key(location: Location, root: Node) -> str:
+def _unknown_key(location: Location, root: Node, top: type[Section]) -> str:
     key = str(location[-1])
-    known = _keys_at(location[:-1], root)
+    known = _keys_at(location[:-1], root, top)
     if key in OTHER_NAMES and nearest(OTHER_NAMES[key].split(":")[0], known):
         return f"unknown key; did you mean {OTHER_NAMES[key]}?"
-    elsewhere = [path for path in _all_keys() if path.rpartition(".")[2] == key]
+    elsewhere = [path for path in _all_keys(top) if path.rpartition(".")[2] == key]
     if elsewhere:
         return f"unknown key; did you mean {' or '.join(elsewhere[:3])}?"
     near = did_you_mean(key, known)
@@ -149,9 +151,9 @@ def _unknown_key(location: Location, root: Node) -> str:
     return f"unknown key; known here: {', '.join(known) or 'none'}"
 
 
-def _section(location: Location) -> type[Section] | None:
-    """The class of the section at a location of the configuration."""
-    section: type[Section] | None = Config
+def _section(location: Location, top: type[Section]) -> type[Section] | None:
+    """The class of the section at a location below the section `top`."""
+    section: type[Section] | None = top
     for part in location:
         if isinstance(part, int):
             continue
@@ -171,8 +173,8 @@ def section_in(annotation: Any) -> type[Section] | None:
     return None
 
 
-def _keys_at(location: Location, root: Node) -> list[str]:
-    section = _section(location)
+def _keys_at(location: Location, root: Node, top: type[Section]) -> list[str]:
+    section = _section(location, top)
     if section is None:
         return _options(root) if location == ("optimizer", "options") else []
     keys = [*section.model_fields, *(names(LOSSES) if section is Losses else ())]
@@ -190,11 +192,11 @@ def _options(root: Node) -> list[str]:
     return [] if section is None else list(section.model_fields)
 
 
-def _field(location: Location) -> FieldInfo | None:
+def _field(location: Location, top: type[Section]) -> FieldInfo | None:
     names = list(location)
     while names and isinstance(names[-1], int):
         names.pop()
-    section = _section(tuple(names[:-1])) if names else None
+    section = _section(tuple(names[:-1]), top) if names else None
     return section.model_fields.get(str(names[-1])) if section is not None else None
 
 
@@ -203,7 +205,7 @@ def _unit(field: FieldInfo | None) -> str:
     return f" ({extra['unit']})" if isinstance(extra, dict) and "unit" in extra else ""
 
 
-def _all_keys(section: type[Section] = Config, path: str = "") -> Iterable[str]:
+def _all_keys(section: type[Section], path: str = "") -> Iterable[str]:
     for key, field in section.model_fields.items():
         inner = section_in(field.annotation)
         yield f"{path}{key}"

@@ -1,0 +1,111 @@
+"""Equal settings mean the same: PtyRAD's defaults where a key is absent, and its own rules where one is written."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def active(loaded):
+    return [constraint.name for constraint in loaded.config.constraints]
+
+
+def test_absent_keys_have_ptyrad_s_defaults(translated):
+    config = translated().config
+    assert active(translated()) == [
+        "orthogonal_probe", "fixed_probe_intensity", "lateral_blur", "depth_blur", "position_recentring",
+    ]  # fmt: skip
+    assert {one.name: one.model_extra for one in config.constraints}["lateral_blur"]["std"] == 0.4
+    assert (config.scan.jitter_px, config.reconstruction.batch_size, config.illumination.modes) == (0.15, 32, 4)
+    assert (config.losses.gaussian.weight, config.losses.sparsity) == (1.0, None)
+    rates = config.optimizer
+    assert (rates.object_phase.learning_rate, rates.probe.learning_rate) == (5e-4, 1e-4)
+    assert rates.tilts.learning_rate == rates.slice_thickness.learning_rate == 0
+    assert config.calibration.mode == "fitted_disk"
+    assert config.data.bad_pixels == "ignore"
+    assert config.data.scan_shape == (24, 16)
+
+
+@pytest.mark.parametrize("given", [{}, None, {"std": 0.5}, {"start_iter": None}])
+def test_a_constraint_written_without_start_iter_is_off(translated, given):
+    assert "lateral_blur" not in active(translated({"constraint_params.obj_rblur": given}))
+
+
+def test_a_constraint_that_ends_before_it_starts_never_runs(translated):
+    assert "lateral_blur" not in active(translated({"constraint_params.obj_rblur": {"start_iter": 5, "end_iter": 5}}))
+
+
+def test_older_freq_is_a_step_from_the_first_iteration(translated):
+    one = translated({"constraint_params.kr_filter": {"freq": 4}}).config.constraints[-2]
+    assert (one.name, one.start, one.step) == ("lateral_low_pass", 1, 4)
+    assert "lateral_low_pass" not in active(
+        translated({"constraint_params.kr_filter": {"freq": 4, "start_iter": None}})
+    )
+
+
+def test_a_tensor_written_without_start_iter_is_fixed(translated):
+    rates = translated({"model_params.update_params.obja": {"lr": 1e-3}}).config.optimizer
+    assert (rates.object_amplitude.learning_rate, rates.object_phase.learning_rate) == (0, 5e-4)
+
+
+def test_older_aberrations_move_unless_the_newer_are_there(translated):
+    old = {"init_params.probe_defocus": 150, "init_params.probe_c3": 1e4}
+    assert translated(old).config.illumination.aberrations == {"defocus": 150, "C30": 1e4}
+    both = translated({**old, "init_params.probe_aberrations": {"C10": 5}})
+    assert both.config.illumination.aberrations == {"C10": 5, "C30": 1e4}
+    assert "init_params.probe_defocus" in [note.key for note in both.notes]
+
+
+def test_haider_s_fourth_order_means_what_it_means_there(translated):
+    found = translated({"init_params.probe_aberrations": {"B4": 10, "(1, 2)": 3, "C30": 1}}).config
+    assert found.illumination.aberrations == {"B4": 8, "C12": 3, "C30": 1}
+
+
+@pytest.mark.parametrize(("powers", "modes", "share"), [([0.02], 3, 0.02 / 1.04), ([0.9, 0.05, 0.05], 3, 0.05 / 1.1)])
+def test_mode_powers_are_normalised_as_there(translated, powers, modes, share):
+    loaded = translated({"init_params.probe_pmode_max": modes, "init_params.probe_pmode_init_pows": powers})
+    assert loaded.config.illumination.mode_power == pytest.approx(share)
+
+
+def test_random_batches_are_at_least_as_large_as_asked(translated):
+    given = {"init_params.pos_N_scan_slow": 12, "init_params.pos_N_scan_fast": 12}
+    assert translated(given).config.reconstruction.batch_size == 36  # 144 patterns make 4 batches of 32 or more
+    assert translated().config.reconstruction.batch_size == 32
+
+
+def test_padding_and_resampling(translated):
+    off = {"init_params.meas_pad": {"mode": None}, "init_params.meas_resample": {"mode": None}}
+    assert translated(off).config == translated().config
+    both = {
+        "init_params.meas_pad": {"padding_type": "exp", "target_Npix": 200},
+        "init_params.meas_resample": {"mode": "precompute", "scale_factors": [2, 1.5]},
+    }
+    data = translated(both).config.data
+    assert (data.pad.kind, data.pad.target_shape, data.pad.threshold_percentile) == ("exponential", (200, 200), 70)
+    assert (data.resample.factors, data.resample.mode) == (1.5, "on_the_fly")
+
+
+def test_raw_files_have_empad_s_rows(translated):
+    data = translated({"init_params.meas_params": {"path": "scan.raw"}}).config.data
+    assert (data.detector_shape, data.offset_bytes, data.gap_bytes) == ((128, 128), 0, 1024)
+    named = {"init_params.meas_params": {"path": "scan.h5", "key": "a.b.data"}}
+    assert translated(named).config.data.key == "a/b/data"
+
+
+@pytest.mark.parametrize("name", ["SparseAdam", "Nadam", "RMSprop", "ASGD"])
+def test_optimizers_have_torch_s_spellings(translated, name):
+    found = translated({"model_params.optimizer_params": {"name": name, "configs": {}}})
+    assert found.config.optimizer.name.replace("_", "") == name.lower()
+
+
+def test_options_of_the_optimizer(translated):
+    configs = {"betas": [0.8, 0.99], "eps": 1e-7, "foreach": True, "lr": 1}
+    found = translated({"model_params.optimizer_params": {"name": "Adam", "configs": configs}})
+    assert found.config.optimizer.options == {"beta1": 0.8, "beta2": 0.99, "eps": 1e-7}
+    assert {"model_params.optimizer_params.configs.foreach", "model_params.optimizer_params.configs.lr"} <= {
+        note.key for note in found.notes
+    }
+
+
+def test_the_centre_of_the_scan(translated):
+    found = translated({"recon_params.INDICES_MODE": {"mode": "center", "subscan_slow": 10, "subscan_fast": 5}})
+    assert found.config.data.crop_scan == ((7, 17), (5, 10))

@@ -144,7 +144,7 @@ def export_patterns(
     the detector last. What is padded or resampled on the fly is written as it is before that. Raises ConfigError where
     the file exists and `overwrite` is False, and the errors of `ptycupy.errors` for what cannot be read or written.
     """
-    settled, _ = _settle(config, overrides, None)
+    settled = _settle(config, overrides, None)[0]
     measured = experiment.measure_patterns(settled, data.open_source(settled.data))
     export = Export(measured.source, measured.scale, reshape)
     return write_patterns(Path(path), export, mat_version, append_shape=append_shape, overwrite=overwrite)

@@ -99,15 +99,16 @@ def _parser() -> argparse.ArgumentParser:
         "--set", dest="overrides", metavar="KEY=VALUE", action="append", default=[],
         help="change one key, e.g. --set reconstruction.iterations=50; may be repeated",
     )  # fmt: skip
-    settings.add_argument(
+    foreign = argparse.ArgumentParser(add_help=False)
+    foreign.add_argument(
         "--ptyrad", action="store_true", help="take CFG for a parameter file of PtyRAD; runs it where it ends in .py"
     )
-    settings.add_argument(
+    foreign.add_argument(
         "--allow-unsupported", action="store_true", help="go on where an option of PtyRAD has no equivalent"
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
-    recon = commands.add_parser("recon", parents=[settings, loudness], help="reconstruct what CFG describes")
+    recon = commands.add_parser("recon", parents=[settings, foreign, loudness], help="reconstruct what CFG describes")
     recon.add_argument(
         "--backend", type=_device, metavar="auto|cpu|cuda|cuda:1",
         help="where to compute, in place of backend.device: auto takes a GPU where there is one, cuda:1 a certain one",
@@ -119,9 +120,9 @@ def _parser() -> argparse.ArgumentParser:
     earlier.add_argument(
         "--overwrite", action="store_true", help="replace the results in the folder that output.name names"
     )
-    commands.add_parser("validate", parents=[settings, loudness], help="check a configuration; reads no data")
+    commands.add_parser("validate", parents=[settings, foreign, loudness], help="check a configuration; reads no data")
     convert = commands.add_parser(
-        "convert", parents=[settings, loudness], help="write PtyRAD's parameters as a configuration of our own"
+        "convert", parents=[settings, foreign, loudness], help="write PtyRAD's parameters as a configuration of our own"
     )
     convert.add_argument("-o", "--output", metavar="FILE", help="where to; printed if absent")
     commands.add_parser("schema", parents=[loudness], help="print the JSON schema of the configuration, for editors")

@@ -106,7 +106,7 @@ def simulate(arguments: argparse.Namespace) -> int:
 
     default = Path.cwd() / f"{Path(arguments.config).stem}_simulated.h5"
     path = Path(arguments.output) if arguments.output else default
-    simulate_to_file(_load(arguments).config, path, overwrite=arguments.overwrite)
+    simulate_to_file(arguments.config, path, overrides=arguments.overrides, overwrite=arguments.overwrite)
     print(path)
     return 0
 

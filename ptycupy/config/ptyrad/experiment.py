@@ -17,6 +17,10 @@ CALIBRATION = {
     "fitRBF": "fitted_disk",
 }
 HAIDER_FOURTH = ("B4", "D4")  # a fifth of Krivanek's C41 and C43 here, a quarter in PtyRAD
+NOT_READ = {
+    "custom": "an array in memory; save it, and name the file",
+    "foldslice_hdf5": "such positions are not read; the nominal raster would be the start",
+}
 ZONE_PLATE = ("beam_kev", "probe_dRn", "probe_Rn", "probe_D_H", "probe_D_FZP", "probe_Ls")
 
 
@@ -72,14 +76,17 @@ def probe(to: Builder) -> None:
     if init.probe_permute is not None:
         to.unsupported("init_params.probe_permute", "the axes of the probe would stay as they are")
     if init.probe_z_shift:
-        to.unsupported("init_params.probe_z_shift", "the probe would start where its aberrations put it")
-    _source(to, "probe", "a simulated probe")
+        to.put("illumination.shift_along_beam_angstrom", init.probe_z_shift, "init_params.probe_z_shift")
+    _source(to, "probe", "illumination.path")
 
 
 def scan(to: Builder) -> None:
     """Where the probe was."""
     init = to.parameters.init_params
-    to.put("scan.step_angstrom", init.pos_scan_step_size, "init_params.pos_scan_step_size")
+    if init.pos_source in ("simu", *NOT_READ):
+        to.put("scan.step_angstrom", init.pos_scan_step_size, "init_params.pos_scan_step_size")
+    elif init.pos_scan_affine or init.pos_scan_flipT or init.pos_scan_rand_std:
+        to.differs("init_params.pos_source", "loaded positions are not distorted, flipped or jittered a second time")
     if init.pos_scan_flipT is not None:
         for name, value in zip(("reverse_slow", "reverse_fast", "swap_axes"), init.pos_scan_flipT, strict=True):
             to.put(f"scan.{name}", bool(value), "init_params.pos_scan_flipT")
@@ -87,35 +94,60 @@ def scan(to: Builder) -> None:
         names = ("scale", "asymmetry", "rotation_degrees", "shear_degrees")
         to.put("scan.affine", dict(zip(names, init.pos_scan_affine, strict=True)), "init_params.pos_scan_affine")
     to.put("scan.jitter_px", init.pos_scan_rand_std or 0.0, "init_params.pos_scan_rand_std")
-    _source(to, "pos", "the nominal raster")
+    _source(to, "pos", "scan.path")
 
 
 def specimen(to: Builder) -> None:
     """The object to start from."""
     init = to.parameters.init_params
-    to.put("object.slices", init.obj_Nlayer, "init_params.obj_Nlayer")
-    to.put("object.slice_thickness_angstrom", init.obj_slice_thickness, "init_params.obj_slice_thickness")
+    slices, thickness = _depth(to)
+    to.put("object.slices", slices, "init_params.obj_Nlayer")
+    to.put("object.slice_thickness_angstrom", thickness, "init_params.obj_slice_thickness")
     to.put("object.modes", init.obj_omode_max, "init_params.obj_omode_max")
     occupancy = init.obj_omode_init_occu
     if occupancy.occu_type == "custom" and occupancy.init_occu is not None:
         to.put("object.occupancies", occupancy.init_occu, "init_params.obj_omode_init_occu")
     elif occupancy.init_occu is not None:
         to.differs("init_params.obj_omode_init_occu", "has no effect with uniform, as in PtyRAD")
+    _source(to, "obj", "object.path")
+
+
+def _depth(to: Builder) -> tuple[int, float]:
+    """Slices and their distance after crop, pad and resampling, which say what happens to a loaded object."""
+    init = to.parameters.init_params
+    slices, thickness = init.obj_Nlayer, init.obj_slice_thickness
     if init.obj_z_crop is not None:
-        to.unsupported("init_params.obj_z_crop", "all slices would be kept")
+        slices = len(range(slices)[slice(*init.obj_z_crop)])
+        to.put("object.depth.crop", init.obj_z_crop, "init_params.obj_z_crop")
     if init.obj_z_pad is not None:
-        to.unsupported("init_params.obj_z_pad", "no slices would be added")
-    if init.obj_z_resample is not None:
-        to.unsupported("init_params.obj_z_resample", "the slices would stay as they are")
-    _source(to, "obj", "an empty object")
+        before, behind = (layers or 0 for layers in init.obj_z_pad.pad_layers)
+        slices += before + behind
+        to.put("object.depth.pad", (before, behind), "init_params.obj_z_pad.pad_layers")
+        to.put("object.depth.pad_values", init.obj_z_pad.pad_types, "init_params.obj_z_pad.pad_types")
+    if init.obj_z_resample is None:
+        return slices, thickness
+    total, value = slices * thickness, init.obj_z_resample.value
+    wanted = {
+        "scale_Nlayer": slices * value,
+        "scale_slice_thickness": slices / value,
+        "target_Nlayer": value,
+        "target_slice_thickness": total / value,
+    }[init.obj_z_resample.mode]
+    slices = max(1, int(wanted + 1e-9))
+    return slices, total / slices
 
 
 def tilts(to: Builder) -> None:
     """The tilt of the crystal to start from."""
     init = to.parameters.init_params
     given = init.tilt_params
+    if init.tilt_source == "custom":
+        to.unsupported("init_params.tilt_source", "an array in memory; save it, and name the file with source file")
+        return
     if init.tilt_source != "simu":
-        to.unsupported("init_params.tilt_source", f"{init.tilt_source}: no tilts would be loaded")
+        to.put_path("object.tilt_path", given.path or "", "init_params.tilt_params")
+        if given.key is not None:
+            to.put("object.tilt_key", given.key, "init_params.tilt_params.key")
         return
     if given.init_tilts:
         to.put("object.tilt_mrad", given.init_tilts[0], "init_params.tilt_params.init_tilts")
@@ -136,10 +168,13 @@ def model(to: Builder) -> None:
     to.put("model.detector_blur_px", settings.detector_blur_std or 0.0, "model_params.detector_blur_std")
 
 
-def _source(to: Builder, name: str, instead: str) -> None:
+def _source(to: Builder, name: str, path: str) -> None:
+    """The file that something starts from."""
     init = to.parameters.init_params
-    source = getattr(init, f"{name}_source")
-    if source != "simu":
-        to.unsupported(f"init_params.{name}_source", f"{source}: {instead} would be the start")
-    elif getattr(init, f"{name}_params") is not None:
+    source, given = getattr(init, f"{name}_source"), getattr(init, f"{name}_params")
+    if source in NOT_READ:
+        to.unsupported(f"init_params.{name}_source", f"{source}: {NOT_READ[source]}")
+    elif source != "simu":
+        to.put_path(path, given, f"init_params.{name}_params")
+    elif given is not None:
         to.differs(f"init_params.{name}_params", f"has no effect with {name}_source: simu")

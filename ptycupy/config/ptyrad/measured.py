@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from ptycupy.config.ptyrad.builder import Builder
 
 RAW_GAP_BYTES = 1024  # PtyRAD's default for every raw file
@@ -12,6 +14,7 @@ NEGATIVE = {
 NORMALISATION = {
     "max_at_one": "max_at_one", "mean_at_one": "mean_at_one", "sum_to_one": "sum_to_one", "divide_const": "divide",
 }  # fmt: skip
+SUFFIX = {"hdf5": "h5", "tif": "tif", "npy": "npy", "mat": "mat"}
 DOSE = {"total_e_per_pattern": "pattern", "e_per_Ang2": "square_angstrom"}
 
 
@@ -108,4 +111,10 @@ def shape(to: Builder) -> None:
         if resample.mode == "precompute":
             to.differs("init_params.meas_resample.mode", "the sum of a pattern is preserved, as it is on_the_fly")
     if init.meas_export is not None:
-        to.unsupported("init_params.meas_export", "the prepared patterns would not be written to a file")
+        copy = init.meas_export
+        folder = copy.file_dir or os.path.dirname(init.meas_params.path)
+        name = f"{copy.file_name}.{SUFFIX[copy.file_format]}"
+        to.put("output.export_patterns", os.path.abspath(os.path.join(folder, name)), "init_params.meas_export")
+        to.differs(
+            "init_params.meas_export", "output_shape and append_shape have no effect: the patterns keep their shape"
+        )

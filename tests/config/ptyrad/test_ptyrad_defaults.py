@@ -109,3 +109,22 @@ def test_options_of_the_optimizer(translated):
 def test_the_centre_of_the_scan(translated):
     found = translated({"recon_params.INDICES_MODE": {"mode": "center", "subscan_slow": 10, "subscan_fast": 5}})
     assert found.config.data.crop_scan == ((7, 17), (5, 10))
+
+
+def test_depth_is_cropped_padded_and_resampled_with_the_total_thickness_kept(translated):
+    changes = {
+        "init_params.obj_z_crop": [1, 5],
+        "init_params.obj_z_pad": {"pad_layers": [2, None], "pad_types": ["edge", "mean"]},
+        "init_params.obj_z_resample": {"mode": "scale_Nlayer", "value": 2},
+    }
+    start = translated(changes).config.object
+    assert (start.slices, start.slice_thickness_angstrom) == (12, 1.0)  # 6 - 2 + 2 slices of 2 angstrom, halved
+    assert (start.depth.crop, start.depth.pad, start.depth.pad_values) == ((1, 5), (2, 0), ("edge", "mean"))
+
+
+def test_loaded_starts_are_not_changed_again(translated):
+    loaded = translated({"init_params.pos_source": "PtyRAD", "init_params.pos_params": "model.hdf5"})
+    assert loaded.config.scan.path.endswith("model.hdf5")
+    assert loaded.config.scan.step_angstrom is None
+    assert not loaded.config.scan.adjust_loaded
+    assert "init_params.pos_source" in [note.key for note in loaded.notes]

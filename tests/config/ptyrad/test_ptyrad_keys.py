@@ -105,6 +105,8 @@ TOGETHER = {
         "init_params.probe_illum_type": "xray",
         **{f"init_params.{key}": INIT[key] for key in ("beam_kev", "probe_dRn", "probe_Rn", "probe_D_H")},
         **{f"init_params.{key}": INIT[key] for key in ("probe_D_FZP", "probe_Ls", "meas_calibration")},
+        "init_params.probe_source": "PtyRAD",
+        "init_params.probe_params": FILE,
     },
     "init_params.meas_Npix": {"init_params.meas_Npix": 64, "init_params.meas_params": {"path": "x.raw"}},
     "init_params.probe_source": {"init_params.probe_source": "PtyRAD", "init_params.probe_params": FILE},

@@ -66,4 +66,5 @@ class State:
 
 
 FIELDS = tuple(field.name for field in fields(State))
+OPTIONAL_FIELDS = FIELDS[6:]
 COMPLEX_FIELDS = ("probe", "probe_variations")

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptycupy.errors import DataError
-from ptycupy.experiment.state import FIELDS, State
+from ptycupy.experiment.state import FIELDS, OPTIONAL_FIELDS, State
 from ptycupy.storage.snapshot import History, Moments, Snapshot
 
 FORMAT_VERSION = 2  # 1 had moments `first` and `second` alone, which is a case of 2
@@ -69,7 +69,7 @@ def read(root: h5py.Group) -> Snapshot:
     scan_shape = _integers(_take(problem, "scan_shape")) if "scan_shape" in problem else None
     detector_shape = _integers(_take(problem, "detector_shape"))
     return Snapshot(
-        state=State(**{name: _take(root["state"], name) if name in root["state"] else None for name in FIELDS}),
+        state=State(**{name: _state_field(root["state"], name) for name in FIELDS}),
         corners=_take(problem, "corners"),
         pixel_size=None if pixel_size is None else (pixel_size[0], pixel_size[1]),
         wavelength=float(_take(problem, "wavelength")) if "wavelength" in problem else None,
@@ -93,6 +93,10 @@ def read(root: h5py.Group) -> Snapshot:
         config=_text(root, "config"),
         versions=json.loads(_text(root, "versions")),
     )
+
+
+def _state_field(group: h5py.Group, name: str) -> NDArray[Any] | None:
+    return None if name in OPTIONAL_FIELDS and name not in group else _take(group, name)
 
 
 def check_format(root: h5py.Group) -> None:

@@ -39,14 +39,16 @@ class Builder:
             self._native, [path], replace(items, value=[*items.value, from_python(value, self._where(key))])
         )
 
-    def put_path(self, path: str, value: str, key: str) -> None:
-        """A file, looked for in the current folder, as PtyRAD does, and then in that of the parameter file."""
+    def put_path(self, path: str, value: str, key: str) -> str:
+        """A file, looked for in the current folder, as PtyRAD does, and then in the parameter file's; its full path."""
         name = os.path.expanduser(value)
         tried = [os.path.normpath(os.path.join(folder, name)) for folder in (os.getcwd(), self._folder)]
         there = next((place for place in tried if os.path.exists(place)), None)
         if there is None:
             self.differs(key, f"no such file: tried {' and '.join(dict.fromkeys(tried))}")
-        self.put(path, there or tried[0], key)
+        found = there or tried[0]
+        self.put(path, found, key)
+        return found
 
     def differs(self, key: str, effect: str) -> None:
         """Something is done differently, or has no effect."""

@@ -21,7 +21,15 @@ NOT_READ = {
     "custom": "an array in memory; save it, and name the file",
     "foldslice_hdf5": "such positions are not read; the nominal raster would be the start",
 }
-ZONE_PLATE = ("beam_kev", "probe_dRn", "probe_Rn", "probe_D_H", "probe_D_FZP", "probe_Ls")
+ZONE_PLATE = {  # PtyRAD's key in metres: ours, and its units in a metre
+    "probe_Rn": ("outer_radius_um", 1e6),
+    "probe_dRn": ("outer_zone_width_nm", 1e9),
+    "probe_D_FZP": ("aperture_um", 1e6),
+    "probe_D_H": ("central_stop_um", 1e6),
+    "probe_Ls": ("focus_to_sample_um", 1e6),
+}
+METRE = 1e10  # angstrom; X-ray files have every length in metres
+POWER_OF_LENGTH = {"dx": 1, "dk": -1, "kMax": -1}
 
 
 def beam(to: Builder) -> None:
@@ -30,7 +38,13 @@ def beam(to: Builder) -> None:
     to.put("illumination.kind", init.probe_illum_type, "init_params.probe_illum_type")
     if init.probe_illum_type == "xray":
         to.put("illumination.energy_kev", init.beam_kev, "init_params.beam_kev")
-        to.unsupported("init_params.probe_illum_type", "xray: no probe of a zone plate would be simulated")
+        to.differs(
+            "init_params.probe_illum_type", "lengths are taken as metres; PtyRAD 1.0.0 itself cannot start such a run"
+        )
+        if init.probe_source == "simu":
+            for key, (name, unit) in ZONE_PLATE.items():
+                if getattr(init, key) is not None:
+                    to.put(f"illumination.zone_plate.{name}", getattr(init, key) * unit, f"init_params.{key}")
         for key in ("probe_kv", "probe_conv_angle", "probe_aberrations"):
             if getattr(init, key):
                 to.differs(f"init_params.{key}", "has no effect on X-rays, as in PtyRAD")
@@ -38,15 +52,22 @@ def beam(to: Builder) -> None:
         to.put("illumination.voltage_kv", init.probe_kv, "init_params.probe_kv")
         to.put("illumination.convergence_angle_mrad", init.probe_conv_angle, "init_params.probe_conv_angle")
         to.put("illumination.aberrations", _aberrations(to), "init_params.probe_aberrations")
-        for key in ZONE_PLATE:
+        for key in ("beam_kev", *ZONE_PLATE):
             if getattr(init, key) is not None:
                 to.differs(f"init_params.{key}", "has no effect on electrons, as in PtyRAD")
     calibration = init.meas_calibration
     to.put("calibration.mode", CALIBRATION[calibration.mode], "init_params.meas_calibration.mode")
     if calibration.mode != "fitRBF":
-        to.put("calibration.value", calibration.value, "init_params.meas_calibration.value")
+        unit = _length_unit(to) ** POWER_OF_LENGTH.get(calibration.mode, 0)
+        value = None if calibration.value is None else calibration.value * unit
+        to.put("calibration.value", value, "init_params.meas_calibration.value")
     elif calibration.value is not None:
         to.differs("init_params.meas_calibration.value", "has no effect with fitRBF, as in PtyRAD")
+
+
+def _length_unit(to: Builder) -> float:
+    """Angstrom in the file's unit of length."""
+    return METRE if to.parameters.init_params.probe_illum_type == "xray" else 1.0
 
 
 def _aberrations(to: Builder) -> dict[str, float]:
@@ -84,7 +105,7 @@ def scan(to: Builder) -> None:
     """Where the probe was."""
     init = to.parameters.init_params
     if init.pos_source in ("simu", *NOT_READ):
-        to.put("scan.step_angstrom", init.pos_scan_step_size, "init_params.pos_scan_step_size")
+        to.put("scan.step_angstrom", init.pos_scan_step_size * _length_unit(to), "init_params.pos_scan_step_size")
     elif init.pos_scan_affine or init.pos_scan_flipT or init.pos_scan_rand_std:
         to.differs("init_params.pos_source", "loaded positions are not distorted, flipped or jittered a second time")
     if init.pos_scan_flipT is not None:
@@ -115,7 +136,7 @@ def specimen(to: Builder) -> None:
 def _depth(to: Builder) -> tuple[int, float]:
     """Slices and their distance after crop, pad and resampling, which say what happens to a loaded object."""
     init = to.parameters.init_params
-    slices, thickness = init.obj_Nlayer, init.obj_slice_thickness
+    slices, thickness = init.obj_Nlayer, init.obj_slice_thickness * _length_unit(to)
     if init.obj_z_crop is not None:
         slices = len(range(slices)[slice(*init.obj_z_crop)])
         to.put("object.depth.crop", init.obj_z_crop, "init_params.obj_z_crop")

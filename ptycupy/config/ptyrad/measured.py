@@ -6,6 +6,7 @@ import os
 
 from ptycupy.config.ptyrad.builder import Builder
 
+HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 RAW_GAP_BYTES = 1024  # PtyRAD's default for every raw file
 PADDING = {"constant": "constant", "edge": "edge", "linear_ramp": "linear_ramp", "exp": "exponential", "power": "power"}
 NEGATIVE = {
@@ -22,7 +23,8 @@ def file(to: Builder) -> None:
     """Where the patterns are."""
     init, key = to.parameters.init_params, "init_params.meas_params"
     source = init.meas_params
-    to.put_path("data.path", source.path, f"{key}.path")
+    path = to.put_path("data.path", source.path, f"{key}.path")
+    _axes(to, path)
     raw = source.path.lower().endswith(".raw")
     if source.key is not None and not raw:
         to.put("data.key", source.key if "/" in source.key else source.key.replace(".", "/"), f"{key}.key")
@@ -56,8 +58,6 @@ def orientation(to: Builder) -> None:
         to.unsupported("init_params.pos_N_scans", f"a raster of {slow} x {fast} has {slow * fast} positions")
     else:
         to.differs("init_params.pos_N_scans", "taken from the file of the positions")
-    if init.meas_permute is not None:
-        to.put("data.permute", init.meas_permute, "init_params.meas_permute")
     if init.meas_reshape is not None:
         to.put("data.reshape", init.meas_reshape, "init_params.meas_reshape")
     if init.meas_flipT is not None:
@@ -68,6 +68,28 @@ def orientation(to: Builder) -> None:
         for name, pair in (("crop_scan", spans[:2]), ("crop_detector", spans[2:])):
             if pair != [(None, None)] * 2:
                 to.put(f"data.{name}", pair, "init_params.meas_crop")
+
+
+def _axes(to: Builder, path: str) -> None:
+    """The order of the axes; PtyRAD sees those of a MATLAB 7.3 file in reverse, and its permute speaks of that."""
+    init = to.parameters.init_params
+    permute = init.meas_permute
+    if path.lower().endswith(".mat") and _is_hdf5(path):
+        axes = range(3 if init.meas_reshape is None else 4) if permute is None else permute
+        permute = tuple(len(axes) - 1 - axis for axis in axes)
+        to.differs("init_params.meas_permute", "a MATLAB 7.3 array is read in MATLAB's order, and turned to PtyRAD's")
+    if permute is not None:
+        to.put("data.permute", permute, "init_params.meas_permute")
+
+
+def _is_hdf5(path: str) -> bool:
+    """Whether the file is HDF5, behind a user block as MATLAB writes it or not; False where it cannot be read."""
+    try:
+        with open(path, "rb") as stream:
+            start = stream.read(520)
+    except OSError:  # reading the data says what is wrong
+        return False
+    return HDF5_SIGNATURE in (start[:8], start[512:])
 
 
 def values(to: Builder) -> None:

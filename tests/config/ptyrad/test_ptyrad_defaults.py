@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import h5py
+import numpy as np
 import pytest
 
 
@@ -128,3 +130,39 @@ def test_loaded_starts_are_not_changed_again(translated):
     assert loaded.config.scan.step_angstrom is None
     assert not loaded.config.scan.adjust_loaded
     assert "init_params.pos_source" in [note.key for note in loaded.notes]
+
+
+def test_axes_of_a_matlab_7_3_file_are_as_ptyrad_sees_them(translated, tmp_path):
+    """PtyRAD sees (ky, kx, N) of MATLAB as (N, kx, ky); here it is read as (ky, kx, N)."""
+    path = tmp_path / "dp.mat"
+    with h5py.File(path, "w", userblock_size=512) as file:
+        file["dp"] = np.zeros((4, 3, 2))
+    named = {"init_params.meas_params": {"path": str(path), "key": "dp"}}
+    found = translated(named)
+    assert found.config.data.permute == (2, 1, 0)
+    assert "init_params.meas_permute" in [note.key for note in found.notes]
+    assert translated({**named, "init_params.meas_permute": [0, 2, 1]}).config.data.permute == (2, 0, 1)
+    assert translated({"init_params.meas_params": {"path": "missing.mat", "key": "dp"}}).config.data.permute is None
+
+
+def test_an_xray_file_has_metres(translated):
+    found = translated(
+        {
+            "init_params.probe_illum_type": "xray",
+            "init_params.beam_kev": 8.8,
+            "init_params.probe_Rn": 90e-6,
+            "init_params.probe_dRn": 50e-9,
+            "init_params.probe_D_FZP": 160e-6,
+            "init_params.probe_D_H": 60e-6,
+            "init_params.probe_Ls": 400e-6,
+            "init_params.pos_scan_step_size": 200e-9,
+            "init_params.meas_calibration": {"mode": "dx", "value": 10e-9},
+            "init_params.obj_Nlayer": 1,
+            "init_params.obj_slice_thickness": 1e-6,
+        }
+    ).config
+    plate = found.illumination.zone_plate
+    assert (found.illumination.kind, found.illumination.energy_kev) == ("xray", 8.8)
+    assert (plate.outer_radius_um, plate.outer_zone_width_nm) == pytest.approx((90, 50))
+    assert (plate.aperture_um, plate.central_stop_um, plate.focus_to_sample_um) == pytest.approx((160, 60, 400))
+    assert (found.scan.step_angstrom, found.calibration.value) == pytest.approx((2000, 100))

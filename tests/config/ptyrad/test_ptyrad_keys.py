@@ -105,6 +105,8 @@ TOGETHER = {
         "init_params.probe_illum_type": "xray",
         **{f"init_params.{key}": INIT[key] for key in ("beam_kev", "probe_dRn", "probe_Rn", "probe_D_H")},
         **{f"init_params.{key}": INIT[key] for key in ("probe_D_FZP", "probe_Ls", "meas_calibration")},
+        "init_params.pos_scan_step_size": 2e-7,  # metres
+        "init_params.obj_slice_thickness": 1e-6,
         "init_params.probe_source": "PtyRAD",
         "init_params.probe_params": FILE,
     },

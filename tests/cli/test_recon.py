@@ -85,6 +85,26 @@ def test_fault_43_divergence_at_once_says_that_nothing_was_kept(tmp_path, capsys
     assert "Last good checkpoint: none yet" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("policy", "code"), [("stop", 5), ("halve_lr", 0), ("continue", 0)])
+def test_fault_44_an_exploding_loss_does_what_the_configuration_says(tmp_path, capsys, policy, code):
+    """The amplitude leaps by 60 in iteration 3, which multiplies the loss by far more than 100 and stays finite."""
+    config = tiny_run.write(tmp_path, iterations=4, checkpoint_every=1)
+    leap = "optimizer.object_amplitude={learning_rate: 60, start: 3}"
+    assert recon(config, "--set", leap, "--set", f"reconstruction.on_divergence={policy}") == code
+    told = capsys.readouterr().err
+    folder = tiny_run.run_folder(config)
+    if policy == "stop":
+        assert re.search(r"iteration 3: the loss became .*halve_lr", told)
+        assert load_result(checkpoint.list_checkpoints(folder)[-1]).iteration == 2
+        return
+    result = load_result(folder / "result.h5")
+    total = result.history.total
+    assert result.iteration == 4
+    assert np.isfinite(total).all()
+    assert (max(total) > 100 * total[0]) == (policy == "continue")
+    assert ("is over 100 times the first" in told) == (policy == "continue")
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGUSR1, 143)])
 def test_fault_53_54_a_signal_saves_and_resume_goes_on(tmp_path, number, code):
     config = tiny_run.write(tmp_path, iterations=100_000, checkpoint_every=1000)

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ptycupy import backends, data, experiment
 from ptycupy import config as configuration
-from ptycupy.analysis import Comparison, compare_with_truth
+from ptycupy.analysis import Comparison, compare_with_truth, information_limit
 from ptycupy.config.notes import Note
 from ptycupy.config.schema import Config, Truth
 from ptycupy.errors import ConfigError, DataError, DivergenceError, PtycupyError
@@ -48,6 +49,7 @@ class Result:
     folder: Path  # the run folder: result.h5, images, figures, run.log
     scores: Mapping[str, float]  # against the truth where the configuration names one, else empty
     exit_code: int = 0  # 130 or 143 where a signal ended the run early
+    information_limit_angstrom: float | None = None  # of the summed phase; None without a pixel size or spots
 
     @property
     def state(self) -> State:
@@ -286,8 +288,29 @@ def _finish(engine: Engine, config: Config, folder: RunFolder, signals: StopOnSi
         else:
             scores = {"correlation": found.correlation, "ssim": found.ssim}
             logger.info("against the truth: correlation %.4f, SSIM %.4f", found.correlation, found.ssim)
+    limit = _information_limit(snapshot)
+    if limit is not None:
+        logger.info("information limit: %.3f angstrom (%.0f pm)", limit, 100 * limit)
     logger.info("finished after iteration %d: %s", engine.iteration, folder.result)
-    return Result(snapshot, folder.path, scores)
+    return Result(snapshot, folder.path, scores, information_limit_angstrom=limit)
+
+
+def _information_limit(snapshot: Snapshot) -> float | None:
+    """Angstrom, of the phase summed over slices, in the scanned field; None where there is none to tell."""
+    if snapshot.pixel_size is None:
+        return None
+    size_y, size_x = np.broadcast_to(snapshot.pixel_size, (2,))
+    try:
+        return information_limit(_summed_phase(snapshot), (float(size_y), float(size_x)))
+    except DataError as error:
+        logger.info("no information limit: %s", error)
+        return None
+
+
+def _summed_phase(snapshot: Snapshot) -> NDArray[Any]:
+    """[y, x] the phase summed over slices, of the mean object mode, in the scanned field."""
+    phase: NDArray[Any] = mean_mode(snapshot, snapshot.state.object_phase).sum(axis=0)[snapshot.field_of_view()]
+    return phase
 
 
 def score(snapshot: Snapshot, truth: Truth) -> Comparison:
@@ -310,7 +333,7 @@ def score(snapshot: Snapshot, truth: Truth) -> Comparison:
     middle = (positions.min(axis=0) + positions.max(axis=0)) / 2 - positions[0]  # px from the first one
     centre = np.broadcast_to(origin, (2,)) + middle * snapshot.pixel_size
     return compare_with_truth(
-        mean_mode(snapshot, snapshot.state.object_phase).sum(axis=0)[snapshot.field_of_view()],
+        _summed_phase(snapshot),
         snapshot.pixel_size,
         phase if phase.ndim == 2 else phase.sum(axis=0, dtype=np.float64),
         float(np.mean(pixel_size)),

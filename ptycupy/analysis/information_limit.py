@@ -1,8 +1,7 @@
-"""The information limit: how far out an image's Fourier transform holds more than noise."""
+"""The information limit of a crystal's image: the finest spot that stands out of the noise of its power spectrum."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -12,41 +11,40 @@ from ptycupy.analysis.planes import without_plane
 from ptycupy.errors import DataError
 
 SMALLEST = 16  # px
-FALSE_ALARM = 1e-3  # probability that noise alone passes for a spot anywhere in the transform
+NEIGHBOURS = 2  # rings on either side that share one noise floor
+SPOT = 5  # px, as wide as the window makes a spot
+CHANCE = 1e-6  # of noise alone passing for a spot anywhere; small, since the floor is an estimate itself
 
 
 def information_limit(image: NDArray[Any], pixel_size: float | tuple[float, float]) -> float | None:
-    """The shortest period in angstrom whose Fourier spot stands out of the noise; None where none does.
+    """The period (in the unit of `pixel_size`, scalar or (y, x)) of the highest frequency at which a real image [y, x]
+    has a spot above the noise floor; None where no spot stands out, as for a specimen that is not periodic.
 
-    `image` [y, x] is a phase in the scanned field, without its plane and under a Hann window; `pixel_size` angstrom,
-    scalar or (y, x). The power of noise in a ring of equal frequency is distributed as exp(-p / s), whose median is
-    s ln 2, so that a pixel above s ln(n / 0.001), n all pixels, is a spot (the statistics of a periodogram: Priestley,
-    Spectral Analysis and Time Series, sec. 6.1.4). It speaks of separate spots, as a crystal has them over a field of
-    several unit cells: use a Fourier ring correlation for anything else. Raises DataError for images under 16 px or not
-    finite.
+    The power of noise in one Fourier pixel is distributed exponentially, so that the largest of n exceeds
+    floor · ln(n / p) with a probability of at most p (Fisher, Proc. R. Soc. A 125, 54 (1929)). p is 1e-6, n counts
+    the spectrum below the Nyquist frequency, and the floor of a ring is the median of its power and its neighbours',
+    over ln 2: spots fill few pixels and hardly move a median. A limit near Nyquist is the pixel's, not the
+    specimen's; spots of the scan's raster count too. Raises DataError for images smaller than 16 px or not finite.
     """
     from scipy import fft, ndimage
 
-    if image.ndim != 2 or min(image.shape) < SMALLEST:
-        raise DataError(f"information limit of an image {image.shape}: needs [y, x], at least {SMALLEST} px each way")
-    if not np.isfinite(image).all():
-        raise DataError("information limit of an image that holds NaN or infinite pixels")
+    if image.ndim != 2 or min(image.shape) < SMALLEST or not np.isfinite(image).all():
+        raise DataError(
+            f"information limit of an image {image.shape}: needs finite pixels [y, x], at least {SMALLEST} px each way"
+        )
     window = np.outer(*(np.hanning(n + 2)[1:-1] for n in image.shape))
     power = np.abs(fft.fft2(without_plane(image) * window)) ** 2
     step_y, step_x = np.broadcast_to(np.asarray(pixel_size, float), (2,))
-    frequency = np.hypot(fft.fftfreq(image.shape[0], step_y)[:, None], fft.fftfreq(image.shape[1], step_x))
-    nyquist = 0.5 / max(step_y, step_x)
+    radius = np.hypot(fft.fftfreq(image.shape[0], step_y)[:, None], fft.fftfreq(image.shape[1], step_x))
+    nyquist = 0.5 / max(step_y, step_x)  # of the coarser axis: further out rings are not closed
     rings = min(image.shape) // 2
-    number = np.rint(frequency / nyquist * rings).astype(int)
-    # The flank of a spot further in is no spot: only the highest pixel of its surroundings is.
-    peaks = power == ndimage.maximum_filter(power, size=5, mode="wrap")
-    threshold = math.log(power.size / FALSE_ALARM)
-    # From the edge inwards: the first ring with a spot is the limit. Rings within three pixels of the centre belong to
-    # the window's own transform.
-    for ring in range(rings, 3, -1):
-        inside = number == ring
-        noise = np.median(power[inside]) / math.log(2)
-        spots = inside & peaks & (power > noise * threshold)
-        if noise > 0 and spots.any():
-            return float(1 / frequency[spots].max())
+    number = np.rint(radius / nyquist * rings).astype(int)
+    inside = (number > NEIGHBOURS) & (number < rings)  # the middle is the window's, Nyquist's power not exponential
+    peaks = inside & (power == ndimage.maximum_filter(power, SPOT, mode="wrap"))  # not a stronger spot's flank
+    factor = np.log(np.count_nonzero(inside) / CHANCE) / np.log(2)
+    for ring in range(rings - 1, NEIGHBOURS, -1):
+        floor = np.median(power[inside & (np.abs(number - ring) <= NEIGHBOURS)])
+        spots = peaks & (number == ring) & (power > factor * floor)
+        if spots.any():
+            return float(1 / radius[spots].max())
     return None

@@ -32,6 +32,7 @@ from ptycupy.reconstruction.logs import FILE_ONLY, console, log_file
 from ptycupy.reconstruction.progress import IterationLog, ProgressBar
 from ptycupy.reconstruction.run_folder import RunFolder, claim
 from ptycupy.reconstruction.selection import select_positions
+from ptycupy.reconstruction.stages import run_stages
 from ptycupy.storage.patterns import Export, MatVersion, write_patterns
 from ptycupy.storage.result import save_result, verify
 from ptycupy.storage.scan import write_dataset
@@ -103,11 +104,17 @@ def reconstruct(
         logger.info("run folder %s", folder.path)
         for note in notes:
             logger.log(logging.WARNING if note.unsupported else logging.INFO, "PtyRAD's %s", note)
-        engine = _prepare(settled, folder, resume)
-        signals.engine = engine
-        folder.begun = True
-        _iterate(engine, settled, folder, callbacks, bar=not quiet and sys.stderr.isatty())
-        return _finish(engine, settled, folder, signals)
+
+        def run(part: Config, place: RunFolder, again: bool) -> Result:
+            engine = _prepare(part, place, again)
+            signals.engine = engine
+            folder.begun = True
+            _iterate(engine, part, place, callbacks, bar=not quiet and sys.stderr.isatty())
+            return _finish(engine, part, place, signals)
+
+        if not settled.stages:
+            return run(settled, folder, resume)
+        return run_stages(_with_simulation(settled, folder, resume), folder, resume, run)
 
 
 def simulate_to_file(

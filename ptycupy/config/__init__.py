@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ptycupy.config.documents import converted, dump, json_schema, template
     from ptycupy.config.load import Loaded, check, from_dict, load_config, load_ptyrad, read_config, read_dict
     from ptycupy.config.schema import Config
+    from ptycupy.config.staging import stage_configs
 
 _HOMES = {
     "Config": "schema",
@@ -27,6 +28,7 @@ _HOMES = {
     "load_ptyrad": "load",
     "read_config": "load",
     "read_dict": "load",
+    "stage_configs": "staging",
     "template": "documents",
 }
 
@@ -49,5 +51,6 @@ __all__ = [
     "load_ptyrad",
     "read_config",
     "read_dict",
+    "stage_configs",
     "template",
 ]

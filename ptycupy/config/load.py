@@ -18,6 +18,7 @@ from ptycupy.config.checks import contradictions
 from ptycupy.config.nodes import Node, from_python
 from ptycupy.config.notes import Note
 from ptycupy.config.schema import Config
+from ptycupy.config.staging import merged_nodes
 from ptycupy.config.suggest import shown
 from ptycupy.errors import ConfigError
 
@@ -169,6 +170,8 @@ def _validated(root: Node, name: str, folder: str) -> Config:
     found += contradictions(config, broken)
     if found:
         raise ConfigError(problems.lines(found, root, name))
+    for stage in merged_nodes(root):
+        _validated(stage, name, folder)
     return _with_absolute_paths(config, folder)
 
 

@@ -111,6 +111,12 @@ class Config(Section):
     truth: Truth | None = described(None, "A known phase that the result is compared with.")
     simulation: Simulation | None = described(None, "What `ptycupy simulate` makes; data.path is not needed then.")
 
+    stages: tuple[dict[str, Any], ...] = described(
+        (), "Several reconstructions after each other, each a partial configuration merged onto this one, that starts "
+        "from the result of the one before; iterations are counted in each.",
+        example=[{"object": {"slices": 2, "slice_thickness_angstrom": 6.0}}, {}],
+    )  # fmt: skip
+
     @field_validator("constraints", mode="before")
     @classmethod
     def _mapping_of_constraints(cls, values: Any) -> Any:

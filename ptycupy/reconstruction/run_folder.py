@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import re
+import shutil
 import tempfile
 import time
 from collections.abc import Sequence
@@ -55,6 +56,17 @@ class RunFolder:
         """Removes result and checkpoints of an earlier run, so that `--resume` never mixes two runs."""
         for path in [self.result, *self.path.glob("checkpoint_*.h5")]:
             path.unlink(missing_ok=True)
+
+    def clear_stages(self) -> None:
+        """Removes the folders of an earlier run's stages too."""
+        self.clear()
+        for path in self.path.glob("stage_*"):
+            shutil.rmtree(path)
+
+    @property
+    def holds_run(self) -> bool:
+        """Whether there is a result or a checkpoint to go on from, in this folder or one of a stage."""
+        return _holds_run(self.path)
 
 
 def claim(
@@ -133,7 +145,7 @@ def _newest(parent: Path, label: str) -> Path:
 
 
 def _holds_run(path: Path) -> bool:
-    return (path / RESULT).exists() or any(path.glob("checkpoint_*.h5"))
+    return (path / RESULT).exists() or any(path.glob("checkpoint_*.h5")) or any(path.glob("stage_*/*.h5"))
 
 
 def _check_writable(path: Path) -> None:

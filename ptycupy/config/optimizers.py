@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from ptycupy.config.base import Positive, Section, described
+from ptycupy.config.base import Count, Positive, Section, described
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Decay = Annotated[float, Field(ge=0)]
@@ -129,6 +129,19 @@ class Sgd(Section):
         return self
 
 
+class Lbfgs(Section):
+    """L-BFGS on all parameters together; the least learning rate is the first step tried."""
+
+    history_size: Count = described(100, "Pairs of steps and gradients that are remembered; each is as large as all.")
+    max_iter: Count = described(20, "Iterations per update.", unit="iterations")
+    max_eval: Count | None = described(None, "Evaluations of the loss per update; null = 5/4 of max_iter.")
+    tolerance_grad: Decay = described(1e-7, "Largest gradient that is none.")
+    tolerance_change: Decay = described(1e-9, "Smallest change of loss or parameters that is one.")
+    line_search_fn: Literal["strong_wolfe"] | None = described(
+        "strong_wolfe", "Search along every direction; null = one step of the learning rate, as torch's default."
+    )
+
+
 OPTIONS: dict[str, type[Section]] = {
     "adam": Adam,
     "adamw": AdamW,
@@ -143,4 +156,5 @@ OPTIONS: dict[str, type[Section]] = {
     "rprop": Rprop,
     "asgd": Asgd,
     "sgd": Sgd,
+    "lbfgs": Lbfgs,
 }

@@ -17,6 +17,8 @@ from ptycupy.config.nodes import Node
 from ptycupy.config.optimizers import OPTIONS
 from ptycupy.config.procedure import Losses, Optimizer, Rate
 from ptycupy.config.registered import LOSSES, names, plain_name
+from ptycupy.config.schedules import OPTIONS as SCHEDULES
+from ptycupy.config.schedules import Schedule
 from ptycupy.config.schema import Config
 from ptycupy.config.suggest import LONGEST, did_you_mean, first_lines, nearest, shown
 
@@ -182,6 +184,9 @@ def _keys_at(location: Location, root: Node, top: type[Section]) -> list[str]:
         name = _node(root, (*location, "name"))[0].value
         named = name if isinstance(name, str) else _node(root, location)[1].rpartition(".")[2]
         keys += PARAMETERS[named].model_fields if named in PARAMETERS else []
+    if section is Schedule:
+        name = _node(root, (*location, "name"))[0].value
+        keys += SCHEDULES[name].model_fields if isinstance(name, str) and name in SCHEDULES else []
     return keys
 
 

@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field, StringConstraints, ValidationInfo, field
 from ptycupy.config.base import Count, Length, Positive, Section, described, refusal, unknown_keys
 from ptycupy.config.optimizers import OPTIONS
 from ptycupy.config.registered import LOSSES, OPTIMIZERS, names, plain_name, registered
+from ptycupy.config.schedules import Schedule
 
 Weight = Annotated[float, Field(ge=0)]
 
@@ -105,6 +106,9 @@ class Optimizer(Section):
     name: str = described("adam", f"One of {', '.join(OPTIONS)}, torch's spelling of it, or what a package registers.")
     options: dict[str, Any] = described(
         {}, "The optimizer's own options; Adam: beta1 0.9, beta2 0.999, eps 1e-8.", example={"beta1": 0.9}
+    )
+    schedule: Schedule | None = described(
+        None, "How all learning rates change as it goes; null = not.", example={"name": "cosine", "total": 200}
     )
     object_amplitude: Rate = described(Rate(learning_rate=5e-4), "Amplitude of the object's transmission.")
     object_phase: Rate = described(Rate(learning_rate=5e-4), "Phase of the object, per rad.")

@@ -33,9 +33,11 @@ from ptycupy.reconstruction.limits import Limits
 from ptycupy.reconstruction.memory import patterns_that_fit
 from ptycupy.reconstruction.resume import restore, take_snapshot
 from ptycupy.storage.snapshot import History, Snapshot
+from ptycupy.update.algorithm import Work, make_algorithm
 from ptycupy.update.constraints import Constrain, Context, in_order, make_constraint
 from ptycupy.update.constraints.variations import normalise_variations
 from ptycupy.update.optimizers import Moments, make_optimizer
+from ptycupy.update.schedules import Progress, make_schedule
 from ptycupy.update.settings import Active, Constraint, Settings
 
 logger = logging.getLogger(__name__)
@@ -63,7 +65,8 @@ class Engine:
         self.parameters = upload(self.backend, state)
         self.experiment = place(self.backend, problem, self.parameters)
         self.terms = make_terms(settings.losses)
-        self.optimizer = make_optimizer(settings.optimizer)
+        self.algorithm = make_algorithm(make_optimizer(settings.optimizer))
+        self.schedule = make_schedule(settings.schedule)
         self.constraints = [(c.active, make_constraint(c)) for c in in_order(settings.constraints)]
         self.limits = Limits()
         absent = [n for n, rate in settings.learning_rates.items() if rate > 0 and getattr(self.parameters, n) is None]
@@ -147,8 +150,7 @@ class Engine:
         batch = self.experiment.batch(indices, least=1)
         gradients = self.parameters.zeros_like(self.backend, self._active(self.iteration + 1))
         values = self.backend.zeros((1, len(self.terms)), np.float64)
-        self._accumulate([batch], gradients, values)
-        self._update(gradients, self.iteration + 1)
+        self._update([batch], gradients, values, Progress(self.iteration + 1, 0, 1, self.history.total), last=True)
         return self._objective().loss(self.backend.to_host(values)[0])
 
     def constrain(self, name: str, **parameters: Any) -> None:
@@ -173,8 +175,9 @@ class Engine:
         ran = 0
         while self.pending and not self.stop_requested:
             group = self.pending[: self.settings.gradient_accumulation]
-            self._accumulate(group, gradients, values[ran : ran + len(group)])
-            self._update(gradients, number)
+            progress = self._progress(number, done + ran, batches)
+            last = len(group) == len(self.pending)
+            self._update(group, gradients, values[ran : ran + len(group)], progress, last)
             del self.pending[: len(group)]
             ran += len(group)
             for callback in callbacks:
@@ -229,30 +232,62 @@ class Engine:
                     self._clear(gradients)
                     self.backend.fill(values[i], 0.0)
 
-    def _update(self, gradients: Parameters, iteration: int) -> None:
-        for name, grad in gradients.items():
-            if grad is not None:
-                parameter = getattr(self.parameters, name)
-                if name not in self.moments:
-                    self.moments[name] = self.optimizer.init(self.backend, parameter)
-                rate = self.learning_rate(name, iteration)
-                self.optimizer.update(self.backend, parameter, grad, self.moments[name], rate)
-                self.limits.keep(self.backend, name, parameter)
-        self._clear(gradients)
+    def _update(
+        self, group: list[NDArray[np.int32]], gradients: Parameters, values: Array, progress: Progress, last: bool
+    ) -> None:
+        """One update for the mean loss of some batches; `values` gets their terms before it."""
+        factor = self.schedule.factor(progress)
+        rates = {name: self._base_rate(name, progress.iteration) * factor for name, _ in gradients.items()}
+
+        def evaluate(values: Array) -> None:
+            self._clear(gradients)
+            self.backend.fill(values, 0.0)
+            self._accumulate(group, gradients, values)
+
+        work = Work(
+            backend=self.backend,
+            experiment=self.experiment,
+            parameters=self.parameters,
+            gradients=gradients,
+            moments=self.moments,
+            rates={name: rate for name, rate in rates.items() if rate > 0 and getattr(gradients, name) is not None},
+            batches=group,
+            values=values,
+            evaluate=evaluate,
+            loss=lambda values: self._group_loss(group, values),
+            last=last,
+        )
+        self.algorithm.advance(work)
+        for name in work.rates:
+            self.limits.keep(self.backend, name, getattr(self.parameters, name))
 
     def learning_rate(self, name: str, iteration: int) -> float:
-        """The learning rate of a State field in an iteration; 0 where it is fixed."""
-        rate = self.settings.learning_rates.get(name, 0.0)
+        """The learning rate of a State field at the start of an iteration; 0 where it is fixed."""
+        return self._base_rate(name, iteration) * self.schedule.factor(self._progress(iteration, 0, self._batches))
+
+    def _base_rate(self, name: str, iteration: int) -> float:
+        """Before the schedule."""
         if iteration not in self.settings.windows.get(name, ALWAYS):
             return 0.0
-        factor = 1.0 if self.settings.schedule is None else float(self.settings.schedule(iteration))
-        return rate * factor * self.learning_rate_factor
+        return self.settings.learning_rates.get(name, 0.0) * self.learning_rate_factor
+
+    def _progress(self, iteration: int, batches_done: int, batches: int) -> Progress:
+        accumulated = self.settings.gradient_accumulation
+        losses = [
+            loss for number, loss in zip(self.history.iterations, self.history.total, strict=True) if number < iteration
+        ]
+        return Progress(iteration, batches_done // accumulated, -(-batches // accumulated), losses)
+
+    @property
+    def _batches(self) -> int:
+        """Batches of an iteration."""
+        return -(-len(self.used) // self.settings.batch_size)
 
     # --- pieces -----------------------------------------------------------------------------------------------
     def _active(self, iteration: int) -> set[str]:
         slices = self.parameters.slices
         idle = () if slices > 1 else ("tilts", "slice_thickness")  # one slice: tilt and thickness have no effect
-        return {n for n, _ in self.parameters.items() if n not in idle and self.learning_rate(n, iteration) > 0}
+        return {n for n, _ in self.parameters.items() if n not in idle and self._base_rate(n, iteration) > 0}
 
     def _clear(self, gradients: Parameters) -> None:
         for _, grad in gradients.items():
@@ -261,6 +296,11 @@ class Engine:
 
     def _objective(self) -> Objective:
         return Objective(self.backend, self.experiment, self.terms, self.sub_batch)
+
+    def _group_loss(self, group: list[NDArray[np.int32]], values: Array) -> float:
+        """The mean loss of some batches, each weighted by its patterns, from their terms' values."""
+        sizes = np.array([len(batch) for batch in group])
+        return float(self._objective().loss(sizes @ self.backend.to_host(values) / sizes.sum()).total)
 
     def _mean_loss(self) -> Loss:
         """The mean over batches, each weighted by its patterns."""

@@ -57,9 +57,9 @@ class Settings:
     """
 
     losses: Mapping[str, Any]
-    optimizer: Any = "adam"  # a name, or an object with init(backend, parameter) and update(...)
+    optimizer: Any = "adam"  # a name, or an object with init(...) and update(...), or with advance(work)
     learning_rates: Mapping[str, float] = field(default_factory=dict)
-    schedule: Any = None  # a function iteration -> factor on every learning rate
+    schedule: Any = None  # a function iteration -> factor on every learning rate, or what make_schedule makes
     constraints: tuple[Constraint, ...] | list[Constraint] = ()
     batch_size: int = 16
     grouping: str = "random"

@@ -10,6 +10,7 @@ from typing import Any
 
 from ptycupy.config import registered
 from ptycupy.config.registered import make
+from ptycupy.update.algorithm import Algorithm
 from ptycupy.update.optimizers.adadelta import Adadelta
 from ptycupy.update.optimizers.adafactor import Adafactor
 from ptycupy.update.optimizers.adagrad import Adagrad
@@ -17,6 +18,7 @@ from ptycupy.update.optimizers.adam import Adam, AdamW
 from ptycupy.update.optimizers.adamax import Adamax
 from ptycupy.update.optimizers.asgd import Asgd
 from ptycupy.update.optimizers.interface import Moments, Optimizer
+from ptycupy.update.optimizers.lbfgs import Lbfgs
 from ptycupy.update.optimizers.nadam import NAdam
 from ptycupy.update.optimizers.radam import RAdam
 from ptycupy.update.optimizers.rmsprop import RmsProp
@@ -24,7 +26,7 @@ from ptycupy.update.optimizers.rprop import Rprop
 from ptycupy.update.optimizers.sgd import Sgd
 from ptycupy.update.optimizers.sparse_adam import SparseAdam
 
-OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
+OPTIMIZERS: dict[str, Callable[..., Optimizer | Algorithm]] = {
     "adam": Adam,
     "adamw": AdamW,
     "sparse_adam": SparseAdam,
@@ -38,20 +40,20 @@ OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
     "rprop": Rprop,
     "asgd": Asgd,
     "sgd": Sgd,
+    "lbfgs": Lbfgs,
 }
 
 
-def make_optimizer(optimizer: Any, **options: Any) -> Optimizer:
-    """An optimizer by name with its options, or the given object; ConfigError for an unknown name or option.
+def make_optimizer(optimizer: Any, **options: Any) -> Any:
+    """An Optimizer or Algorithm by name with its options, or the given object; ConfigError for an unknown name or
+    option.
 
-    A package registers its own as `ptycupy.optimizers`: a callable that takes the options and makes an Optimizer.
+    A package registers its own as `ptycupy.optimizers`: a callable that takes the options and makes one of these.
     """
     if not isinstance(optimizer, str):
-        found: Optimizer = optimizer
-        return found
+        return optimizer
     name = registered.plain_name(optimizer, OPTIMIZERS)
-    made: Optimizer = make(f"optimizer {optimizer}", name, options, OPTIMIZERS, registered.OPTIMIZERS)
-    return made
+    return make(f"optimizer {optimizer}", name, options, OPTIMIZERS, registered.OPTIMIZERS)
 
 
 __all__ = ["OPTIMIZERS", "Adam", "Moments", "Optimizer", "make_optimizer"]

@@ -1,0 +1,66 @@
+"""What an update is given, and the algorithms that make one: gradient steps here, others beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptycupy.backends.interface import Array, Backend
+from ptycupy.model.experiment import Experiment
+from ptycupy.model.parameters import Parameters
+
+if TYPE_CHECKING:  # the package imports algorithms, which import this
+    from ptycupy.update.optimizers.interface import Moments, Optimizer
+
+
+@dataclass(frozen=True)
+class Work:
+    """One update: some batches, what they say of the parameters, and what may be changed in place."""
+
+    backend: Backend
+    experiment: Experiment
+    parameters: Parameters
+    gradients: Parameters  # what `evaluate` fills; None where a field is not refined
+    moments: dict[str, Moments]  # by State field, kept from update to update, saved and restored
+    rates: dict[str, float]  # learning rates of the fields that are refined now, all above 0
+    batches: Sequence[NDArray[np.int32]]
+    values: Array  # [batches, terms] float64: terms of the loss before the update
+    evaluate: Callable[
+        [Array], None
+    ]  # sets `gradients` to those of the batches' mean loss, and its argument as `values`
+    loss: Callable[[Array], float]  # the weighted mean loss of values as `evaluate` leaves them
+    last: bool  # whether the iteration ends with this update
+
+
+@runtime_checkable
+class Algorithm(Protocol):
+    """Changes the parameters once for some batches. A user's own is an object of this shape."""
+
+    def advance(self, work: Work) -> None:
+        """One update in place; leaves the loss before it in `work.values`."""
+        ...
+
+
+@dataclass(frozen=True)
+class GradientSteps:
+    """One gradient, then one step of an optimizer for each parameter by itself."""
+
+    optimizer: Optimizer
+
+    def advance(self, work: Work) -> None:
+        work.evaluate(work.values)
+        for name, rate in work.rates.items():
+            parameter = getattr(work.parameters, name)
+            if name not in work.moments:
+                work.moments[name] = self.optimizer.init(work.backend, parameter)
+            grad = getattr(work.gradients, name)
+            self.optimizer.update(work.backend, parameter, grad, work.moments[name], rate)
+
+
+def make_algorithm(optimizer: Any) -> Algorithm:
+    """The optimizer itself where it is an algorithm, else gradient steps with it."""
+    return optimizer if isinstance(optimizer, Algorithm) else GradientSteps(optimizer)

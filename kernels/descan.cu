@@ -59,13 +59,12 @@ KERNEL descan_backward_sums(
     int parts) {
     size_t pixels = size_t(height) * width;
     Part at = part(parts);
+    size_t first = size_t(at.row) * modes * pixels;
     double sums[2] = {0, 0};
     for (size_t k = at.first; k < pixels; k += at.stride) {
-        double pull = 0;
-        for (int m = 0; m < modes; ++m) {
-            size_t i = (size_t(at.row) * modes + m) * pixels + k;
-            pull += conj_times(waves[i], grad_waves[i]).y;
-        }
+        const complex *wave = waves + first + k, *grad = grad_waves + first + k;
+        real pull = 0;
+        for (int m = 0; m < modes; ++m, wave += pixels, grad += pixels) pull += conj_times(*wave, *grad).y;
         int y = int(k) / width, x = int(k) - y * width;
         sums[0] += pull * (y - height / 2);
         sums[1] += pull * (x - width / 2);

@@ -59,7 +59,10 @@ def template() -> str:
     shown: set[type[Section]] = set()
     for key, field in Config.model_fields.items():
         section = section_in(field.annotation)
+        if key == "version":
+            continue
         if section is None:
+            lines += ["", *_comment(str(field.description), ""), f"{key}: {_value(list(field.default))}"]
             continue
         lines += ["", *_comment(str(field.description), "")]
         if section is Constraint:

@@ -123,7 +123,7 @@ class Model(Section):
         None, "Probe window (y, x) if it differs from the detector.", unit="px", example=[256, 256]
     )
     detector_match: Literal["crop", "resample"] = described(
-        "crop", "How a window larger than the detector is brought to it: cut out the centre, or sum neighbours."
+        "crop", "How a window larger than the detector is brought to it: cut out the centre, or interpolate."
     )
     detector_blur_px: float = described(
         0.0, "Standard deviation of the detector's point spread.", unit="px", ge=0, le=1000

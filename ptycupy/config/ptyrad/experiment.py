@@ -184,8 +184,6 @@ def model(to: Builder) -> None:
         to.put("model.window_shape", (init.simu_Npix, init.simu_Npix), "init_params.simu_Npix")
     if init.simu_match_mode is not None:
         to.put("model.detector_match", init.simu_match_mode, "init_params.simu_match_mode")
-    if init.simu_match_mode == "resample":
-        to.differs("init_params.simu_match_mode", "neighbouring pixels are summed, where PtyRAD interpolates")
     to.put("model.detector_blur_px", settings.detector_blur_std or 0.0, "model_params.detector_blur_std")
 
 

@@ -9,6 +9,7 @@ from ptycupy.config.optimizers import OPTIONS
 from ptycupy.config.ptyrad.builder import Builder
 from ptycupy.config.ptyrad.constraints import Timed
 from ptycupy.config.ptyrad.procedure import Term
+from ptycupy.config.ptyrad.schedules import schedule
 from ptycupy.config.registered import plain_name
 
 LOSSES = {
@@ -59,13 +60,12 @@ def optimizer(to: Builder) -> None:
         to.unsupported(f"{key}.name", f"{chosen.name}: Adam would be used")
     if chosen.load_state is not None:
         to.unsupported(f"{key}.load_state", "the optimizer would start without memory")
-    if model.scheduler_params is not None:
-        to.unsupported("model_params.scheduler_params", "the learning rates would stay as they are")
+    schedule(to)
     for theirs, ours in TENSORS.items():
         update, section = getattr(model.update_params, theirs), f"model_params.update_params.{theirs}"
         to.put(f"optimizer.{ours}", _rate(update.start_iter, update.lr, update.end_iter), section)
     if model.preload_data is not True:
-        to.differs("model_params.preload_data", "has no effect: what does not fit in memory is streamed")
+        to.differs("model_params.preload_data", "has no effect: patterns are kept on the device as they were stored")
 
 
 def _rate(start: int | None, rate: float, end: int | None) -> dict[str, Any]:

@@ -18,11 +18,11 @@ MODULES = (optimizer_cases, constraint_cases, filter_cases, wave_cases, instrume
 
 
 def _cases(module: ModuleType) -> dict[str, Case]:
-    """The functions that a module defines."""
+    """The functions that a module defines, without its own helpers."""
     return {
         name: case
         for name, case in inspect.getmembers(module, inspect.isfunction)
-        if case.__module__ == module.__name__
+        if case.__module__ == module.__name__ and not name.startswith("_")
     }
 
 

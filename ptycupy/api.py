@@ -308,9 +308,8 @@ def _information_limit(snapshot: Snapshot) -> float | None:
     """Angstrom, of the phase summed over slices, in the scanned field; None where there is none to tell."""
     if snapshot.pixel_size is None:
         return None
-    size_y, size_x = np.broadcast_to(snapshot.pixel_size, (2,))
     try:
-        return information_limit(_summed_phase(snapshot), (float(size_y), float(size_x)))
+        return information_limit(_summed_phase(snapshot), snapshot.pixel_size)
     except DataError as error:
         logger.info("no information limit: %s", error)
         return None

@@ -10,6 +10,7 @@ from ptycupy.config.base import Count, Length, Positive, Section, described, ref
 from ptycupy.config.optimizers import OPTIONS
 from ptycupy.config.registered import LOSSES, OPTIMIZERS, names, plain_name, registered
 from ptycupy.config.schedules import Schedule
+from ptycupy.config.suggest import did_you_mean, shown
 
 Weight = Annotated[float, Field(ge=0)]
 
@@ -110,6 +111,10 @@ class Optimizer(Section):
     schedule: Schedule | None = described(
         None, "How all learning rates change as it goes; null = not.", example={"name": "cosine", "total": 200}
     )
+    schedules: dict[str, Schedule] = described(
+        {}, "Schedules of single parameters, instead of `schedule`.",
+        example={"probe": {"name": "cosine", "total": 200, "least": 0.1}},
+    )  # fmt: skip
     object_amplitude: Rate = described(Rate(learning_rate=5e-4), "Amplitude of the object's transmission.")
     object_phase: Rate = described(Rate(learning_rate=5e-4), "Phase of the object, per rad.")
     probe: Rate = described(Rate(learning_rate=1e-4), "Probe modes.")
@@ -138,6 +143,15 @@ class Optimizer(Section):
     @classmethod
     def _known(cls, name: str) -> str:
         return registered(plain_name(name, OPTIONS), tuple(OPTIONS), OPTIMIZERS)
+
+    @field_validator("schedules")
+    @classmethod
+    def _of_parameters(cls, schedules: dict[str, Schedule]) -> dict[str, Schedule]:
+        known = [name for name, field in cls.model_fields.items() if field.annotation is Rate]
+        for name in schedules:
+            if name not in known:
+                raise ValueError(f"unknown parameter '{shown(name)}'{did_you_mean(name, known)}")
+        return schedules
 
     @field_validator("options")
     @classmethod

@@ -12,10 +12,13 @@ from ptycupy.config.registered import plain_name, registered
 Factor = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 
+Momentum = Annotated[float, Field(ge=0, lt=1)]
+
 SCHEDULE_GROUP = "ptycupy.schedules"
 TOTAL = "Steps that it takes."
 LEAST = "Least factor."
 GAMMA = "What the factor is multiplied by."
+MOMENTA = "Momentum (Adam: beta1) at the highest and at the lowest rate, between which it moves; null = it stays."
 
 
 class Constant(Section):
@@ -84,6 +87,7 @@ class OneCycle(Section):
     start_division: Positive = described(25.0, "The first factor is 1 over this.")
     end_division: Positive = described(1e4, "The last factor is the first one over this.")
     three_phase: bool = described(False, "Go down to the first factor in the same time as up, and only then further.")
+    momenta: tuple[Momentum, Momentum] | None = described(None, MOMENTA, example=[0.85, 0.95])
 
 
 class Cyclic(Section):
@@ -96,6 +100,13 @@ class Cyclic(Section):
         "triangular", "All cycles alike, each half as high, or falling by gamma at every step."
     )
     gamma: Positive = described(1.0, GAMMA)
+    momenta: tuple[Momentum, Momentum] | None = described(None, MOMENTA, example=[0.8, 0.9])
+
+
+class Listed(Section):
+    """The factors themselves, one for each step; the last one stays."""
+
+    factors: tuple[Factor, ...] = Field(description="Factors of the steps.", examples=[[1.0, 0.5, 0.1]], min_length=1)
 
 
 class Plateau(Section):
@@ -121,6 +132,7 @@ OPTIONS: dict[str, type[Section]] = {
     "one_cycle": OneCycle,
     "cyclic": Cyclic,
     "plateau": Plateau,
+    "listed": Listed,
 }
 
 TORCH_NAMES = {
@@ -139,7 +151,7 @@ TORCH_NAMES = {
 
 
 class Schedule(Section):
-    """How all learning rates change as it goes; the options of the named schedule stand beside its name."""
+    """How learning rates change as it goes; the options of the named schedule stand beside its name."""
 
     model_config = ConfigDict(extra="allow")
 

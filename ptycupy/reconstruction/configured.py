@@ -12,13 +12,14 @@ def settings_from(config: Config) -> Settings:
     """The Settings that losses, optimizer, constraints and reconstruction describe."""
     loop, optimizer = config.reconstruction, config.optimizer
     rates = optimizer.rates
-    plan = optimizer.schedule
+    plan, own = optimizer.schedule, optimizer.schedules
     terms = {name: getattr(config.losses, name) for name in type(config.losses).model_fields}
     return Settings(
         losses={name: term.model_dump() for name, term in terms.items() if term is not None} | config.losses.own,
         optimizer=make_optimizer(optimizer.name, **optimizer.options),
         learning_rates={name: rate.learning_rate for name, rate in rates.items() if rate.learning_rate > 0},
         schedule=None if plan is None else make_schedule(plan.name, plan.step_unit, **plan.options),
+        schedules={name: make_schedule(one.name, one.step_unit, **one.options) for name, one in own.items()},
         windows={name: Active(start=rate.start, end=rate.end) for name, rate in rates.items()},
         constraints=tuple(
             Constraint(c.name, start=c.start, step=c.step, end=c.end, **(c.model_extra or {}))

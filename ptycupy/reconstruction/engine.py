@@ -37,7 +37,7 @@ from ptycupy.update.algorithm import Work, make_algorithm
 from ptycupy.update.constraints import Constrain, Context, in_order, make_constraint
 from ptycupy.update.constraints.variations import normalise_variations
 from ptycupy.update.optimizers import Moments, make_optimizer
-from ptycupy.update.schedules import Progress, make_schedule
+from ptycupy.update.schedules import Plan, Progress, make_schedule
 from ptycupy.update.settings import Active, Constraint, Settings
 
 logger = logging.getLogger(__name__)
@@ -66,7 +66,8 @@ class Engine:
         self.experiment = place(self.backend, problem, self.parameters)
         self.terms = make_terms(settings.losses)
         self.algorithm = make_algorithm(make_optimizer(settings.optimizer))
-        self.schedule = make_schedule(settings.schedule)
+        own = {name: make_schedule(schedule) for name, schedule in settings.schedules.items()}
+        self.plan = Plan(make_schedule(settings.schedule), own)
         self.constraints = [(c.active, make_constraint(c)) for c in in_order(settings.constraints)]
         self.limits = Limits()
         absent = [n for n, rate in settings.learning_rates.items() if rate > 0 and getattr(self.parameters, n) is None]
@@ -236,8 +237,7 @@ class Engine:
         self, group: list[NDArray[np.int32]], gradients: Parameters, values: Array, progress: Progress, last: bool
     ) -> None:
         """One update for the mean loss of some batches; `values` gets their terms before it."""
-        factor = self.schedule.factor(progress)
-        rates = {name: self._base_rate(name, progress.iteration) * factor for name, _ in gradients.items()}
+        rates = {name: self._rate(name, progress) for name, _ in gradients.items()}
 
         def evaluate(values: Array) -> None:
             self._clear(gradients)
@@ -256,6 +256,7 @@ class Engine:
             evaluate=evaluate,
             loss=lambda values: self._group_loss(group, values),
             last=last,
+            momenta=self.plan.momenta(self.settings.learning_rates, progress),
         )
         self.algorithm.advance(work)
         for name in work.rates:
@@ -263,7 +264,10 @@ class Engine:
 
     def learning_rate(self, name: str, iteration: int) -> float:
         """The learning rate of a State field at the start of an iteration; 0 where it is fixed."""
-        return self._base_rate(name, iteration) * self.schedule.factor(self._progress(iteration, 0, self._batches))
+        return self._rate(name, self._progress(iteration, 0, self._batches))
+
+    def _rate(self, name: str, progress: Progress) -> float:
+        return self._base_rate(name, progress.iteration) * self.plan.factor(name, progress)
 
     def _base_rate(self, name: str, iteration: int) -> float:
         """Before the schedule."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ptycupy.backends.interface import Array, Backend
+from ptycupy.errors import ConfigError
 from ptycupy.model.experiment import Experiment
 from ptycupy.model.parameters import Parameters
 
@@ -34,6 +35,7 @@ class Work:
     ]  # sets `gradients` to those of the batches' mean loss, and its argument as `values`
     loss: Callable[[Array], float]  # the weighted mean loss of values as `evaluate` leaves them
     last: bool  # whether the iteration ends with this update
+    momenta: dict[str, float] = field(default_factory=dict)  # by State field, where a schedule moves them
 
 
 @runtime_checkable
@@ -55,10 +57,24 @@ class GradientSteps:
         work.evaluate(work.values)
         for name, rate in work.rates.items():
             parameter = getattr(work.parameters, name)
+            optimizer = self.optimizer
+            if name in work.momenta:
+                optimizer = with_momentum(optimizer, work.momenta[name])
             if name not in work.moments:
-                work.moments[name] = self.optimizer.init(work.backend, parameter)
+                work.moments[name] = optimizer.init(work.backend, parameter)
             grad = getattr(work.gradients, name)
-            self.optimizer.update(work.backend, parameter, grad, work.moments[name], rate)
+            optimizer.update(work.backend, parameter, grad, work.moments[name], rate)
+
+
+def with_momentum(optimizer: Any, momentum: float) -> Any:
+    """The optimizer with another momentum, which is beta1 where it has one; ConfigError where it has neither."""
+    for name in ("beta1", "momentum"):
+        if is_dataclass(optimizer) and hasattr(optimizer, name):
+            changed: Any = replace(optimizer, **{name: momentum})  # type: ignore[type-var]
+            return changed
+    raise ConfigError(
+        f"optimizer {type(optimizer).__name__}: has no momentum that a schedule could move; leave out its momenta"
+    )
 
 
 def make_algorithm(optimizer: Any) -> Algorithm:

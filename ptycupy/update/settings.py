@@ -68,9 +68,11 @@ class Settings:
     gradient_accumulation: int = 1  # batches per step; the mean of their losses, as PtyRAD
     sub_batch: int | None = None  # patterns at once; None = as memory allows. The batch's loss stays exact.
     on_divergence: str = "stop"  # stop | halve_lr | continue
+    schedules: Mapping[str, Any] = field(default_factory=dict)  # of single fields, instead of `schedule`
 
     def __post_init__(self) -> None:
-        for where, names in (("learning_rates", self.learning_rates), ("windows", self.windows)):
+        by_field = {"learning_rates": self.learning_rates, "windows": self.windows, "schedules": self.schedules}
+        for where, names in by_field.items():
             for name in names:
                 if name not in FIELDS:
                     raise ConfigError(f"{where}.{name}: not a State field; known are {', '.join(FIELDS)}")

@@ -47,19 +47,20 @@ def trajectory(name, options, start, gradients):
 
 
 def schedule(name, options, steps):
-    """Factors on a learning rate of 1 before each of so many steps."""
+    """Factors on a learning rate of 1 before each of so many steps, and the momenta that go with them."""
     parameter = torch.nn.Parameter(torch.zeros(1))
-    optimizer = torch.optim.SGD([parameter], lr=1.0)
-    if name in {"one_cycle", "cyclic"}:  # only learning rates are compared
-        options = {**options, "cycle_momentum": False}
+    optimizer = torch.optim.SGD([parameter], lr=1.0, momentum=0.9)
+    if name in {"one_cycle", "cyclic"}:
+        options = {"cycle_momentum": False, **options}
     made = getattr(torch.optim.lr_scheduler, SCHEDULES[name][0])(optimizer, **options)
     losses = [1 / (1 + n) if n < 8 else 0.125 for n in range(steps)]
-    factors = []
+    factors, momenta = [], []
     for loss in losses:
         factors.append(optimizer.param_groups[0]["lr"])
+        momenta.append(optimizer.param_groups[0]["momentum"])
         optimizer.step()
         made.step(loss) if name == "plateau" else made.step()
-    return np.array(factors)
+    return np.array(factors), np.array(momenta)
 
 
 def lbfgs(options, start):
@@ -96,7 +97,7 @@ def main():
                 made[f"steps/{name}/{number}/{kind}"] = trajectory(name, options, start, gradients)
     for name, (_, *sets) in SCHEDULES.items():
         for number, (theirs, _) in enumerate(sets):
-            made[f"schedule/{name}/{number}"] = schedule(name, theirs, 40)
+            made[f"schedule/{name}/{number}"], made[f"momentum/{name}/{number}"] = schedule(name, theirs, 40)
     for number, options in enumerate(LBFGS):
         made[f"lbfgs/{number}"] = lbfgs(options, made["start/real"].reshape(-1))
     np.savez_compressed(Path(__file__).parent / "torch_trajectories.npz", **made)

@@ -32,6 +32,11 @@ OPTIONS = {
 }
 
 
+def falling(step):
+    """A factor as a user's function would have it."""
+    return 0.93**step / (1 + step % 3)
+
+
 # torch's class, then (torch's options, ours) for a learning rate of 1.
 SCHEDULES = {
     "constant": ["ConstantLR", ({}, {}), ({"factor": 0.2, "total_iters": 7}, {"factor": 0.2, "total": 7})],
@@ -55,6 +60,10 @@ SCHEDULES = {
           "final_div_factor": 100.0},
          {"total": 50, "rise": 0.4, "shape": "linear", "start_division": 10.0, "end_division": 100.0}),
         ({"max_lr": 1.0, "total_steps": 45, "three_phase": True}, {"total": 45, "three_phase": True}),
+        ({"max_lr": 1.0, "total_steps": 45, "cycle_momentum": True}, {"total": 45, "momenta": (0.85, 0.95)}),
+        ({"max_lr": 1.0, "total_steps": 45, "three_phase": True, "cycle_momentum": True, "base_momentum": 0.6,
+          "max_momentum": 0.9, "anneal_strategy": "linear"},
+         {"total": 45, "three_phase": True, "momenta": (0.6, 0.9), "shape": "linear"}),
     ],
     "cyclic": [
         "CyclicLR",
@@ -63,7 +72,14 @@ SCHEDULES = {
          {"least": 0.2, "up": 4, "down": 9, "shape": "triangular2"}),
         ({"base_lr": 0.2, "max_lr": 1.0, "step_size_up": 4, "mode": "exp_range", "gamma": 0.97},
          {"least": 0.2, "up": 4, "shape": "exp_range", "gamma": 0.97}),
+        ({"base_lr": 0.1, "max_lr": 1.0, "step_size_up": 4, "step_size_down": 9, "mode": "triangular2",
+          "cycle_momentum": True},
+         {"least": 0.1, "up": 4, "down": 9, "shape": "triangular2", "momenta": (0.8, 0.9)}),
+        ({"base_lr": 0.1, "max_lr": 1.0, "step_size_up": 5, "mode": "exp_range", "gamma": 0.97,
+          "cycle_momentum": True},
+         {"least": 0.1, "up": 5, "shape": "exp_range", "gamma": 0.97, "momenta": (0.8, 0.9)}),
     ],
+    "listed": ["LambdaLR", ({"lr_lambda": falling}, {"factors": tuple(falling(step) for step in range(40))})],
     "plateau": [
         "ReduceLROnPlateau", ({}, {}),
         ({"factor": 0.5, "patience": 2, "cooldown": 3, "threshold": 0.3, "min_lr": 0.05},

@@ -14,7 +14,8 @@ from ptycupy import Engine, Settings
 from ptycupy.config.schedules import OPTIONS as SECTIONS
 from ptycupy.config.schedules import TORCH_NAMES
 from ptycupy.errors import ConfigError
-from ptycupy.update.schedules import SCHEDULES, Progress, make_schedule
+from ptycupy.update.optimizers import make_optimizer
+from ptycupy.update.schedules import SCHEDULES, MovesMomentum, Progress, make_schedule
 
 FILES = Path(__file__).parents[1] / "files"
 sys.path.insert(0, str(FILES))
@@ -29,13 +30,17 @@ def test_factors_are_torchs(name, number):
     _, ours = STORED[name][1:][number]
     schedule = make_schedule(name, **ours)
     with np.load(FILES / "torch_trajectories.npz") as file:
-        wanted = file[f"schedule/{name}/{number}"]
-    found = [schedule.factor(Progress(n + 1, 0, 4, LOSSES[:n])) for n in range(len(wanted))]
-    np.testing.assert_allclose(found, wanted, rtol=1e-12, atol=1e-15)
+        wanted, momenta = (file[f"{what}/{name}/{number}"] for what in ("schedule", "momentum"))
+    steps = [Progress(n + 1, 0, 4, LOSSES[:n]) for n in range(len(wanted))]
+    np.testing.assert_allclose([schedule.factor(step) for step in steps], wanted, rtol=1e-12, atol=1e-15)
+    if "momenta" in ours:
+        np.testing.assert_allclose([schedule.momentum(step) for step in steps], momenta, rtol=1e-12)
+    elif isinstance(schedule, MovesMomentum):
+        assert {schedule.momentum(step) for step in steps} == {None}
 
 
 def test_all_are_covered_and_have_the_options_of_the_configuration():
-    assert set(STORED) == set(SCHEDULES) == set(SECTIONS) == set(TORCH_NAMES.values())
+    assert set(STORED) == set(SCHEDULES) == set(SECTIONS) == {*TORCH_NAMES.values(), "listed"}
     for name, made in SCHEDULES.items():
         fields = [
             (f.name, f.default if f.default is not dataclasses.MISSING else None) for f in dataclasses.fields(made)
@@ -91,6 +96,47 @@ def test_the_engine_steps_by_scheduled_rates_and_resumes_them(unit):
     by_function.run(4)
     if unit == "iteration":
         np.testing.assert_array_equal(by_function.state.object_phase, whole.state.object_phase)
+
+
+def test_a_field_may_have_its_own_schedule():
+    problem, state = random_scene(positions=4)
+    own = {"probe": make_schedule("listed", factors=(1.0, 0.5))}
+    rates = {"probe": 1e-6, "object_phase": 1e-6}
+    settings = Settings({"gaussian": {}}, "adam", rates, make_schedule("exponential", gamma=0.1), schedules=own)
+    engine = Engine(problem, state, settings, "cpu")
+    engine.run(3)
+    assert engine.history.learning_rates["probe"] == [1e-6, 5e-7, 5e-7]
+    np.testing.assert_allclose(engine.history.learning_rates["object_phase"], [1e-6, 1e-7, 1e-8])
+    with pytest.raises(ConfigError, match="schedules.prob: not a State field"):
+        Settings({"gaussian": {}}, schedules={"prob": None})
+
+
+@pytest.mark.parametrize(("optimizer", "name"), [("adam", "beta1"), ("sgd", "momentum")])
+def test_a_cycle_moves_the_momentum(optimizer, name):
+    """As if each iteration had an optimizer of its own, with the same moments."""
+    problem, state = random_scene(positions=4)
+    rates = {"object_phase": 1e-2}
+    schedule = make_schedule("one_cycle", total=4, momenta=(0.5, 0.9))
+    moving = Engine(problem, state, Settings({"gaussian": {}}, optimizer, rates, schedule, batch_size=4), "cpu")
+    moving.run(3)
+    still = Engine(problem, state, Settings({"gaussian": {}}, optimizer, rates, batch_size=4), "cpu")
+    for number in (1, 2, 3):
+        progress = Progress(number, 0, 1, [])
+        own = make_optimizer(optimizer, **{name: schedule.momentum(progress)})
+        settings = Settings({"gaussian": {}}, own, {"object_phase": 1e-2 * schedule.factor(progress)}, batch_size=4)
+        following = Engine(problem, state, settings, "cpu")
+        following.restore(still.snapshot())
+        following.run(1)
+        still = following
+    np.testing.assert_array_equal(moving.state.object_phase, still.state.object_phase)
+
+
+def test_an_optimizer_without_momentum_is_named():
+    problem, state = random_scene(positions=4)
+    schedule = make_schedule("cyclic", least=0.1, momenta=(0.8, 0.9))
+    engine = Engine(problem, state, Settings({"gaussian": {}}, "adagrad", {"probe": 1e-6}, schedule), "cpu")
+    with pytest.raises(ConfigError, match="Adagrad: has no momentum"):
+        engine.run(1)
 
 
 def test_plateau_reads_the_history_of_losses():

@@ -47,6 +47,9 @@ class Atoms(Section):
         None, "XYZ file instead of a built-in crystal, relative to this file's folder; z runs with the beam. It is "
         "repeated in the plane where its extended form gives a lattice.", example="atoms.xyz",
     )  # fmt: skip
+    cells_along_beam: Count = described(
+        1, "Copies of an XYZ file's cell along the beam, by its third lattice vector.", unit="cells"
+    )
 
 
 class Simulation(Section):

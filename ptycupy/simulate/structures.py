@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptycupy.config.schema import Atoms
-from ptycupy.errors import ResourceError
+from ptycupy.errors import DataError, ResourceError
 from ptycupy.simulate.scattering import atomic_number
 from ptycupy.simulate.xyz import MAX_ATOMS, read_xyz
 
@@ -71,7 +71,7 @@ def build(atoms: Atoms, field: tuple[float, float], generator: np.random.Generat
     Raises DataError for an unreadable or empty list of atoms.
     """
     if atoms.path is not None:
-        model = _from_file(atoms.path, field)
+        model = _from_file(atoms.path, field, atoms.cells_along_beam)
     else:
         motifs = {
             "wse2_bilayer": [_wse2_layer(0), _wse2_layer(1)],
@@ -158,12 +158,16 @@ def _graphene() -> Motif:
     return _motif(lattice, ["C", "C"], [[0, 0, 0], [0, *lattice.sum(axis=0) / 3]])
 
 
-def _from_file(path: str, field: tuple[float, float]) -> AtomicModel:
-    """Atoms of an XYZ file: tiled in the plane where the file gives a lattice, else centred in the field once."""
+def _from_file(path: str, field: tuple[float, float], cells: int) -> AtomicModel:
+    """Atoms of an XYZ file: tiled in the plane, and in `cells` layers, where the file gives a lattice, else centred in
+    the field once."""
     listed = read_xyz(path)
-    if listed.lattice is not None:
-        motif = Motif(listed.lattice, listed.numbers, listed.positions)
+    if listed.lattice is not None and listed.along_beam is not None:
+        layers = [listed.positions + number * listed.along_beam for number in range(cells)]
+        motif = Motif(listed.lattice, np.tile(listed.numbers, cells), np.concatenate(layers))
         return _stack([tile(motif, field)])
+    if cells > 1:
+        raise DataError(f"{path}: simulation.atoms.cells_along_beam is {cells}, but the file gives no Lattice")
     lateral = listed.positions[:, 1:]
     middle = (lateral.min(axis=0) + lateral.max(axis=0)) / 2
     positions = listed.positions + np.array([0.0, *(np.asarray(field) / 2 - middle)])

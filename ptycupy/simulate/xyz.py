@@ -26,6 +26,7 @@ class AtomList:
     numbers: NDArray[np.int64]  # [n]
     positions: NDArray[np.float64]  # [n, 3] angstrom (z, y, x)
     lattice: NDArray[np.float64] | None  # [2, 2] rows a and b in the plane, angstrom (y, x)
+    along_beam: NDArray[np.float64] | None  # [3] the third lattice vector, angstrom (z, y, x)
 
 
 def read_xyz(path: str | Path) -> AtomList:
@@ -49,7 +50,10 @@ def read_xyz(path: str | Path) -> AtomList:
     positions = np.empty((count, 3))
     for i, line in enumerate(lines):
         numbers[i], positions[i] = _atom(path, i + 3, line.split(), species, first)
-    return AtomList(numbers, positions, _lattice(path, comment))
+    vectors = _lattice(path, comment)
+    if vectors is None:
+        return AtomList(numbers, positions, None, None)
+    return AtomList(numbers, positions, np.ascontiguousarray(vectors[:2, 1::-1]), vectors[2, ::-1].copy())
 
 
 def _count(path: Path, line: str) -> int:
@@ -90,6 +94,7 @@ def _atom(path: Path, line: int, words: list[str], species: int, first: int) -> 
 
 
 def _lattice(path: Path, comment: str) -> NDArray[np.float64] | None:
+    """[3, 3] rows a, b, c in angstrom (x, y, z); None where the comment names none."""
     try:
         words = shlex.split(comment)
     except ValueError:  # an apostrophe in a plain comment
@@ -106,4 +111,4 @@ def _lattice(path: Path, comment: str) -> NDArray[np.float64] | None:
         raise DataError(f"{path}:2: the first two lattice vectors must lie in the x-y plane, across the beam")
     if abs(np.linalg.det(plane)) < LATTICE_TOLERANCE:
         raise DataError(f"{path}:2: the first two lattice vectors are parallel")
-    return np.ascontiguousarray(plane[:, ::-1])
+    return vectors

@@ -9,7 +9,7 @@ import pytest
 from scipy.spatial import cKDTree
 
 from ptycupy.config.schema import Atoms
-from ptycupy.errors import ResourceError
+from ptycupy.errors import DataError, ResourceError
 from ptycupy.simulate.structures import SILICON_A, WSE2_A, WSE2_C, AtomicModel, build
 
 FIELD = (40.0, 50.0)
@@ -118,3 +118,19 @@ def test_atoms_of_a_file_are_centred_or_tiled(tmp_path: Path) -> None:
     tiled = made(path=str(crystal))
     assert len(tiled.numbers) == 10 * 10
     assert np.unique(tiled.positions[:, 1].round(6)).tolist() == list(np.arange(0.0, 40.0, 4.0))
+
+
+def test_cells_of_a_file_repeat_along_its_third_vector(tmp_path: Path) -> None:
+    crystal = tmp_path / "crystal.xyz"
+    crystal.write_text('1\nLattice="5 0 0 0 4 0 1 0 9"\nCu 0 0 3\n')
+    model = made(path=str(crystal), cells_along_beam=3)
+    assert len(model.numbers) == 3 * 10 * 10
+    assert np.unique(model.positions[:, 0]).tolist() == [1.0, 10.0, 19.0]
+    assert model.thickness == 20.0
+
+
+def test_cells_along_the_beam_need_a_lattice(tmp_path: Path) -> None:
+    molecule = tmp_path / "molecule.xyz"
+    molecule.write_text("1\n\nO 0 0 0\n")
+    with pytest.raises(DataError, match="gives no Lattice"):
+        made(path=str(molecule), cells_along_beam=2)

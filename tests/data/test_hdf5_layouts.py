@@ -10,16 +10,13 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from data.samples import AXES, FLAT, STACK, signal, write_arina, write_emd, write_hspy
 
 from ptycupy.config.schema import Data
 from ptycupy.data import describe, open_source
 from ptycupy.data.readers.hdf5_layouts import reciprocal
 from ptycupy.data.readers.hdf5_text import heaps_are_sound
 from ptycupy.errors import DataError
-
-STACK = np.random.default_rng(2).integers(0, 60_000, (3, 4, 6, 5)).astype(np.uint16)
-FLAT = STACK.reshape(12, 6, 5)
-AXES = [("y", "nm", 0.05, True), ("x", "nm", 0.04, True), ("ky", "1/nm", 0.2, False), ("kx", "1/nm", 0.3, False)]
 
 
 def opened(path: Path, **config: Any) -> Any:
@@ -31,64 +28,6 @@ def check(path: Path, **config: Any) -> Any:
     assert source.scan_shape == (3, 4)
     np.testing.assert_array_equal(source.read([11, 0, 5]), FLAT[[11, 0, 5]])
     return source.calibration
-
-
-def signal(axes: Any = AXES) -> dict[str, Any]:
-    """What rosettasciio's writers take."""
-    return {
-        "data": STACK,
-        "axes": [
-            {"_type": "UniformDataAxis", "name": name, "units": units, "navigate": navigate, "size": size,
-             "scale": scale, "offset": 0.0, "is_binned": False}
-            for (name, units, scale, navigate), size in zip(axes, STACK.shape, strict=True)
-        ],
-        "metadata": {"General": {"title": "t"}, "Signal": {"signal_type": ""},
-                     "Acquisition_instrument": {"TEM": {"beam_energy": 200.0}}},
-        "original_metadata": {}, "attributes": {"_lazy": False}, "learning_results": {}, "models": {},
-        "package": "t", "package_version": "1", "package_info": {}, "tmp_parameters": {},
-    }  # fmt: skip
-
-
-def write_hspy(path: Path) -> Path:
-    from rsciio.hspy import file_writer
-
-    file_writer(str(path), signal())
-    return path
-
-
-def write_emd(path: Path, unit: str = "A^-1") -> Path:
-    import emdfile
-
-    cube = emdfile.Array(STACK, name="datacube", units="counts", dims=[1, 1, 1, 1])
-    virtual = emdfile.Array(STACK[0].astype(float), name="virtual")
-    values = {"Q_pixel_size": 0.02, "Q_pixel_units": unit, "R_pixel_size": 0.5, "R_pixel_units": "A"}
-    root = emdfile.Root(name="datacube_root")
-    root.tree(cube)
-    root.tree(virtual)
-    root.metadata = emdfile.Metadata(name="calibration", data=values)
-    emdfile.save(str(path), root, mode="o")
-    return path
-
-
-def write_arina(folder: Path, frames: Any = FLAT, **attributes: Any) -> Path:
-    """A master file and three files of 5, 5 and 2 images, compressed as the detector does."""
-    import hdf5plugin
-
-    with h5py.File(folder / "scan_master.h5", "w") as master:
-        for number, start in enumerate((0, 5, 10), 1):
-            name = f"scan_data_{number:06}.h5"
-            with h5py.File(folder / name, "w") as file:
-                part = frames[start : start + 5].astype(np.uint32)
-                file.create_dataset(
-                    "entry/data/data", data=part, chunks=(1, *part.shape[1:]), **hdf5plugin.Bitshuffle(cname="lz4")
-                )
-            master[f"entry/data/data_{number:06}"] = h5py.ExternalLink(name, "/entry/data/data")
-        specific = master.create_group("entry/instrument/detector/detectorSpecific")
-        for key, value in ({"ntrigger": 3, "nimages": 4} | attributes).items():
-            specific[key] = value
-        specific["pixel_mask"] = np.zeros((6, 5), np.uint32)
-        specific["flatfield"] = np.ones((1, 6, 5), np.float32)
-    return folder / "scan_master.h5"
 
 
 def test_hyperspy(tmp_path: Path) -> None:
@@ -187,7 +126,7 @@ def test_nexus_signal_of_the_old_style(tmp_path: Path) -> None:
 
 def test_arina_joins_its_files_as_rosettasciio_does(tmp_path: Path) -> None:
     arina = pytest.importorskip("rsciio.arina", reason="rosettasciio 0.9 or newer is not installed")
-    path = write_arina(tmp_path)
+    path = write_arina(tmp_path / "scan_master.h5")
     with h5py.File(tmp_path / "scan.h5", "w") as file:
         file.create_group("STEM Metadata").attrs["Pixel Size"] = np.array([0.05, 0.05])
     calibration = check(path)
@@ -198,13 +137,13 @@ def test_arina_joins_its_files_as_rosettasciio_does(tmp_path: Path) -> None:
     np.testing.assert_array_equal(opened(path, key="entry/data/data_000003").read([1]), FLAT[[11]])
     square = FLAT[:, :5]
     (tmp_path / "square").mkdir()
-    path = write_arina(tmp_path / "square", square)
+    path = write_arina(tmp_path / "square" / "scan_master.h5", square)
     (other,) = arina.file_reader(str(path), navigation_shape=(3, 4))
     np.testing.assert_array_equal(opened(path).read(np.arange(12)), np.asarray(other["data"]).reshape(12, 5, 5))
 
 
 def test_arina_without_lines_has_no_scan_shape_and_warns_of_missing_images(tmp_path: Path, caplog: Any) -> None:
-    path = write_arina(tmp_path, ntrigger=16, nimages=1)
+    path = write_arina(tmp_path / "scan_master.h5", ntrigger=16, nimages=1)
     assert opened(path).scan_shape is None
     assert "12 images, but 16 triggers" in caplog.text
 
@@ -212,13 +151,13 @@ def test_arina_without_lines_has_no_scan_shape_and_warns_of_missing_images(tmp_p
 def test_an_open_arina_source_can_be_sent_to_another_process(tmp_path: Path) -> None:
     import pickle
 
-    source = opened(write_arina(tmp_path))
+    source = opened(write_arina(tmp_path / "scan_master.h5"))
     source.read([0])
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(source)).read([7]), FLAT[[7]])
 
 
 def test_fault_19_missing_external_links_are_listed(tmp_path: Path) -> None:
-    path = write_arina(tmp_path)
+    path = write_arina(tmp_path / "scan_master.h5")
     for number in (1, 3):
         (tmp_path / f"scan_data_{number:06}.h5").unlink()
     with pytest.raises(
@@ -250,7 +189,7 @@ def test_fault_19_missing_files_of_other_links_and_virtual_datasets(tmp_path: Pa
 
 @pytest.mark.parametrize("left", [0.2, 0.9])
 def test_fault_16_a_truncated_file_of_an_arina_scan_is_named(tmp_path: Path, left: float) -> None:
-    path = write_arina(tmp_path)
+    path = write_arina(tmp_path / "scan_master.h5")
     part = tmp_path / "scan_data_000002.h5"
     size = int(part.stat().st_size * left)
     os.truncate(part, size)
@@ -259,7 +198,7 @@ def test_fault_16_a_truncated_file_of_an_arina_scan_is_named(tmp_path: Path, lef
 
 
 def test_fault_18_a_lying_file_of_an_arina_scan_is_refused(tmp_path: Path) -> None:
-    path = write_arina(tmp_path)
+    path = write_arina(tmp_path / "scan_master.h5")
     with h5py.File(tmp_path / "scan_data_000002.h5", "w") as file:
         file.create_dataset("entry/data/data", (10**9, 4096, 4096), "u4", chunks=(1, 64, 64))
     with pytest.raises(DataError, match=r"declares \d+ bytes"):
@@ -278,7 +217,7 @@ def test_fault_20_cycles_and_dangling_links_in_every_layout(tmp_path: Path) -> N
 
 
 def test_fault_21_an_unknown_filter_in_an_arina_scan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = write_arina(tmp_path)
+    path = write_arina(tmp_path / "scan_master.h5")
     monkeypatch.setattr("h5py.h5z.filter_avail", lambda code: False)
     with pytest.raises(DataError, match=r"data_000001: compressed by HDF5 filter 32008 .*pip install -U hdf5plugin"):
         opened(path)

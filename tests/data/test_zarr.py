@@ -128,23 +128,6 @@ def test_damaged_metadata(tmp_path: Path, version: int, text: str) -> None:
             continue
 
 
-def test_damaged_bytes_end_in_values_or_a_data_error(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    for trial in range(24):
-        path = write(tmp_path / f"{trial}.zarr", 2 + trial % 2)
-        files = [file for file in path.rglob("*") if file.is_file()]
-        target = files[int(rng.integers(len(files)))]
-        content = bytearray(target.read_bytes())
-        for _ in range(3):
-            content[int(rng.integers(len(content)))] = int(rng.integers(256))
-        target.write_bytes(content)
-        for read in (lambda place: opened(place).read([0, 11]), describe, read_array):
-            try:
-                read(path)
-            except DataError:
-                continue
-
-
 def test_one_pattern_does_not_pull_the_store_into_memory(tmp_path: Path) -> None:
     values = np.zeros((8, 32, 128, 128), np.float32)
     values[3, 4] = 7

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import importlib
 import math
 import threading
@@ -25,6 +26,7 @@ PLUGINS = {
     ".dm3": "digitalmicrograph", ".dm4": "digitalmicrograph", ".blo": "blockfile", ".tvips": "tvips", ".emd": "emd",
     ".de5": "emd", ".ser": "tia", ".emi": "tia", ".mrc": "mrc", ".app5": "topspin", ".rpl": "ripple",
 }  # fmt: skip
+HIGHEST_KV = 1e4  # what is above has been stated in volts, which no field of these formats rules out
 CHUNK = "4MiB"  # of its lazy arrays: a pattern is read without much around it
 
 
@@ -37,7 +39,7 @@ class SignalArray:
         self.dtype = np.dtype(signal["data"].dtype)
         self.chunks: tuple[int, ...] | None = None
         self.attributes = _attributes(signal)
-        self._size = file_size(path)
+        self.sizes = {part: file_size(part) for part in _parts(path)}
         self._data: Any = signal["data"]
         self._lock = threading.Lock()
 
@@ -49,9 +51,10 @@ class SignalArray:
         self._lock = threading.Lock()
 
     def read_region(self, region: tuple[slice, ...]) -> NDArray[Any]:
-        """The region; DataError where the file has changed its length, which a memory map would not survive."""
-        if (size := file_size(self.path)) != self._size:
-            raise DataError(f"{self.path}: truncated or changed: {size} of {self._size} bytes")
+        """The region; DataError where a file has changed its length, which a memory map would not survive."""
+        for part, expected in self.sizes.items():
+            if (size := file_size(part)) != expected:
+                raise DataError(f"{part}: truncated or changed: {size} of {expected} bytes")
         with self._lock, _translated(self.path):
             if self._data is None:
                 self._data = _signals(self.path)[int(self.key)]["data"]
@@ -65,13 +68,19 @@ def open_array(path: Path, options: ReaderOptions) -> SignalArray:
     signals = _signals(path)
     info = choose(path, _infos(signals), options.key, options.purpose)
     array = SignalArray(path, info.key, signals[int(info.key)])
-    require_plausible(path, str(info), math.prod(array.shape) * array.dtype.itemsize, file_size(path))
+    require_plausible(path, str(info), math.prod(array.shape) * array.dtype.itemsize, sum(array.sizes.values()))
     return array
 
 
 def list_arrays(path: Path) -> list[ArrayInfo]:
     """Every signal by its number."""
     return _infos(_signals(path))
+
+
+def _parts(path: Path) -> list[Path]:
+    """The file, or all files of a stream that goes on in name_001, name_002, ... (.tvips)."""
+    first = path.stem.removesuffix("_000")
+    return [path] if first == path.stem else sorted(path.parent.glob(f"{glob.escape(first)}_[0-9]*{path.suffix}"))
 
 
 def _infos(signals: list[dict[str, Any]]) -> list[ArrayInfo]:
@@ -107,8 +116,8 @@ def _attributes(signal: dict[str, Any]) -> Attributes:
     energy: Any = signal.get("metadata", {})
     for name in ("Acquisition_instrument", "TEM", "beam_energy"):
         energy = energy.get(name) if isinstance(energy, dict) else None
-    if isinstance(energy, (int, float)) and math.isfinite(energy) and energy > 0:
-        values["energy_keV"] = float(energy)
+    if isinstance(energy, (int, float, np.integer, np.floating)) and math.isfinite(energy) and energy > 0:
+        values["energy_keV"] = float(energy) / (1e3 if energy > HIGHEST_KV else 1.0)
     return Attributes(values)
 
 

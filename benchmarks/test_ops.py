@@ -2,6 +2,7 @@
 
     pytest benchmarks/test_ops.py --benchmark-only [--backend cuda]
 
+Those of the optional parameters are in test_instrument_ops.py, the optimizers' in test_optimizer_steps.py.
 128 x 128 px windows, 16 patterns, 4 probe modes, 6 slices, float32.
 """
 
@@ -66,6 +67,7 @@ class Bench:
         self.patches = b.patch_forward(self.phase, (W, W), self.corners, self.indices)
         self.two_modes = b.asarray(g.uniform(0, 1, (N, 2, 1, W, W)).astype(np.float32))
         self.two = b.asarray(np.full(2, 0.5, np.float32))
+        self.similarity = b.similarity_statistics(self.two_modes, self.two)
         self.power = b.total_power(self.probe)
         self.depth, self.taps = real(Z), wave(Z)
         self.ratio = (self.amplitude, self.phase, b.ratio_sums(self.amplitude, self.phase))
@@ -111,6 +113,7 @@ class Bench:
                 2 * waves,
                 2 * N * P * FFT,
             ),
+            "far field backward": (lambda: b.far_field_backward(self.waves), 2 * waves, N * P * FFT),
             "far field forward": (lambda: b.far_field_forward(self.waves), 2 * waves, N * P * FFT),
             "intensity forward": (lambda: b.intensity_forward(self.waves, self.occupancy), waves + pattern, 0),
             "intensity backward": (
@@ -145,6 +148,14 @@ class Bench:
                 2 * pattern,
                 0,
             ),
+            "gaussian value": (lambda: b.gaussian_value(self.gaussian), 16, 0),
+            "poisson value": (lambda: b.poisson_value(self.poisson), 16, 0),
+            "sparsity value": (
+                lambda: b.sparsity_value(self.sparsity, self.occupancy, N * Z * W * W, 1),
+                16,
+                0,
+            ),
+            "similarity value": (lambda: b.similarity_value(self.similarity, N * W * W), 16, 0),
             "gaussian gradient": (
                 lambda: b.gaussian_gradient(self.intensity, self.measured, 0.5, self.gaussian, 1.0),
                 3 * pattern,
@@ -244,17 +255,5 @@ NAMES = list(Bench.calls(type("Names", (), {"__getattr__": lambda self, name: No
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_op(benchmark, bench, name):
-    call, moved, flops = bench.calls()[name]
-
-    def timed():
-        with bench.b.arena():
-            call()
-        bench.b.synchronize()
-
-    timed()
-    benchmark(timed)
-    if benchmark.stats:
-        seconds = benchmark.stats.stats.median
-        benchmark.extra_info["GB/s"] = round(moved / seconds / 1e9, 2)
-        benchmark.extra_info["GFLOP/s"] = round(flops / seconds / 1e9, 2)
+def test_op(record_speed, bench, name):
+    record_speed(bench.b, *bench.calls()[name])

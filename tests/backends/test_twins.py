@@ -4,6 +4,7 @@ several modes, shared and separate tilts, in float32 and float64."""
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from cuda_on_cpu.scene import Outputs, Scene
 from reference import ReferenceBackend
 
 from ptycupy.backends.interface import Backend
+from ptycupy.backends.interface.memory import Memory
 
 SCENES = {
     "rectangular": Scene(),
@@ -51,6 +53,13 @@ def test_agrees_with_the_reference(any_backend: Backend, case: Case) -> None:
 def test_every_method_has_a_case() -> None:
     methods = {name for name, _ in inspect.getmembers(Backend, inspect.isfunction) if not name.startswith("_")}
     assert not {name for name in methods if f"b.{name}(" not in SOURCE}
+
+
+def test_every_op_has_a_row_in_the_benchmarks() -> None:
+    """All that computes; what only holds, copies and fetches arrays needs none."""
+    rows = "".join(path.read_text() for path in (Path(__file__).parents[2] / "benchmarks").glob("test_*.py"))
+    methods = {name for name, _ in inspect.getmembers(Backend, inspect.isfunction) if not name.startswith("_")}
+    assert not {name for name in methods - set(dir(Memory)) if f"b.{name}(" not in rows}
 
 
 def test_backend_says_its_precision(any_backend: Backend) -> None:

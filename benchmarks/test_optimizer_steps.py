@@ -1,0 +1,70 @@
+"""One row per optimizer's step and per vector operation: time and GB/s of the bytes that must move.
+
+    pytest benchmarks/test_optimizer_steps.py --benchmark-only [--backend cuda]
+
+One field of an object of 6 slices of 236 x 236 px, float32.
+"""
+
+import numpy as np
+import pytest
+
+from ptycupy.backends import select
+
+SHAPE = (1, 6, 236, 236)
+FIELD = 4 * int(np.prod(SHAPE))  # bytes
+
+
+class Bench:
+    """A parameter, its gradient and what optimizers remember, and every step as a call without arguments."""
+
+    def __init__(self, backend):
+        b = self.b = backend
+        g = np.random.default_rng(0)
+        self.x, self.grad, self.a, self.c, self.d = (
+            b.asarray(g.uniform(0.1, 2, SHAPE).astype(np.float32)) for _ in range(5)
+        )
+        self.rows = b.asarray(np.ones((*SHAPE[:-1], 1), np.float32))
+        self.columns = b.asarray(np.ones((*SHAPE[:-2], 1, SHAPE[-1]), np.float32))
+
+    def calls(self):
+        """name -> (call, bytes moved at least); rates of 0 keep the parameter where it is."""
+        b, x, g, first, second = self.b, self.x, self.grad, self.a, self.c
+        betas = (0.9, 0.999, 1e-8)
+        return {
+            "sgd": (lambda: b.sgd(x, g, None, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0), 3 * FIELD),
+            "sgd with momentum": (lambda: b.sgd(x, g, first, 0.0, 0.9, 1.0, 0.0, 1.0, 0.0), 5 * FIELD),
+            "amsgrad": (lambda: b.adam(x, g, first, second, 0.0, 10, *betas, self.d), 9 * FIELD),
+            "sparse adam": (lambda: b.sparse_adam(x, g, first, second, 0.0, 10, *betas), 7 * FIELD),
+            "nadam": (lambda: b.nadam(x, g, first, second, 0.0, 0.0, 1.0, *betas, 0.0, 1.0), 7 * FIELD),
+            "radam": (lambda: b.radam(x, g, first, second, 0.0, 0.0, *betas, 0.0, 1.0), 7 * FIELD),
+            "adamax": (lambda: b.adamax(x, g, first, second, 0.0, *betas, 0.0), 7 * FIELD),
+            "adagrad": (lambda: b.adagrad(x, g, second, 0.0, 1e-10, 0.0), 5 * FIELD),
+            "adadelta": (lambda: b.adadelta(x, g, first, second, 0.0, 0.9, 1e-6, 0.0), 7 * FIELD),
+            "rmsprop": (lambda: b.rmsprop(x, g, second, None, None, 0.0, 0.99, 1e-8, 0.0, 0.0), 5 * FIELD),
+            "rmsprop, centred, with momentum": (
+                lambda: b.rmsprop(x, g, second, first, self.d, 0.0, 0.99, 1e-8, 0.9, 0.0),
+                9 * FIELD,
+            ),
+            "rprop": (lambda: b.rprop(x, g, first, self.d, 0.5, 1.2, 1e-9, 1e-6), 7 * FIELD),
+            "asgd": (lambda: b.asgd(x, g, first, 0.0, 1.0, 0.5, 0.0), 5 * FIELD),
+            "adafactor": (
+                lambda: b.adafactor(x, g, self.rows, self.columns, 0.0, 0.1, 1e-7, 1e-3, 1.0, 1.0),
+                5 * FIELD,
+            ),
+            "dot": (lambda: b.dot(x, g), 2 * FIELD),
+            "combine": (lambda: b.combine(first, g, 0.5, 0.5), 3 * FIELD),
+            "magnitudes": (lambda: b.magnitudes(x), FIELD),
+        }
+
+
+@pytest.fixture(scope="module")
+def bench(request):
+    return Bench(select(request.config.getoption("--backend"), "float32"))
+
+
+NAMES = list(Bench.calls(type("Names", (), {"__getattr__": lambda self, name: None})()))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_step(record_speed, bench, name):
+    record_speed(bench.b, *bench.calls()[name])

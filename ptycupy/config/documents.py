@@ -90,7 +90,7 @@ def _section(key: str, section: type[Section], default: Any, indent: str, shown:
         value = field.get_default() if default is None else getattr(default, name)
         inner = section_in(field.annotation)
         example = field.examples[0] if field.examples else None
-        if inner is not None:
+        if inner is not None and not isinstance(value, dict):
             lines += _section(name, inner, value, below, shown)
         elif extra.get("fill"):
             lines.append(f"{below}{name}:  # FILL IN, e.g. {_value(example)}")

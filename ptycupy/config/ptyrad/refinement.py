@@ -9,7 +9,7 @@ from ptycupy.config.optimizers import OPTIONS
 from ptycupy.config.ptyrad.builder import Builder
 from ptycupy.config.ptyrad.constraints import Timed
 from ptycupy.config.ptyrad.procedure import Term
-from ptycupy.config.ptyrad.schedules import schedule
+from ptycupy.config.ptyrad.schedules import TENSORS, schedule
 from ptycupy.config.registered import plain_name
 
 LOSSES = {
@@ -22,13 +22,9 @@ LOSSES = {
         {"weight": "weight", "obj_type": "fields", "blur_std": "blur", "scale_factor": "scale"},
     ),
 }
-TENSORS = {
-    "obja": "object_amplitude",
-    "objp": "object_phase",
-    "probe": "probe",
-    "probe_pos_shifts": "shifts",
-    "obj_tilts": "tilts",
-    "slice_thickness": "slice_thickness",
+NOT_HAD = {
+    "Muon": "orthogonalises matrices of weights and takes no other tensor (2-D only), so that PtyRAD cannot run it "
+    "either; take Adam, AdamW or NAdam",
 }
 TORCH_ONLY = {"foreach", "fused", "capturable", "differentiable", "maximize"}  # about torch's own arrays
 ARRAYS_OF_OPTIONS = {"betas": ("beta1", "beta2"), "eps": ("eps1", "eps2")}
@@ -57,13 +53,17 @@ def optimizer(to: Builder) -> None:
         options = _options(to, chosen.configs, f"{key}.configs")
         to.put("optimizer.options", options, f"{key}.configs")
     else:
-        to.unsupported(f"{key}.name", f"{chosen.name}: Adam would be used")
+        to.unsupported(f"{key}.name", f"{chosen.name}: {NOT_HAD.get(chosen.name, 'unknown')}; Adam would be used")
     if chosen.load_state is not None:
-        to.unsupported(f"{key}.load_state", "the optimizer would start without memory")
-    schedule(to)
+        to.unsupported(
+            f"{key}.load_state",
+            f"{chosen.load_state}: the optimizer would start without memory, as in PtyRAD where tensors differ; "
+            "`ptycupy recon --resume` goes on with the memory of a run of ours",
+        )
+    peaks = schedule(to)
     for theirs, ours in TENSORS.items():
         update, section = getattr(model.update_params, theirs), f"model_params.update_params.{theirs}"
-        to.put(f"optimizer.{ours}", _rate(update.start_iter, update.lr, update.end_iter), section)
+        to.put(f"optimizer.{ours}", _rate(update.start_iter, peaks.get(theirs, update.lr), update.end_iter), section)
     if model.preload_data is not True:
         to.differs("model_params.preload_data", "has no effect: patterns are kept on the device as they were stored")
 

@@ -168,39 +168,6 @@ def test_an_xray_file_has_metres(translated):
     assert (found.scan.step_angstrom, found.calibration.value) == pytest.approx((2000, 100))
 
 
-@pytest.mark.parametrize(
-    ("name", "configs", "expected"),
-    [
-        ("ConstantLR", {"factor": 0.2, "total_iters": 7}, {"factor": 0.2, "total": 7}),
-        (
-            "LinearLR",
-            {"start_factor": 0.1, "end_factor": 0.7, "total_iters": 12},
-            {"start": 0.1, "end": 0.7, "total": 12},
-        ),
-        ("StepLR", {"step_size": 6, "gamma": 0.5}, {"every": 6, "gamma": 0.5}),
-        ("MultiStepLR", {"milestones": [3, 8], "gamma": 0.5}, {"milestones": (3, 8), "gamma": 0.5}),
-        ("ExponentialLR", {"gamma": 0.9}, {"gamma": 0.9}),
-        ("PolynomialLR", {"total_iters": 25, "power": 2.5}, {"total": 25, "power": 2.5}),
-        ("CosineAnnealingLR", {"T_max": 30, "eta_min": 0}, {"total": 30}),
-        ("CosineAnnealingWarmRestarts", {"T_0": 5, "T_mult": 2}, {"first": 5, "growth": 2}),
-        ("ReduceLROnPlateau", {"factor": 0.5, "patience": 3, "verbose": True}, {"factor": 0.5, "patience": 3}),
-    ],
-)
-def test_schedules_have_torch_s_options(translated, name, configs, expected):
-    found = translated({"model_params.scheduler_params": {"name": name, "configs": configs, "step_unit": "batch"}})
-    schedule = found.config.optimizer.schedule
-    assert schedule.options == expected
-    assert schedule.step_unit == "batch"
-    assert not [note for note in found.notes if note.unsupported]
-
-
-@pytest.mark.parametrize("name", ["OneCycleLR", "CyclicLR", "LambdaLR"])
-def test_schedules_of_one_rate_for_all_are_listed(translated, name):
-    found = translated({"model_params.scheduler_params": {"name": name, "configs": {}}})
-    assert "model_params.scheduler_params.name" in [note.key for note in found.notes if note.unsupported]
-    assert found.config.optimizer.schedule is None
-
-
 def test_lbfgs_is_translated(translated):
     found = translated({"model_params.optimizer_params": {"name": "LBFGS", "configs": {"history_size": 5}}})
     assert (found.config.optimizer.name, found.config.optimizer.options) == ("lbfgs", {"history_size": 5})

@@ -17,7 +17,7 @@ from ptycupy import backends, data, experiment
 from ptycupy import config as configuration
 from ptycupy.analysis import Comparison, compare_with_truth, information_limit
 from ptycupy.config.notes import Note
-from ptycupy.config.schema import Config, Truth
+from ptycupy.config.schema import Config, Reconstruction, Truth
 from ptycupy.errors import ConfigError, DataError, DivergenceError, PtycupyError
 from ptycupy.experiment.state import Problem, State
 from ptycupy.outputs import PatternPair, write_outputs
@@ -31,7 +31,7 @@ from ptycupy.reconstruction.interrupt import StopOnSignal
 from ptycupy.reconstruction.logs import FILE_ONLY, console, log_file
 from ptycupy.reconstruction.progress import IterationLog, ProgressBar
 from ptycupy.reconstruction.run_folder import RunFolder, claim
-from ptycupy.reconstruction.selection import select_positions
+from ptycupy.reconstruction.selection import select_positions, subscan
 from ptycupy.reconstruction.stages import run_stages
 from ptycupy.storage.patterns import Export, MatVersion, write_patterns
 from ptycupy.storage.result import save_result, verify
@@ -210,7 +210,7 @@ def _prepare(config: Config, folder: RunFolder, resume: bool) -> Engine:
     if config.output.export_patterns is not None and not resume:
         export = Export(problem.patterns, problem.pattern_scale)
         logger.info("wrote %s", write_patterns(folder.path / config.output.export_patterns, export, overwrite=True))
-    engine = Engine(_one_half(problem, config.reconstruction.half), state, settings_from(config), backend)
+    engine = Engine(_chosen(problem, config.reconstruction), state, settings_from(config), backend)
     if resume:
         text = configuration.dump(config)
 
@@ -220,7 +220,7 @@ def _prepare(config: Config, folder: RunFolder, resume: bool) -> Engine:
             if not np.array_equal(snapshot.used, engine.used):
                 raise DataError(
                     f"{len(snapshot.used)} positions were reconstructed, now {len(engine.used)} others are asked for:"
-                    " reconstruction.half or the patterns' weights differ"
+                    " reconstruction.half, reconstruction.subscan or the patterns' weights differ"
                 )
 
         engine.restore(load_newest(folder.path, check))
@@ -247,13 +247,16 @@ def _with_simulation(config: Config, folder: RunFolder, resume: bool) -> Config:
     return config.model_copy(update=named)
 
 
-def _one_half(problem: Problem, half: str) -> Problem:
-    """The problem with weight 0 for the positions of the other half."""
-    if half == "all":
+def _chosen(problem: Problem, loop: Reconstruction) -> Problem:
+    """The problem with weight 0 for the positions of the other half, and for those outside the subscan."""
+    if loop.half == "all" and loop.subscan is None:
         return problem
     count = problem.patterns.shape[0]
     chosen = np.zeros(count, bool)
-    chosen[select_positions(count, half, problem.scan_shape)] = True
+    indices = select_positions(count, loop.half, problem.scan_shape)
+    if loop.subscan is not None:
+        indices = np.intersect1d(indices, subscan(problem.scan_shape, loop.subscan.mode, loop.subscan.shape))
+    chosen[indices] = True
     weights = chosen if problem.pattern_weights is None else chosen & np.asarray(problem.pattern_weights, bool)
     return replace(problem, pattern_weights=weights)
 

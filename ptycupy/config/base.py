@@ -126,6 +126,12 @@ LengthOrMany = Annotated[
     Annotated[Length, Tag("<number>")] | Annotated[tuple[Length, ...], Tag("<list>")], Discriminator(_number_or_list)
 ]
 
+AxisPart = Annotated[
+    Annotated[int, Tag("<number>")]
+    | Annotated[tuple[int | None, ...], Field(min_length=1, max_length=3), Tag("<list>")],
+    Discriminator(_number_or_list),
+]
+
 
 def refusal(title: str, problems: list[tuple[Location, str]]) -> ValidationError:
     """One pydantic error with several (location, message) lines, for checks that look at more than one key."""

@@ -63,6 +63,10 @@ class Illumination(Section):
         "phaser, PtychoShelves or py4DSTEM), relative to this file's folder.", example="probe.h5",
     )  # fmt: skip
     key: str | None = described(None, "Dataset of that probe, complex (y, x) or (mode, y, x).", example="probe_guess")
+    permute: tuple[int, int, int] | None = described(
+        None, "New order of the axes (mode, y, x) of the loaded or simulated probe; [0, 2, 1] exchanges y and x, "
+        "[2, 0, 1] takes a file's last axis as its modes.", example=[0, 2, 1],
+    )  # fmt: skip
     modes: Count = described(4, "Mixed probe modes for partial coherence; 1 is a coherent probe.", unit="modes")
     mode_power: float = described(
         0.02, "Share of the intensity that each mode beyond the first starts with.", unit="of 1", gt=0, lt=1
@@ -83,7 +87,10 @@ class Illumination(Section):
         example=["C10", "C12a", "C12b"],
     )
     total_intensity: Positive | None = described(
-        None, "Intensity of the starting probe; by default the mean intensity of a normalised pattern."
+        None, "Intensity of the starting probe; by default that of a normalised pattern, which intensity_of chooses."
+    )
+    intensity_of: Literal["mean_pattern", "brightest_pattern"] = described(
+        "mean_pattern", "The pattern whose intensity the starting probe has, unless total_intensity says it."
     )
 
 

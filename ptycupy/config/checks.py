@@ -38,6 +38,9 @@ def _data_indices(config: Config) -> Problems:
         yield ("data", "permute"), f"{list(data.permute)} must name each axis from 0 to {len(data.permute) - 1} once"
     if data.reshape is not None and (data.reshape.count(-1) > 1 or any(n < 1 and n != -1 for n in data.reshape)):
         yield ("data", "reshape"), f"{list(data.reshape)} must hold sizes of at least 1, and -1 at most once"
+    for axis, part in enumerate(data.selection or ()):
+        if isinstance(part, tuple) and len(part) == 3 and part[2] is not None and part[2] < 1:
+            yield ("data", "selection", axis), f"a step of {part[2]}; it must be at least 1"
     for key in ("crop_scan", "crop_detector"):
         for axis, (start, stop) in enumerate(getattr(data, key) or ()):
             if start is not None and stop is not None and (start < 0) == (stop < 0) and stop <= start:
@@ -100,6 +103,12 @@ def _beam_is_known(config: Config) -> Problems:
         )
 
 
+def _probe_axes(config: Config) -> Problems:
+    order = config.illumination.permute
+    if order is not None and sorted(order) != [0, 1, 2]:
+        yield ("illumination", "permute"), f"{list(order)} must name each of the axes 0, 1 and 2 once"
+
+
 def _calibration_has_its_value(config: Config) -> Problems:
     mode, value = config.calibration.mode, config.calibration.value
     if mode not in WITHOUT_VALUE and value is None:
@@ -118,8 +127,9 @@ def _uncalibrated_speaks_in_pixels(config: Config) -> Problems:
         yield ("object", "slices"), "several slices need a pixel size, but calibration.mode is none"
     if config.scan.step_angstrom is not None:
         yield ("scan", "step_angstrom"), "needs a pixel size, but calibration.mode is none; use step_px"
-    if config.scan.path is not None and config.scan.unit == "angstrom":
-        yield ("scan", "unit"), "angstrom needs a pixel size, but calibration.mode is none; use `unit: px`"
+    if config.scan.path is not None and config.scan.unit != "px":
+        unit = config.scan.unit
+        yield ("scan", "unit"), f"{unit} needs a pixel size, but calibration.mode is none; use `unit: px`"
     if config.truth is not None:
         yield ("truth",), "a comparison needs a pixel size, but calibration.mode is none; leave truth out"
 
@@ -162,6 +172,23 @@ def _slices_have_thickness(config: Config) -> Problems:
         )
 
 
+def _one_kind_of_tilts(config: Config) -> Problems:
+    start = config.object
+    given = [key for key in ("tilts_mrad", "tilt_path") if getattr(start, key) is not None]
+    if len(given) > 1:
+        yield ("object", "tilts_mrad"), "given together with tilt_path; keep one of them"
+    if start.tilts_mrad is not None and any(start.tilt_mrad):
+        yield ("object", "tilts_mrad"), "given together with tilt_mrad; keep one of them"
+
+
+def _subscan_is_one(config: Config) -> Problems:
+    data, part = config.data, config.reconstruction.subscan
+    if part is not None and data.scan_shape is not None and data.crop_scan is None:
+        for axis, (wanted, there) in enumerate(zip(part.shape, data.scan_shape, strict=True)):
+            if wanted > there:
+                yield ("reconstruction", "subscan", "shape", axis), f"{wanted} of {there} positions"
+
+
 def _modes_have_weights(config: Config) -> Problems:
     occupancies, modes = config.object.occupancies, config.object.modes
     if occupancies is not None and len(occupancies) != modes:
@@ -202,11 +229,14 @@ CHECKS: tuple[tuple[tuple[str, ...], Callable[[Config], Problems]], ...] = (
     (("data",), _data_indices),
     (("data",), _preparation_is_whole),
     (("illumination", "calibration", "object"), _beam_is_known),
+    (("illumination",), _probe_axes),
     (("calibration",), _calibration_has_its_value),
     (("calibration", "object", "scan", "truth"), _uncalibrated_speaks_in_pixels),
     (("scan",), _one_kind_of_positions),
     (("illumination", "scan", "data", "object"), _keys_have_files),
     (("object",), _slices_have_thickness),
+    (("object",), _one_kind_of_tilts),
+    (("data", "reconstruction"), _subscan_is_one),
     (("object",), _modes_have_weights),
     (("losses",), _something_is_minimised),
     (("optimizer",), _rates_end_after_start),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ptycupy.config.base import Positive, Section, Shape, Span, described
+from ptycupy.config.base import AxisPart, Positive, Section, Shape, Span, described
 from ptycupy.config.preparation import Noise, Pad, Resample
 
 
@@ -39,6 +39,10 @@ class Data(Section):
     gap_bytes: int | None = described(
         None, "Bytes between patterns of a raw file; by default as the format says (EMPAD: 1024).", unit="bytes", ge=0
     )
+    selection: tuple[AxisPart | None, ...] | None = described(
+        None, "Part of the array that is read: for each of the file's axes [start, stop, step], an index (which takes "
+        "the axis away), or null = all; applied before permute.", example=[[0, 64], [0, 128, 2], None, None],
+    )  # fmt: skip
     permute: tuple[int, ...] | None = described(
         None, "New order of the file's axes, counted from 0; applied before reshape.", example=[2, 3, 0, 1]
     )

@@ -156,12 +156,15 @@ def _unknown_key(location: Location, root: Node, top: type[Section]) -> str:
 def _section(location: Location, top: type[Section]) -> type[Section] | None:
     """The class of the section at a location below the section `top`."""
     section: type[Section] | None = top
+    by_name = False  # whether this part is a name that the user chose for a section
     for part in location:
-        if isinstance(part, int):
+        if isinstance(part, int) or by_name:
+            by_name = False
             continue
         if section is None or part not in section.model_fields:
             return None
-        section = section_in(section.model_fields[part].annotation)
+        field = section.model_fields[part]
+        section, by_name = section_in(field.annotation), isinstance(field.default, dict)
     return section
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
-from ptycupy.config.base import Count, Length, Positive, Section, described, refusal, unknown_keys
+from ptycupy.config.base import Count, Length, Positive, Section, Shape, described, refusal, unknown_keys
 from ptycupy.config.optimizers import OPTIONS
 from ptycupy.config.registered import LOSSES, OPTIMIZERS, names, plain_name, registered
 from ptycupy.config.schedules import Schedule
@@ -160,6 +160,16 @@ class Optimizer(Section):
         return options if section is None else section.model_validate(options).model_dump(exclude_unset=True)
 
 
+class Subscan(Section):
+    """A rectangle of the scan, or positions spread over it, that alone are reconstructed."""
+
+    mode: Literal["centre", "spread"] = Field(
+        description="The middle of the scan, or positions spread evenly from its first to its last row and column.",
+        examples=["centre"],
+    )
+    shape: Shape = Field(description="Positions (slow, fast) that take part.", examples=[[32, 32]])
+
+
 class Reconstruction(Section):
     """The loop."""
 
@@ -177,6 +187,10 @@ class Reconstruction(Section):
     half: Literal["all", "even", "odd"] = described(
         "all", "Use every position, or one half of them for a Fourier ring correlation."
     )
+    subscan: Subscan | None = described(
+        None, "Positions that take part, for a quick look; canvas, normalisation and probe are those of the whole scan "
+        "(data.crop_scan does not even read the others).",
+    )  # fmt: skip
     seed: int = described(0, "Seed of everything random; the same seed gives the same run.", ge=0)
     on_divergence: Literal["stop", "halve_lr", "continue"] = described(
         "stop", "What to do when the loss exceeds 100 times its first value."

@@ -45,7 +45,9 @@ class Scan(Section):
         "py4DSTEM, relative to this file's folder; replaces the raster.", example="positions.h5",
     )  # fmt: skip
     key: str | None = described(None, "Dataset of the positions inside an HDF5 file.", example="positions_px")
-    unit: Literal["px", "angstrom"] = described("px", "Unit of the positions in the file.")
+    unit: Literal["px", "angstrom", "metre"] = described(
+        "px", "Unit of the positions in the file. The ppX and ppY of fold_slice are in angstrom, or in metre."
+    )
     reverse_slow: bool = described(False, "The slow axis was scanned backwards.")
     reverse_fast: bool = described(False, "The fast axis was scanned backwards.")
     swap_axes: bool = described(False, "Exchange y and x of the positions.")
@@ -91,6 +93,10 @@ class Object(Section):
         0.2, "Room around the scan on the canvas, as a share of the probe window; it grows by itself.", ge=0, le=100
     )
     tilt_mrad: tuple[Tilt, Tilt] = described((0.0, 0.0), "Tilt of the crystal (y, x) at the start.", unit="mrad")
+    tilts_mrad: tuple[tuple[Tilt, Tilt], ...] | None = described(
+        None, "A tilt (y, x) for every position in the order of the scan, instead of tilt_mrad.", unit="mrad",
+        example=[[0.0, 1.0], [0.0, 1.1]],
+    )  # fmt: skip
     tilt_per_position: bool = described(False, "One tilt for each position instead of one for all.")
     path: str | None = described(
         None, "A result of ptycupy, PtyRAD, phaser, PtychoShelves or py4DSTEM, or an array, whose object is the start "

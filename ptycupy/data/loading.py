@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ptycupy.data.arrays import read_array
 from ptycupy.data.files import file_size, require_memory
 from ptycupy.data.readers import ReaderOptions, detect, open_stored
+from ptycupy.data.selected import select
 from ptycupy.data.shapes import likely_shapes, square
 from ptycupy.data.source import Calibration, PatternSource, Provenance
 from ptycupy.data.stored import Attributes, StoredPatterns, arrange
@@ -24,20 +25,21 @@ if TYPE_CHECKING:
 
 
 def open_source(data: Data) -> PatternSource:
-    """The patterns of `data.path`, permuted, reshaped, oriented and cropped when they are read; now only headers are.
+    """The patterns of `data.path`, selected, permuted, reshaped, oriented and cropped when they are read; now only
+    headers are.
 
     Orientation comes before the detector's crop. `scan_shape` is None where the file does not state it and the number
     of patterns is no square. ConfigError without a path, DataError for everything that is wrong with the file.
     """
     if data.path is None:
         raise ConfigError("data.path is missing: the file with the diffraction patterns, e.g. path: scan_x128_y128.raw")
-    regrouped = data.permute is not None or data.reshape is not None
+    regrouped = any(value is not None for value in (data.selection, data.permute, data.reshape))
     options = ReaderOptions(data.key, data.scan_shape, data.detector_shape, data.offset_bytes, data.gap_bytes)
     stored = open_stored(data.path, options, data.format)
     name = f"{stored.path}{f': {stored.key}' if stored.key else ''}"
     _refuse_unreal(name, stored.dtype)
     _refuse_meaningless(data, stored.path)
-    array, permute, axes, shape = arrange(stored, data.permute, data.reshape)
+    array, permute, axes, shape = arrange(select(stored, data.selection), data.permute, data.reshape)
     if data.detector_shape is not None and shape[-2:] != data.detector_shape:
         raise DataError(f"{name}: the detector is {shape[-2:]}, but data.detector_shape says {data.detector_shape}")
     patterns = StoredPatterns(
@@ -148,5 +150,5 @@ def _scan_shape(
 
 
 def _steps(data: Data) -> tuple[str, ...]:
-    named = (("permute", data.permute), ("reshape", data.reshape))
+    named = (("selection", data.selection), ("permute", data.permute), ("reshape", data.reshape))
     return tuple(f"{name} {list(value)}" for name, value in named if value is not None)

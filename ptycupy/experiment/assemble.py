@@ -38,7 +38,10 @@ def build(config: schema.Config, source: PatternSource) -> tuple[Problem, State]
     positions = scan_positions(config, source, geometry)
     occupancy = first_object.occupancies(config.object.modes, config.object.occupancies)
     amplitude, phase, placement, thickness = _object(config, geometry, positions)
-    total = config.illumination.total_intensity or measured.mean_total
+    total = config.illumination.total_intensity
+    if total is None:
+        brightest = config.illumination.intensity_of == "brightest_pattern"
+        total = measured.brightest_total() if brightest else measured.mean_total
     probe = _probe(config, geometry, total)
     scan.warn_of_overlap(positions, source.scan_shape, probe)
     tilts = start.load_tilts(config.object, len(positions))
@@ -112,8 +115,9 @@ def scan_positions(config: schema.Config, source: PatternSource, geometry: Geome
         positions = scan.checked_positions(_cropped(values, source), count, f"scan.path: {section.path}")
         if refined is not None and not section.adjust_loaded:
             return positions
-        if refined is None and section.unit == "angstrom":
-            positions = positions / _pixel_size(geometry, "scan.unit: angstrom")
+        if refined is None and section.unit != "px":
+            unit = 1.0 if section.unit == "angstrom" else start.METRE
+            positions = positions * unit / _pixel_size(geometry, f"scan.unit: {section.unit}")
     positions = scan.orient(positions, source.scan_shape, section.reverse_slow, section.reverse_fast, section.swap_axes)
     affine = section.affine
     matrix = scan.affine_matrix(affine.scale, affine.asymmetry, affine.rotation_degrees, affine.shear_degrees)
@@ -193,6 +197,8 @@ def _probe(config: schema.Config, geometry: Geometry, total: float) -> NDArray[n
     illumination = config.illumination
     loaded = start.load_probe(illumination, geometry)
     probe = _simulated(config, geometry) if loaded is None else loaded
+    if loaded is None and illumination.permute is not None:
+        probe = start.permuted(probe[None], illumination.permute, geometry, "a simulated probe")[0]
     probe = mixed_modes(probe, illumination.modes, illumination.mode_power)
     if illumination.shift_along_beam_angstrom:
         size = _pixel_size(geometry, "illumination.shift_along_beam_angstrom")

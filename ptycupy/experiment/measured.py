@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from ptycupy.config import schema
     from ptycupy.data.source import PatternSource
 
+SLAB_PATTERNS = 64
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -36,6 +38,20 @@ class Measured:
     sampling: tuple[float, float]  # pixels (y, x) of that per measured one
     padding: NDArray[np.float64] | None  # [Y, X], still to be put around the patterns
     resampling: tuple[float, float] | None  # (y, x), still to be done
+
+    def brightest_total(self) -> float:
+        """Total intensity of the brightest pattern after everything; reads them all once more."""
+        brightest = 0.0
+        for part, patterns in self.source.slabs(SLAB_PATTERNS):
+            totals = (
+                patterns.sum(axis=(1, 2), dtype=np.float64)
+                if self.mask is None
+                else (patterns[:, self.mask].sum(axis=1, dtype=np.float64))
+            )
+            if self.weights is not None:
+                totals = totals[self.weights[part]]
+            brightest = max(brightest, float(totals.max(initial=0)))
+        return brightest * self.scale + (0.0 if self.padding is None else float(self.padding.sum()))
 
 
 def measure(

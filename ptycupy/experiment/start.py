@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
+METRE = 1e10  # angstrom
 THICKNESS_TOLERANCE = 0.01  # relative difference of total thickness that is worth a warning
 
 
@@ -74,17 +75,30 @@ def load_probe(section: schema.Illumination, geometry: Geometry) -> NDArray[np.c
     earlier = load_earlier(section.path) if section.key is None else None
     if earlier is not None:
         waves = earlier.require("probe", "illumination.path")
+        if section.permute is not None:
+            waves = waves.transpose(section.permute)
         old, new = _pixel_sizes(earlier, geometry)
         return regrid.probe(waves, old, geometry.window, new)
     name = f"illumination.path: {section.path}{f': {section.key}' if section.key else ''}"
-    values = read_array(section.path, section.key)
-    waves = probe_modes(values, name)
-    if waves.shape[1:] != geometry.window:
-        y, x = geometry.window
-        raise DataError(f"{name}: a probe of shape {waves.shape}; the model's window needs (mode, {y}, {x})")
+    waves = probe_modes(read_array(section.path, section.key), name)
+    waves = permuted(waves, section.permute or (0, 1, 2), geometry, name)
     if not np.isfinite(waves).all():
         raise DataError(f"{name}: {np.count_nonzero(~np.isfinite(waves))} values are not finite")
     return waves
+
+
+def permuted(
+    waves: NDArray[np.complex128], order: tuple[int, int, int], geometry: Geometry, name: str
+) -> NDArray[np.complex128]:
+    """Probe modes with their axes in another order; DataError where they are not (mode, y, x) of the window then."""
+    turned: NDArray[np.complex128] = waves.transpose(order)
+    if turned.shape[1:] != geometry.window:
+        y, x = geometry.window
+        raise DataError(
+            f"{name}: a probe of shape {turned.shape}; the model's window needs (mode, {y}, {x}): "
+            "illumination.permute gives the axes another order"
+        )
+    return turned
 
 
 def load_positions(section: schema.Scan, geometry: Geometry) -> Float | None:
@@ -95,12 +109,20 @@ def load_positions(section: schema.Scan, geometry: Geometry) -> Float | None:
     if section.path is None or section.key is not None:
         return None
     earlier = load_earlier(section.path)
-    return None if earlier is None else _positions(earlier, geometry, "scan.path")
+    if earlier is None:
+        return None
+    if earlier.program == "fold_slice" and section.unit == "metre":
+        earlier = replace(earlier, pixel_size=(METRE, METRE))
+    return _positions(earlier, geometry, "scan.path")
 
 
 def load_tilts(section: schema.Object, count: int) -> Float32:
-    """Tilts (1, 2) or (count, 2) in mrad: of `object.tilt_path`, else object.tilt_mrad."""
-    if section.tilt_path is None:
+    """Tilts (1, 2) or (count, 2) in mrad: of `object.tilt_path`, else object.tilts_mrad or tilt_mrad."""
+    if section.tilts_mrad is not None:
+        tilts = np.asarray(section.tilts_mrad, np.float64)
+        if len(tilts) != count:
+            raise DataError(f"object.tilts_mrad: {len(tilts)} tilts for {count} positions; one for each is needed")
+    elif section.tilt_path is None:
         tilts = np.asarray(section.tilt_mrad, np.float64)[None]
     else:
         name = f"object.tilt_path: {section.tilt_path}"

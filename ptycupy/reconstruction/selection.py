@@ -1,4 +1,4 @@
-"""Which positions take part: all of them, or one of two halves whose results can be compared."""
+"""Which positions take part: all of them, one of two halves whose results can be compared, or a part of the scan."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from ptycupy.errors import ConfigError
 
+SUBSCANS = ("centre", "spread")
 HALVES = ("all", "even", "odd")
 
 
@@ -25,3 +26,24 @@ def select_positions(count: int, half: str, scan_shape: tuple[int, int] | None =
     if scan_shape is not None and scan_shape[0] * scan_shape[1] == count:
         parity = (indices // scan_shape[1] + indices % scan_shape[1]) % 2
     return np.flatnonzero(parity == (half == "odd")).astype(np.int32)
+
+
+def subscan(scan_shape: tuple[int, int] | None, mode: str, shape: tuple[int, int]) -> NDArray[np.int32]:
+    """Indices of `shape` (slow, fast) positions of a raster: those in its centre, or spread over it.
+
+    The centre starts at (n - wanted) // 2; spread are the indices np.linspace(0, n - 1, wanted), rounded down, of each
+    axis. ConfigError without a raster, or where it has fewer positions.
+    """
+    if mode not in SUBSCANS:
+        raise ConfigError(f"subscan.mode: {mode!r} is unknown, it must be one of {', '.join(SUBSCANS)}")
+    if scan_shape is None:
+        raise ConfigError("reconstruction.subscan: needs a raster: give data.scan_shape, for example [128, 128]")
+    if any(wanted > there for wanted, there in zip(shape, scan_shape, strict=True)):
+        raise ConfigError(f"reconstruction.subscan.shape: {list(shape)} of a scan of {list(scan_shape)} positions")
+    axes = []
+    for wanted, there in zip(shape, scan_shape, strict=True):
+        start = (there - wanted) // 2
+        evenly = np.linspace(0, there - 1, wanted).astype(np.int32)
+        axes.append(np.arange(start, start + wanted, dtype=np.int32) if mode == "centre" else evenly)
+    rows, columns = axes
+    return np.asarray(rows[:, None] * scan_shape[1] + columns, np.int32).ravel()

@@ -54,6 +54,17 @@ def test_half_of_the_positions_can_be_used(tmp_path):
     assert len(load_result(tmp_path / "runs" / "odd" / "result.h5").used) == 8
 
 
+def test_a_part_of_the_scan_keeps_the_whole_canvas(tmp_path):
+    """16 positions; the canvas, normalisation and first probe are those of all of them."""
+    config = tiny_run.write(tmp_path, iterations=1)
+    found = []
+    for name, part in (("all", "null"), ("part", "{mode: spread, shape: [2, 3]}")):
+        assert recon(config, "-q", "--set", f"reconstruction.subscan={part}", "--set", f"output.name={name}") == 0
+        found.append(load_result(tmp_path / "runs" / name / "result.h5"))
+    assert found[0].state.object_phase.shape == found[1].state.object_phase.shape
+    np.testing.assert_array_equal(found[1].used, [0, 1, 3, 12, 13, 15])
+
+
 def test_resume_is_the_run_that_never_stopped(tmp_path):
     config = tiny_run.write(tmp_path, iterations=6)
     assert recon(config, "-q", "--set", "output.name=whole") == 0

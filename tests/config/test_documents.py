@@ -47,7 +47,7 @@ def test_the_template_with_every_commented_key_switched_on_is_valid(load):
     text = re.sub(r"^( *)#(?! )", r"\1", filled(template()), flags=re.MULTILINE)
     text = re.sub(r"^( *)#(?=  +[a-z_]+:)", r"\1", text, flags=re.MULTILINE)
     # Keys that exclude each other or need another value stay out.
-    for key in ("energy_kev", "step_px", "occupancies", "value"):
+    for key in ("energy_kev", "step_px", "occupancies", "tilts_mrad", "value"):
         text = re.sub(rf"^  {key}:.*\n", "", text, flags=re.MULTILINE)
     text = re.sub(r"^  zone_plate:.*\n(?:    .*\n)*", "", text, flags=re.MULTILINE)
     text = text.replace("  path: positions.h5\n", "").replace("  key: positions_px\n", "")

@@ -6,6 +6,7 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -192,3 +193,44 @@ def test_masks_that_do_not_fit(tmp_path: Path, mask: Any, message: str) -> None:
     np.save(tmp_path / "mask.npy", mask)
     with pytest.raises(DataError, match=message):
         load_mask(Data(path=save(tmp_path), mask_path=str(tmp_path / "mask.npy")))
+
+
+SELECTIONS = [
+    [[1, 3], [0, 5, 2], None, None],
+    [[1], [-3, None]],
+    [2, [0, 4]],
+    [None, None, [1, 5], [1, 8, 3]],
+    [None, -1],
+]
+
+
+@pytest.mark.parametrize("selection", SELECTIONS, ids=str)
+@pytest.mark.parametrize("kind", ["npy", "h5"])
+def test_a_selection_is_numpy_s(tmp_path: Path, selection: list[Any], kind: str) -> None:
+    path = save(tmp_path)
+    if kind == "h5":
+        path = str(tmp_path / "a.h5")
+        with h5py.File(path, "w") as file:
+            file.create_dataset("dp", data=VALUES, chunks=(2, 2, 3, 8))
+    parts = tuple(part if isinstance(part, int) else slice(*part) if part else slice(None) for part in selection)
+    expected = VALUES[parts]
+    data = Data.model_validate({"path": path, "selection": selection})
+    found = open_source(data)
+    np.testing.assert_array_equal(whole(found), expected.reshape(-1, *expected.shape[-2:]))
+    np.testing.assert_array_equal(found.read([2, 0]), expected.reshape(-1, *expected.shape[-2:])[[2, 0]])
+    assert found.scan_shape == (expected.shape[:2] if expected.ndim == 4 else found.scan_shape)
+    turned = open_source(Data.model_validate({"path": path, "selection": [0], "permute": [1, 2, 0]}))
+    np.testing.assert_array_equal(whole(turned), VALUES[0].transpose(1, 2, 0))
+
+
+@pytest.mark.parametrize(
+    ("selection", "words"),
+    [
+        ([None] * 5, "names 5 axes of .*which has 4"),
+        ([4], "index 4 of axis 0, which has 4"),
+        ([None, [3, 3]], r"\[3, 3\] of axis 1 \(of 5\) is empty"),
+    ],
+)
+def test_a_selection_that_does_not_fit_is_named(tmp_path: Path, selection: list[Any], words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        open_source(Data.model_validate({"path": save(tmp_path), "selection": selection}))

@@ -172,6 +172,44 @@ def test_positions_of_fold_slice(tmp_path):
     np.testing.assert_allclose(moved, np.broadcast_to(moved[0], moved.shape), atol=1e-4)
 
 
+@pytest.mark.parametrize(("unit", "size"), [("angstrom", 1.0), ("metre", 1e-10)])
+def test_positions_of_fold_slice_are_measured_and_may_be_adjusted(tmp_path, unit, size):
+    given = {name: -POSITIONS[::-1, axis] * 0.25 * size for name, axis in (("ppY", 0), ("ppX", 1))}
+    path = save(tmp_path / "positions.h5", **given)
+    section = {"path": path, "step_px": None, "unit": unit, "adjust_loaded": True, "affine": {"scale": 2.0}}
+    problem, state = build(config(scan=section), source())
+    moved = problem.corners + state.shifts - 2 * POSITIONS
+    np.testing.assert_allclose(moved, np.broadcast_to(moved[0], moved.shape), atol=1e-4)
+
+
+def test_axes_of_a_probe(tmp_path):
+    beam = {"path": save(tmp_path / "probe.h5", waves=PROBE.transpose(1, 2, 0)), "key": "waves", "permute": (2, 0, 1)}
+    given = build(config(illumination=beam), source())[1].probe
+    np.testing.assert_allclose(given / np.linalg.norm(given), PROBE / np.linalg.norm(PROBE), rtol=1e-5)
+    with pytest.raises(DataError, match=r"shape \(24, 24, 2\); .* illumination\.permute"):
+        build(config(illumination={**beam, "permute": None}), source())
+    astigmatic = {"aberrations": {"C12": 100.0, "phi12": 0.0}, "modes": 1}
+    turned = build(config(illumination={**astigmatic, "permute": (0, 2, 1)}), source())[1].probe
+    plain = build(config(illumination=astigmatic), source())[1].probe
+    np.testing.assert_allclose(turned, plain.transpose(0, 2, 1), atol=1e-6)
+    assert not np.allclose(turned, plain, atol=1e-3)
+
+
+def test_the_probe_may_have_the_intensity_of_the_brightest_pattern():
+    patterns = source()
+    read = patterns.read(range(9)).astype(float)
+    state = build(config(illumination={"intensity_of": "brightest_pattern"}), patterns)[1]
+    expected = read.sum((1, 2)).max() / read.mean(0).max()
+    assert np.sum(np.abs(state.probe) ** 2) == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_tilt_for_every_position():
+    tilts = tuple((float(n), 0.5) for n in range(9))
+    np.testing.assert_array_equal(build(config(object={"tilts_mrad": tilts}), source())[1].tilts, tilts)
+    with pytest.raises(DataError, match=r"object\.tilts_mrad: 3 tilts for 9 positions"):
+        build(config(object={"tilts_mrad": tilts[:3]}), source())
+
+
 def test_what_a_file_lacks_is_named_and_pickles_are_refused(tmp_path):
     path = save(tmp_path / "positions.h5", ppX=np.zeros(9), ppY=np.zeros(9))
     with pytest.raises(DataError, match=r"illumination\.path: .*positions\.h5: this fold_slice file holds no probe"):

@@ -6,7 +6,7 @@ import pytest
 from ptycupy.data.source import ArraySource
 from ptycupy.errors import ConfigError
 from ptycupy.reconstruction.fingerprint import data_fingerprint
-from ptycupy.reconstruction.selection import select_positions
+from ptycupy.reconstruction.selection import select_positions, subscan
 
 
 @pytest.mark.parametrize("scan_shape", [(4, 6), (5, 5), (3, 4), None])
@@ -24,6 +24,18 @@ def test_halves_of_a_raster_are_a_checkerboard():
     board = mask.reshape(4, 6)
     assert (board[1:] != board[:-1]).all()
     assert (board[:, 1:] != board[:, :-1]).all()
+
+
+def test_a_subscan_is_the_middle_or_spread():
+    """As PtyRAD's `center` and `sub` choose, the latter by np.linspace(0, n - 1, wanted, dtype=int)."""
+    board = np.arange(7 * 9).reshape(7, 9)
+    np.testing.assert_array_equal(subscan((7, 9), "centre", (4, 3)), board[1:5, 3:6].ravel())
+    np.testing.assert_array_equal(subscan((7, 9), "spread", (3, 4)), board[[0, 3, 6]][:, [0, 2, 5, 8]].ravel())
+    np.testing.assert_array_equal(subscan((7, 9), "spread", (7, 9)), board.ravel())
+    with pytest.raises(ConfigError, match=r"shape: \[8, 9\] of a scan of \[7, 9\]"):
+        subscan((7, 9), "centre", (8, 9))
+    with pytest.raises(ConfigError, match=r"data\.scan_shape"):
+        subscan(None, "spread", (2, 2))
 
 
 def test_unknown_half_is_refused():

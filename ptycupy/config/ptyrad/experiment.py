@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from ptycupy.config.ptyrad.builder import Builder
+from ptycupy.config.ptyrad.scanned import positions
 
 CALIBRATION = {
     "dx": "pixel_size_angstrom",
@@ -16,11 +17,8 @@ CALIBRATION = {
     "RBF": "disk_radius_px",
     "fitRBF": "fitted_disk",
 }
+IN_MEMORY = "custom takes an array in memory: save it, as .npy for example, and write the file's path here"
 HAIDER_FOURTH = ("B4", "D4")  # a fifth of Krivanek's C41 and C43 here, a quarter in PtyRAD
-NOT_READ = {
-    "custom": "an array in memory; save it, and name the file",
-    "foldslice_hdf5": "such positions are not read; the nominal raster would be the start",
-}
 ZONE_PLATE = {  # PtyRAD's key in metres: ours, and its units in a metre
     "probe_Rn": ("outer_radius_um", 1e6),
     "probe_dRn": ("outer_zone_width_nm", 1e9),
@@ -93,9 +91,9 @@ def probe(to: Builder) -> None:
     if scale.mode == "target_intensity":
         to.put("illumination.total_intensity", scale.value, "init_params.probe_normalization.value")
     elif scale.mode == "max_total_ints":
-        to.unsupported("init_params.probe_normalization", "the probe would have the mean intensity of a pattern")
+        to.put("illumination.intensity_of", "brightest_pattern", "init_params.probe_normalization")
     if init.probe_permute is not None:
-        to.unsupported("init_params.probe_permute", "the axes of the probe would stay as they are")
+        to.put("illumination.permute", init.probe_permute, "init_params.probe_permute")
     if init.probe_z_shift:
         to.put("illumination.shift_along_beam_angstrom", init.probe_z_shift, "init_params.probe_z_shift")
     _source(to, "probe", "illumination.path")
@@ -104,8 +102,14 @@ def probe(to: Builder) -> None:
 def scan(to: Builder) -> None:
     """Where the probe was."""
     init = to.parameters.init_params
-    if init.pos_source in ("simu", *NOT_READ):
+    measured = init.pos_source in ("foldslice_hdf5", "custom")  # positions that nothing has refined yet
+    if init.pos_source == "simu" or not isinstance(init.pos_params, str):
         to.put("scan.step_angstrom", init.pos_scan_step_size * _length_unit(to), "init_params.pos_scan_step_size")
+    elif measured:
+        to.put("scan.adjust_loaded", True, "init_params.pos_source")
+        if init.pos_source == "foldslice_hdf5":
+            unit = "metre" if init.probe_illum_type == "xray" else "angstrom"
+            to.put("scan.unit", unit, "init_params.pos_source")
     elif init.pos_scan_affine or init.pos_scan_flipT or init.pos_scan_rand_std:
         to.differs("init_params.pos_source", "loaded positions are not distorted, flipped or jittered a second time")
     if init.pos_scan_flipT is not None:
@@ -162,18 +166,25 @@ def tilts(to: Builder) -> None:
     """The tilt of the crystal to start from."""
     init = to.parameters.init_params
     given = init.tilt_params
-    if init.tilt_source == "custom":
-        to.unsupported("init_params.tilt_source", "an array in memory; save it, and name the file with source file")
+    if init.tilt_source == "custom" and given.path is None:
+        to.unsupported("init_params.tilt_params", IN_MEMORY)
         return
     if init.tilt_source != "simu":
         to.put_path("object.tilt_path", given.path or "", "init_params.tilt_params")
         if given.key is not None:
             to.put("object.tilt_key", given.key, "init_params.tilt_params.key")
         return
-    if given.init_tilts:
+    several, count = len(given.init_tilts), positions(to)
+    if several > 1 and given.tilt_type == "each" and several == count:
+        to.put("object.tilts_mrad", given.init_tilts, "init_params.tilt_params.init_tilts")
+    elif several:
         to.put("object.tilt_mrad", given.init_tilts[0], "init_params.tilt_params.init_tilts")
-    if len(set(given.init_tilts)) > 1:
-        to.unsupported("init_params.tilt_params.init_tilts", "all positions would start from the first tilt")
+        if several > 1:
+            to.unsupported(
+                "init_params.tilt_params.init_tilts",
+                f"{several} tilts with tilt_type {given.tilt_type} for {count} positions, where PtyRAD takes one, or "
+                "with tilt_type each one for every position; all would start from the first",
+            )
     to.put("object.tilt_per_position", given.tilt_type == "each", "init_params.tilt_params.tilt_type")
 
 
@@ -191,8 +202,8 @@ def _source(to: Builder, name: str, path: str) -> None:
     """The file that something starts from."""
     init = to.parameters.init_params
     source, given = getattr(init, f"{name}_source"), getattr(init, f"{name}_params")
-    if source in NOT_READ:
-        to.unsupported(f"init_params.{name}_source", f"{source}: {NOT_READ[source]}")
+    if source == "custom" and given is None:
+        to.unsupported(f"init_params.{name}_params", IN_MEMORY)
     elif source != "simu":
         to.put_path(path, given, f"init_params.{name}_params")
     elif given is not None:

@@ -142,11 +142,18 @@ class Tilts(Part):
 
 def _path_or_nothing(value: Any) -> Any:
     if value is not None and not isinstance(value, str):
-        raise ValueError("expected the path of a file, or nothing; arrays in memory must be saved to one")
+        raise ValueError(f"expected the path of a file, or nothing{_saved(value)}")
     return value
 
 
+def _saved(value: Any) -> str:
+    array = hasattr(value, "shape")
+    return f"; an array in memory {value.shape} must be saved to one, with numpy.save for example" if array else ""
+
+
 def _file_or_path(value: Any) -> Any:
+    if hasattr(value, "shape"):
+        raise ValueError(f"expected the path of a file{_saved(value)}")
     return {"path": value} if isinstance(value, str) else value
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 
 from ptycupy.config.ptyrad.builder import Builder
+from ptycupy.config.ptyrad.part import Many
 
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+ZARR_FORMAT = ("zarr_format", "zarr_version")
 RAW_GAP_BYTES = 1024  # PtyRAD's default for every raw file
 PADDING = {"constant": "constant", "edge": "edge", "linear_ramp": "linear_ramp", "exp": "exponential", "power": "power"}
 NEGATIVE = {
@@ -24,7 +26,8 @@ def file(to: Builder) -> None:
     init, key = to.parameters.init_params, "init_params.meas_params"
     source = init.meas_params
     path = to.put_path("data.path", source.path, f"{key}.path")
-    _axes(to, path)
+    selection = _selection(to)
+    _axes(to, path, selection)
     raw = source.path.lower().endswith(".raw")
     if source.key is not None and not raw:
         to.put("data.key", source.key if "/" in source.key else source.key.replace(".", "/"), f"{key}.key")
@@ -37,13 +40,15 @@ def file(to: Builder) -> None:
         for name in ("shape", "offset", "gap"):
             if getattr(source, name) is not None:
                 to.differs(f"{key}.{name}", "has no effect, as in PtyRAD: it is for raw files")
-    if source.selection is not None:
-        to.unsupported(f"{key}.selection", "the whole array would be read; meas_crop takes a part of it")
-    if source.zarr_kwargs:
-        to.unsupported(f"{key}.zarr_kwargs", "the store would be opened without them")
-    if init.meas_source == "custom":
-        to.unsupported("init_params.meas_source", "an array in memory; save it, and name the file in meas_params")
-    elif init.meas_source != "file":
+    for name, value in (source.zarr_kwargs or {}).items():
+        if name in ZARR_FORMAT:
+            to.differs(f"{key}.zarr_kwargs.{name}", "has no effect: the store says its format")
+        else:
+            to.unsupported(
+                f"{key}.zarr_kwargs.{name}",
+                f"{value!r}: the store would be opened without; a local store needs none, a remote one a local copy",
+            )
+    if init.meas_source != "file":
         to.differs("init_params.meas_source", "has no effect: the format is seen in the file")
     to.put("data.bad_pixels", "ignore", "init_params")  # PtyRAD takes every pixel as it is
 
@@ -70,14 +75,45 @@ def orientation(to: Builder) -> None:
                 to.put(f"data.{name}", pair, "init_params.meas_crop")
 
 
-def _axes(to: Builder, path: str) -> None:
-    """The order of the axes; PtyRAD sees those of a MATLAB 7.3 file in reverse, and its permute speaks of that."""
+def _selection(to: Builder) -> tuple[int | Many[int | None] | None, ...]:
+    """Parts of the array's axes, each an index, the numbers of a slice, or None; empty where all of it is read."""
+    key = "init_params.meas_params.selection"
+    given = to.parameters.init_params.meas_params.selection
+    if given is None:
+        return ()
+    parts = list(given) if isinstance(given, (list, tuple)) else [given]
+    if parts and parts[-1] is ...:
+        parts.pop()
+    found: list[int | tuple[int | None, ...] | None] = []
+    for part in parts:
+        numbers = (part.start, part.stop, part.step) if isinstance(part, slice) else part
+        listed = isinstance(numbers, (list, tuple)) and 0 < len(numbers) <= 3
+        whole = all(one is None or _is_index(one) for one in numbers) if listed else False
+        if not (numbers is None or _is_index(numbers) or whole):
+            to.unsupported(
+                key, f"{part!r}: expected null, an index, or [start, stop, step] for each axis; all would be read"
+            )
+            return ()
+        found.append(tuple(numbers) if listed else numbers)
+    return tuple(found)
+
+
+def _is_index(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _axes(to: Builder, path: str, selection: tuple[int | Many[int | None] | None, ...]) -> None:
+    """The order and parts of the axes; PtyRAD sees those of a MATLAB 7.3 file in reverse, of which these speak."""
     init = to.parameters.init_params
     permute = init.meas_permute
     if path.lower().endswith(".mat") and _is_hdf5(path):
         axes = range(3 if init.meas_reshape is None else 4) if permute is None else permute
+        indexed = sum(isinstance(part, int) for part in selection)
+        selection = (*selection, *[None] * (len(axes) + indexed - len(selection)))[::-1] if selection else ()
         permute = tuple(len(axes) - 1 - axis for axis in axes)
         to.differs("init_params.meas_permute", "a MATLAB 7.3 array is read in MATLAB's order, and turned to PtyRAD's")
+    if selection:
+        to.put("data.selection", selection, "init_params.meas_params.selection")
     if permute is not None:
         to.put("data.permute", permute, "init_params.meas_permute")
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 
 from ptycupy.config.ptyrad.builder import Builder
+from ptycupy.config.ptyrad.procedure import HypertuneParams
+from ptycupy.config.ptyrad.scanned import scan_shape
 
 GROUPS = {"random": "random", "compact": "compact", "sparse": "sparse", "hilbert": "sparse", "fps": "sparse"}
 WITHOUT_EFFECT = {
@@ -40,7 +42,7 @@ def loop(to: Builder) -> None:
 def _batch_size(to: Builder) -> int:
     """PtyRAD makes N // size batches of at least `size`."""
     init, recon = to.parameters.init_params, to.parameters.recon_params
-    size, count = recon.BATCH_SIZE.size, _positions(to)
+    size, count = recon.BATCH_SIZE.size, _reconstructed(to)
     if recon.GROUP_MODE != "random" or count % size == 0 or count < size or init.pos_N_scans is not None:
         return size
     larger = math.ceil(count / (count // size))
@@ -49,33 +51,26 @@ def _batch_size(to: Builder) -> int:
     return larger
 
 
-def _positions(to: Builder) -> int:
-    init = to.parameters.init_params
-    counts = [init.pos_N_scan_slow, init.pos_N_scan_fast]
-    spans = init.meas_crop[:2] if init.meas_crop is not None else (None, None)
-    lengths = [len(range(n)[slice(*span)]) if span else n for n, span in zip(counts, spans, strict=True)]
-    return math.prod(lengths)
+def _reconstructed(to: Builder) -> int:
+    """Positions that take part."""
+    return math.prod(_part(to))
+
+
+def _part(to: Builder) -> tuple[int, int]:
+    """Positions (slow, fast) that take part."""
+    chosen, (slow, fast) = to.parameters.recon_params.INDICES_MODE, scan_shape(to)
+    if chosen.mode == "full":
+        return slow, fast
+    if (chosen.subscan_slow, chosen.subscan_fast) == (None, None):
+        return slow // 2, fast // 2
+    return chosen.subscan_slow or slow, chosen.subscan_fast or fast
 
 
 def _selection(to: Builder) -> None:
-    init, chosen = to.parameters.init_params, to.parameters.recon_params.INDICES_MODE
-    key = "recon_params.INDICES_MODE"
-    if chosen.mode == "full":
-        return
-    if chosen.mode == "sub" or init.meas_crop is not None:
-        to.unsupported(key, "every position would take part")
-        return
-    shape = (init.pos_N_scan_slow, init.pos_N_scan_fast)
-    parts = (chosen.subscan_slow, chosen.subscan_fast)
-    if parts == (None, None):
-        parts = (shape[0] // 2, shape[1] // 2)
-    spans = []
-    for count, part in zip(shape, parts, strict=True):
-        wanted = count if part is None else part
-        start = (count - wanted) // 2
-        spans.append((start, start + wanted))
-    to.put("data.crop_scan", spans, key)
-    to.differs(key, "the centre alone is read: canvas and normalisation are of the centre, not of the whole scan")
+    chosen, key = to.parameters.recon_params.INDICES_MODE, "recon_params.INDICES_MODE"
+    if chosen.mode != "full":
+        mode = "centre" if chosen.mode == "center" else "spread"
+        to.put("reconstruction.subscan", {"mode": mode, "shape": _part(to)}, key)
 
 
 def output(to: Builder) -> None:
@@ -94,4 +89,9 @@ def output(to: Builder) -> None:
 def tuning(to: Builder) -> None:
     """Hyperparameter tuning, which is not run."""
     if to.parameters.hypertune_params.if_hypertune:
-        to.unsupported("hypertune_params.if_hypertune", "one reconstruction with init_params would run, no trials")
+        to.unsupported(
+            "hypertune_params.if_hypertune",
+            "true: trials are not run, one reconstruction with init_params would be; false runs it without this note",
+        )
+    elif next(to.changed("hypertune_params", *HypertuneParams.model_fields), None):
+        to.differs("hypertune_params", "has no effect while if_hypertune is false, as in PtyRAD")

@@ -6,6 +6,8 @@ import h5py
 import numpy as np
 import pytest
 
+from ptycupy.errors import ConfigError
+
 
 def active(loaded):
     return [constraint.name for constraint in loaded.config.constraints]
@@ -108,9 +110,95 @@ def test_options_of_the_optimizer(translated):
     }
 
 
-def test_the_centre_of_the_scan(translated):
-    found = translated({"recon_params.INDICES_MODE": {"mode": "center", "subscan_slow": 10, "subscan_fast": 5}})
-    assert found.config.data.crop_scan == ((7, 17), (5, 10))
+@pytest.mark.parametrize(("theirs", "ours"), [("center", "centre"), ("sub", "spread")])
+def test_a_part_of_the_scan(translated, theirs, ours):
+    given = {"mode": theirs, "subscan_slow": 10, "subscan_fast": 5}
+    part = translated({"recon_params.INDICES_MODE": given}).config.reconstruction.subscan
+    assert (part.mode, part.shape) == (ours, (10, 5))
+    half = translated({"recon_params.INDICES_MODE": {"mode": theirs}}).config.reconstruction
+    assert half.subscan.shape == (12, 8)
+    assert half.batch_size == 32  # of 96 positions
+    cropped = {"recon_params.INDICES_MODE": {"mode": theirs}, "init_params.meas_crop": [[0, 6], None, None, None]}
+    assert translated(cropped).config.reconstruction.subscan.shape == (3, 8)
+
+
+def test_parts_of_the_array(translated, tmp_path):
+    def chosen(selection, **more):
+        given = {"path": "x.h5", "key": "dp", **more.pop("source", {}), "selection": selection}
+        return translated({"init_params.meas_params": given, **more})
+
+    assert chosen([[0, 64], None, 3, [0, None, 2]]).config.data.selection == ((0, 64), None, 3, (0, None, 2))
+    assert chosen([slice(1, 5), ...]).config.data.selection == ((1, 5, None),)
+    assert chosen(2).config.data.selection == (2,)
+    assert chosen([]).config.data.selection is None
+    for wrong in ([..., 3], ["all"], [[0, 1, 2, 3]], [True], "0:5"):
+        found = chosen(wrong)
+        (note,) = [note for note in found.notes if note.unsupported]
+        assert note.key == "init_params.meas_params.selection"
+        assert "[start, stop, step]" in note.effect
+        assert found.config.data.selection is None
+    path = tmp_path / "dp.mat"
+    with h5py.File(path, "w", userblock_size=512) as file:
+        file["dp"] = np.zeros((4, 3, 2))
+    data = chosen([[0, 2]], source={"path": str(path)}).config.data  # PtyRAD's first axis is MATLAB's last
+    assert (data.selection, data.permute) == ((None, None, (0, 2)), (2, 1, 0))
+    data = chosen([1, [0, 2]], source={"path": str(path)}).config.data
+    assert (data.selection, data.permute) == ((None, None, (0, 2), 1), (2, 1, 0))
+
+
+def test_options_of_zarr(translated):
+    def with_options(options):
+        return translated({"init_params.meas_params": {"path": "x.zarr", "key": "dp", "zarr_kwargs": options}})
+
+    assert not [note for note in with_options({"zarr_format": 2}).notes if note.unsupported]
+    (note,) = [note for note in with_options({"storage_options": {"anon": True}}).notes if note.unsupported]
+    assert note.key == "init_params.meas_params.zarr_kwargs.storage_options"
+    assert "{'anon': True}" in note.effect
+
+
+def test_the_probe_s_axes_and_intensity(translated):
+    given = {"init_params.probe_permute": [0, 2, 1], "init_params.probe_normalization": {"mode": "max_total_ints"}}
+    beam = translated(given).config.illumination
+    assert (beam.permute, beam.intensity_of) == ((0, 2, 1), "brightest_pattern")
+
+
+def test_tilts_of_every_position(translated):
+    scan = {"init_params.pos_N_scan_slow": 2, "init_params.pos_N_scan_fast": 2}
+    each = {"tilt_type": "each", "init_tilts": [[0, 1], [0, 2], [0, 3], [0, 4]]}
+    start = translated({**scan, "init_params.tilt_params": each}).config.object
+    assert start.tilts_mrad == ((0, 1), (0, 2), (0, 3), (0, 4))
+    for wrong in ({**each, "tilt_type": "all"}, {**each, "init_tilts": [[0, 1], [0, 2]]}):
+        (note,) = [n for n in translated({**scan, "init_params.tilt_params": wrong}).notes if n.unsupported]
+        assert note.key == "init_params.tilt_params.init_tilts"
+        assert f"{len(wrong['init_tilts'])} tilts with tilt_type {wrong['tilt_type']} for 4 positions" in note.effect
+
+
+def test_measured_positions_are_adjusted_as_there(translated):
+    given = {
+        "init_params.pos_source": "foldslice_hdf5",
+        "init_params.pos_params": "positions.h5",
+        "init_params.pos_scan_affine": [1, 0, 2, 0],
+    }
+    scan = translated(given).config.scan
+    assert scan.path.endswith("positions.h5")
+    assert (scan.step_angstrom, scan.unit, scan.adjust_loaded) == (None, "angstrom", True)
+    assert (scan.affine.rotation_degrees, scan.jitter_px) == (2, 0.15)
+
+
+def test_arrays_in_memory_may_be_files(translated):
+    given = {f"init_params.{name}_source": "custom" for name in ("probe", "pos", "obj", "tilt")}
+    noted = {note.key: note.effect for note in translated(given).notes if note.unsupported}
+    assert set(noted) == {f"init_params.{name}_params" for name in ("probe", "pos", "obj", "tilt")}
+    assert all("save it, as .npy" in effect for effect in noted.values())
+    files = {f"init_params.{name}_params": f"{name}.npy" for name in ("probe", "pos", "obj", "tilt")}
+    found = translated(given | files)
+    assert not [note for note in found.notes if note.unsupported]
+    config = found.config
+    paths = (config.illumination.path, config.scan.path, config.object.path, config.object.tilt_path)
+    assert [path.rpartition("/")[2] for path in paths] == ["probe.npy", "pos.npy", "obj.npy", "tilt.npy"]
+    for name in ("probe", "meas", "tilt"):
+        with pytest.raises(ConfigError, match=rf"{name}_params: .*an array in memory \(3, 4\) must be saved"):
+            translated({f"init_params.{name}_params": np.zeros((3, 4))})
 
 
 def test_depth_is_cropped_padded_and_resampled_with_the_total_thickness_kept(translated):

@@ -87,11 +87,12 @@ def test_ptyrad_forces_it(write):
 
 
 def test_fault_13_unsupported_options_are_listed_with_their_effect_and_refused(write, capsys):
-    path = write(TEXT + "  probe_permute: [0, 2, 1]\nhypertune_params: {if_hypertune: true}\n")
+    muon = "model_params: {optimizer_params: {name: Muon}}\n"
+    path = write(TEXT + "hypertune_params: {if_hypertune: true}\n" + muon)
     assert main(["validate", str(path)]) == 2
     shown = capsys.readouterr().err
-    assert "init_params.probe_permute: the axes of the probe would stay as they are" in shown
-    assert "hypertune_params.if_hypertune: one reconstruction" in shown
+    assert "model_params.optimizer_params.name: Muon: orthogonalises matrices" in shown
+    assert "hypertune_params.if_hypertune: true: trials are not run, one reconstruction" in shown
     assert "--allow-unsupported" in shown
     assert main(["validate", "--allow-unsupported", str(path)]) == 0
 

@@ -152,3 +152,8 @@ def test_tuning_is_refused_only_where_it_is_on(translated, key):
     assert not [note for note in translated({f"hypertune_params.{key}": False}).notes if note.unsupported]
     (note,) = [note for note in translated({f"hypertune_params.{key}": True}).notes if note.unsupported]
     assert note.key == f"hypertune_params.{key}"
+
+
+def test_what_is_for_tuning_is_noted_where_it_is_off(translated):
+    (note,) = [note for note in translated({"hypertune_params.n_trials": 50}).notes if "hypertune" in note.key]
+    assert not note.unsupported

@@ -60,7 +60,10 @@ def orientation(to: Builder) -> None:
     if init.pos_N_scans is None or init.pos_N_scans == slow * fast:
         to.put("data.scan_shape", (slow, fast), "init_params.pos_N_scan_slow")
     elif init.pos_source == "simu":
-        to.unsupported("init_params.pos_N_scans", f"a raster of {slow} x {fast} has {slow * fast} positions")
+        to.unsupported(
+            "init_params.pos_N_scans",
+            f"{init.pos_N_scans}: a raster of {slow} x {fast} has {slow * fast} positions; others need a pos_source",
+        )
     else:
         to.differs("init_params.pos_N_scans", "taken from the file of the positions")
     if init.meas_reshape is not None:

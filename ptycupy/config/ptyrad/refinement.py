@@ -78,7 +78,7 @@ def _options(to: Builder, configs: dict[str, Any], key: str) -> dict[str, Any]:
     for name, value in configs.items():
         if name in TORCH_ONLY:
             if name == "maximize" and value:
-                to.unsupported(f"{key}.{name}", "the loss would be minimised")
+                to.unsupported(f"{key}.{name}", f"{value}: the loss is minimised; leave it out")
             else:
                 to.differs(f"{key}.{name}", "has no effect: it is about torch's arrays")
         elif name == "lr":

@@ -4,7 +4,8 @@ import pytest
 import tiny_run
 
 from ptycupy import reconstruct
-from ptycupy.api import score, simulate_to_file
+from ptycupy.analysis import score_result
+from ptycupy.api import simulate_to_file
 from ptycupy.config import from_dict
 from ptycupy.config.schema import Truth
 from ptycupy.errors import ConfigError, DataError
@@ -47,7 +48,9 @@ def test_the_result_is_compared_with_its_truth(result):
 
 def test_a_truth_must_say_where_it_lies(result):
     with pytest.raises(DataError, match="scan_origin_angstrom are needed"):
-        score(result.snapshot, Truth(path=str(result.folder / "simulated.h5"), key="dp", pixel_size_angstrom=0.1))
+        score_result(
+            result.snapshot, Truth(path=str(result.folder / "simulated.h5"), key="dp", pixel_size_angstrom=0.1)
+        )
 
 
 def test_a_truth_that_does_not_fit_is_a_warning(tmp_path, caplog):

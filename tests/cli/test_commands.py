@@ -121,7 +121,7 @@ def test_simulate_writes_one_file_and_does_not_replace_it(tmp_path, capsys, monk
     from ptycupy import api
 
     written = []
-    monkeypatch.setattr(api, "_settle", lambda *given: (SimpleNamespace(), "tiny", ()))
+    monkeypatch.setattr(api, "settle", lambda *given: (SimpleNamespace(), "tiny", ()))
     monkeypatch.setattr(api, "write_dataset", lambda path, scan: written.append(path) or path)
     monkeypatch.setattr("ptycupy.simulate.simulate", lambda config: None)
     target = tmp_path / "out.h5"

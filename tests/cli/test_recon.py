@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tiny_run
 
-from ptycupy import api
+from ptycupy.api import run
 from ptycupy.cli import main
 from ptycupy.errors import ResourceError
 from ptycupy.reconstruction import checkpoint
@@ -19,7 +19,7 @@ from ptycupy.storage.result import load_result
 @pytest.fixture(autouse=True)
 def _no_figures(monkeypatch):
     """Figures have tests of their own and take most of a second."""
-    monkeypatch.setattr(api, "write_outputs", lambda *given, **named: None)
+    monkeypatch.setattr(run, "write_outputs", lambda *given, **named: None)
 
 
 def recon(config, *arguments):
@@ -172,7 +172,7 @@ def test_fault_56_a_full_disk_does_not_stop_the_run(tmp_path, capsys, monkeypatc
     monkeypatch.setattr(checkpoint, "save_result", full)
     assert recon(config, "-q") == 0
     assert capsys.readouterr().err.count("checkpoint not saved, the run goes on") == 3
-    monkeypatch.setattr(api, "save_result", full)
+    monkeypatch.setattr(run, "save_result", full)
     assert recon(config, "-q", "--set", "output.name=full") == 4
     assert "No space left on device" in capsys.readouterr().err
 

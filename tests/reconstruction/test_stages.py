@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tiny_run
 
-from ptycupy import api
+from ptycupy.api import run
 from ptycupy.cli import main
 from ptycupy.config import from_dict, stage_configs
 from ptycupy.errors import ConfigError
@@ -22,7 +22,7 @@ stages:
 
 @pytest.fixture(autouse=True)
 def _no_figures(monkeypatch):
-    monkeypatch.setattr(api, "write_outputs", lambda *given, **named: None)
+    monkeypatch.setattr(run, "write_outputs", lambda *given, **named: None)
 
 
 def staged(folder, *, first=4, second=4):

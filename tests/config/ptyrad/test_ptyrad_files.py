@@ -66,7 +66,7 @@ def test_yaml_json_and_toml_mean_the_same(write):
     assert load_config(write(json.dumps(values), "p.json")) == yaml
     assert load_config(write(TOML, "p.toml")) == yaml
     assert load_ptyrad(write())[0] == yaml
-    assert api._settle(write(), (), None)[0] == yaml
+    assert api.settle(write(), (), None)[0] == yaml
 
 
 def test_problems_have_their_place_and_the_nearest_key(write):

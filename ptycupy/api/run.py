@@ -1,0 +1,208 @@
+"""One reconstruction in its folder: prepared or resumed, iterated, and finished with all that it leaves behind."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ptycupy import backends, data, experiment
+from ptycupy import config as configuration
+from ptycupy.analysis import score_result, summed_phase_limit
+from ptycupy.config.schema import Config, Reconstruction, Truth
+from ptycupy.errors import DataError, DivergenceError
+from ptycupy.experiment.state import Problem, State
+from ptycupy.outputs import PatternPair, write_outputs
+from ptycupy.outputs.write import write_figures
+from ptycupy.reconstruction.callbacks import Callback, Quiet
+from ptycupy.reconstruction.checkpoint import Checkpoints, list_checkpoints, load_newest
+from ptycupy.reconstruction.configured import settings_from
+from ptycupy.reconstruction.engine import Engine
+from ptycupy.reconstruction.interrupt import StopOnSignal
+from ptycupy.reconstruction.progress import IterationLog, ProgressBar
+from ptycupy.reconstruction.run_folder import RunFolder
+from ptycupy.reconstruction.selection import select_positions, subscan
+from ptycupy.storage.patterns import Export, write_patterns
+from ptycupy.storage.result import save_result, verify
+from ptycupy.storage.scan import write_dataset
+from ptycupy.storage.snapshot import History, Snapshot
+
+logger = logging.getLogger(__name__)
+SIMULATED = "simulated.h5"
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished, or interrupted, reconstruction; all arrays are NumPy."""
+
+    snapshot: Snapshot
+    folder: Path  # the run folder: result.h5, images, figures, run.log
+    scores: Mapping[str, float]  # against the truth where the configuration names one, else empty
+    exit_code: int = 0  # 130 or 143 where a signal ended the run early
+    information_limit_angstrom: float | None = None  # of the summed phase; None without a pixel size or spots
+
+    @property
+    def state(self) -> State:
+        """Object, probe, shifts, tilts and thickness."""
+        return self.snapshot.state
+
+    @property
+    def history(self) -> History:
+        """Losses, times and learning rates of every iteration."""
+        return self.snapshot.history
+
+    def save(self, path: str | Path) -> None:
+        """Write one result.h5 there."""
+        save_result(Path(path), self.snapshot)
+
+    def export(self, folder: str | Path) -> None:
+        """Write images and figures into another folder."""
+        write_outputs(Path(folder), self.snapshot)
+
+
+def prepare(config: Config, folder: RunFolder, resume: bool) -> Engine:
+    """The engine at its start, or as the folder's newest good checkpoint has it; a start clears the folder."""
+    device = config.backend
+    backend = backends.select(device.device, config.model.dtype, device.fft, device.deterministic)
+    seen = with_simulation(config, folder, resume)
+    source = data.open_source(seen.data)
+    if config.truth is not None:
+        data.read_attributes(config.truth.path, config.truth.key)  # refused now, not after the last iteration
+    problem, state = experiment.build(seen, source)
+    if config.output.export_patterns is not None and not resume:
+        export = Export(problem.patterns, problem.pattern_scale)
+        logger.info("wrote %s", write_patterns(folder.path / config.output.export_patterns, export, overwrite=True))
+    engine = Engine(_chosen(problem, config.reconstruction), state, settings_from(config), backend)
+    if resume:
+        text = configuration.dump(config)
+
+        def check(snapshot: Snapshot) -> None:
+            for line in verify(snapshot, engine.fingerprint, text):
+                logger.warning("resuming with a change: %s", line)
+            if not np.array_equal(snapshot.used, engine.used):
+                raise DataError(
+                    f"{len(snapshot.used)} positions were reconstructed, now {len(engine.used)} others are asked for:"
+                    " reconstruction.half, reconstruction.subscan or the patterns' weights differ"
+                )
+
+        engine.restore(load_newest(folder.path, check))
+        logger.info("resumed after iteration %d", engine.iteration)
+    else:
+        folder.clear()
+    return engine
+
+
+def with_simulation(config: Config, folder: RunFolder, resume: bool) -> Config:
+    """The configuration, with the data set that its `simulation` section makes where it names no data."""
+    if config.simulation is None or config.data.path is not None:
+        return config
+    path = folder.path / SIMULATED
+    if not (resume and path.exists()):
+        from ptycupy.simulate import simulate
+
+        logger.info("simulating %s", path)
+        write_dataset(path, simulate(config))
+    named: dict[str, Any] = {
+        "data": config.data.model_copy(update={"path": str(path), "key": "dp"}),
+        "truth": config.truth or Truth(path=str(path), key="truth_phase"),
+    }
+    return config.model_copy(update=named)
+
+
+def _chosen(problem: Problem, loop: Reconstruction) -> Problem:
+    """The problem with weight 0 for the positions of the other half, and for those outside the subscan."""
+    if loop.half == "all" and loop.subscan is None:
+        return problem
+    count = problem.patterns.shape[0]
+    chosen = np.zeros(count, bool)
+    indices = select_positions(count, loop.half, problem.scan_shape)
+    if loop.subscan is not None:
+        indices = np.intersect1d(indices, subscan(problem.scan_shape, loop.subscan.mode, loop.subscan.shape))
+    chosen[indices] = True
+    weights = chosen if problem.pattern_weights is None else chosen & np.asarray(problem.pattern_weights, bool)
+    return replace(problem, pattern_weights=weights)
+
+
+def iterate(engine: Engine, config: Config, folder: RunFolder, callbacks: Sequence[Callback], *, bar: bool) -> None:
+    """The iterations that are still to be done, with log, checkpoints and figures."""
+    loop = config.reconstruction
+    checkpoints = Checkpoints(folder.path, loop.checkpoint_every, configuration.dump(config))
+    watchers: list[Callback] = [*callbacks, IterationLog(loop.iterations, bar=bar), checkpoints]
+    if config.output.figures_every is not None:
+        watchers.append(_Figures(folder.path, config.output.figures_every))
+    with contextlib.ExitStack() as stack:
+        if bar:
+            watchers.append(stack.enter_context(ProgressBar(loop.iterations, engine.iteration)))
+        if engine.iteration >= loop.iterations:
+            logger.info(
+                "nothing to do: %d iterations are done; a larger reconstruction.iterations goes on", engine.iteration
+            )
+        try:
+            engine.run(max(loop.iterations - engine.iteration, 0), watchers)
+        except DivergenceError as error:
+            kept = list_checkpoints(folder.path)
+            raise DivergenceError(f"{error}. Last good checkpoint: {kept[-1] if kept else 'none yet'}") from error
+
+
+def finish(engine: Engine, config: Config, folder: RunFolder, signals: StopOnSignal) -> Result:
+    """Writes the result, and where no signal ended the run its pictures, scores and information limit."""
+    snapshot = engine.snapshot(configuration.dump(config))
+    save_result(folder.result, snapshot)
+    if signals.exit_code is not None:
+        logger.warning("stopped in iteration %d; saved %s, --resume goes on", engine.iteration + 1, folder.result)
+        return Result(snapshot, folder.path, {}, signals.exit_code)
+    write_outputs(folder.path, snapshot, _pattern_pair(engine), engine.initial_positions)
+    scores: dict[str, float] = {}
+    truth = with_simulation(config, folder, resume=True).truth
+    if truth is not None:
+        try:
+            found = score_result(snapshot, truth)
+        except DataError as error:
+            logger.warning("not compared with the truth: %s", error)
+        else:
+            scores = {"correlation": found.correlation, "ssim": found.ssim}
+            logger.info("against the truth: correlation %.4f, SSIM %.4f", found.correlation, found.ssim)
+    limit = _limit(snapshot)
+    if limit is not None:
+        # In a field of a few unit cells spots run into each other, and the limit is finer than what stands out.
+        text = "information limit, by the finest separate Fourier spot: %.3f angstrom (%.0f pm)"
+        logger.info(text, limit, 100 * limit)
+    logger.info("finished after iteration %d: %s", engine.iteration, folder.result)
+    return Result(snapshot, folder.path, scores, information_limit_angstrom=limit)
+
+
+def _limit(snapshot: Snapshot) -> float | None:
+    try:
+        return summed_phase_limit(snapshot)
+    except DataError as error:
+        logger.info("no information limit: %s", error)
+        return None
+
+
+class _Figures(Quiet):
+    """Figures every so many iterations, in folders of their own."""
+
+    def __init__(self, folder: Path, every: int) -> None:
+        self.folder = folder
+        self.every = every
+
+    def on_iteration(self, engine: Engine) -> None:
+        if engine.iteration % self.every == 0:
+            folder = self.folder / f"figures_{engine.iteration:04d}"
+            try:
+                folder.mkdir(exist_ok=True)
+                write_figures(folder, engine.snapshot(), _pattern_pair(engine), engine.initial_positions)
+            except OSError as error:
+                logger.warning("figures not written, the run goes on: %s", error)
+
+
+def _pattern_pair(engine: Engine) -> PatternPair:
+    """Two patterns, a third and two thirds into the scan, as measured and as the model has them."""
+    used = engine.used
+    indices = np.unique(used[[len(used) // 3, 2 * len(used) // 3]])
+    return PatternPair(indices, engine.measured(indices), engine.predict(indices))

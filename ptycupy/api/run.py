@@ -19,6 +19,7 @@ from ptycupy.errors import DataError, DivergenceError
 from ptycupy.experiment.state import Problem, State
 from ptycupy.outputs import PatternPair, write_outputs
 from ptycupy.outputs.write import write_figures
+from ptycupy.reconstruction.adopt import adopt_memory
 from ptycupy.reconstruction.callbacks import Callback, Quiet
 from ptycupy.reconstruction.checkpoint import Checkpoints, list_checkpoints, load_newest
 from ptycupy.reconstruction.configured import settings_from
@@ -93,6 +94,8 @@ def prepare(config: Config, folder: RunFolder, resume: bool) -> Engine:
         engine.restore(load_newest(folder.path, check))
         logger.info("resumed after iteration %d", engine.iteration)
     else:
+        if config.optimizer.memory_path is not None:
+            adopt_memory(engine, config.optimizer.memory_path)
         folder.clear()
     return engine
 

@@ -34,7 +34,7 @@ FORMATS = {
 }
 PATHS = (
     ("data", "path"), ("data", "mask_path"), ("illumination", "path"), ("scan", "path"), ("object", "path"),
-    ("object", "tilt_path"), ("truth", "path"), ("simulation", "atoms", "path"),
+    ("object", "tilt_path"), ("optimizer", "memory_path"), ("truth", "path"), ("simulation", "atoms", "path"),
 )  # fmt: skip
 BYTE_ORDER_MARKS = (
     (b"\xff\xfe\x00\x00", "UTF-32"),

@@ -108,6 +108,10 @@ class Optimizer(Section):
     options: dict[str, Any] = described(
         {}, "The optimizer's own options; Adam: beta1 0.9, beta2 0.999, eps 1e-8.", example={"beta1": 0.9}
     )
+    memory_path: str | None = described(
+        None, "A result of ptycupy or PtyRAD with what this optimizer remembered of the same parameters, which is the "
+        "start; relative to this file's folder. `--resume` needs none.", example="runs/first/result.h5",
+    )  # fmt: skip
     schedule: Schedule | None = described(
         None, "How all learning rates change as it goes; null = not.", example={"name": "cosine", "total": 200}
     )

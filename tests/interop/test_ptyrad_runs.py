@@ -156,6 +156,30 @@ def test_part_of_a_scan_has_the_loss_that_ptyrad_has(name, tmp_path, monkeypatch
     agrees(result, Path("part.yaml"))
 
 
+def test_the_memory_of_ptyrad_s_optimizer_is_taken_over(tmp_path, monkeypatch):
+    """One iteration there, of 12 positions in one batch; then one here from its object, probe, positions and Adam."""
+    monkeypatch.chdir(tmp_path)
+    path, params = prepared("templates/minimal")
+    params["init_params"] |= {"obj_Nlayer": 2, "probe_pmode_max": 2}
+    params["recon_params"] |= {"NITER": 1, "SAVE_ITERS": 1, "save_result": ["model", "optim_state"]}
+    params["recon_params"] |= {"selected_figs": [], "output_dir": "theirs"}
+    path.write_text(yaml.safe_dump(params))
+    script = Path(__file__).with_name("run_ptyrad.py")
+    done = subprocess.run(
+        [PYTHON, str(script), str(path)], capture_output=True, text=True, env=ENVIRONMENT, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    (model,) = Path("theirs").glob("**/model*.hdf5")
+    for part in ("probe", "pos", "obj"):
+        params["init_params"] |= {f"{part}_source": "PtyRAD", f"{part}_params": str(model)}
+    params["model_params"] = {"optimizer_params": {"name": "Adam", "load_state": str(model)}}
+    path.write_text(yaml.safe_dump(params))
+    result = run(path, "ours")
+    assert {name: memory.step for name, memory in result.moments.items()} == dict.fromkeys(
+        ("object_amplitude", "object_phase", "probe", "shifts"), 2
+    )
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_shipped_file_runs_on_its_measured_data(name, tmp_path, monkeypatch):
     """The middle 4 x 4 positions, two iterations."""

@@ -55,11 +55,8 @@ def optimizer(to: Builder) -> None:
     else:
         to.unsupported(f"{key}.name", f"{chosen.name}: {NOT_HAD.get(chosen.name, 'unknown')}; Adam would be used")
     if chosen.load_state is not None:
-        to.unsupported(
-            f"{key}.load_state",
-            f"{chosen.load_state}: the optimizer would start without memory, as in PtyRAD where tensors differ; "
-            "`ptycupy recon --resume` goes on with the memory of a run of ours",
-        )
+        to.put_path("optimizer.memory_path", chosen.load_state, f"{key}.load_state")
+        to.differs(f"{key}.load_state", "the learning rates stay those of update_params; PtyRAD takes the file's")
     peaks = schedule(to)
     for theirs, ours in TENSORS.items():
         update, section = getattr(model.update_params, theirs), f"model_params.update_params.{theirs}"

@@ -39,11 +39,12 @@ class Bench:
         tables = propagation_tables((W, W), (0.15, 0.15), 0.0418)
         self.tables = [b.asarray(t.astype(np.float32)) for t in (tables.base, tables.aperture, tables.ky, tables.kx)]
         self.amplitude, self.phase = real(1, Z, C, C), real(1, Z, C, C)
-        self.grad_object = wave(1, Z, C, C)
+        self.grad_object, self.other_object = wave(1, Z, C, C), wave(1, Z, C, C)
         self.accumulated = real(1, Z, C, C)
         self.probe, self.shifts, self.grad_probe = wave(P, W, W), real(N, 2), wave(P, W, W)
         self.grad_shifts = real(N, 2)
-        self.waves, self.other = wave(N, 1, P, W, W), wave(N, 1, P, W, W)
+        self.waves, self.other, self.far = (wave(N, 1, P, W, W) for _ in range(3))
+        self.products, self.steps = b.asarray(g.uniform(1, 2, (N, 5))), b.asarray(g.uniform(0, 1, 2))
         self.corners = b.asarray(g.integers(0, C - W, (N, 2)).astype(np.int32))
         self.indices = b.asarray(np.arange(N, dtype=np.int32))
         self.tilts, self.thickness = real(1, 2), real(1)
@@ -243,6 +244,31 @@ class Bench:
             "subtract ramp": (lambda: b.subtract_ramp(self.first[0], 0.0, (0.0, 0.0), (0.0, 0.0)), 2 * canvas, 0),
             "modulate": (lambda: b.modulate(self.probe, (0.1, 0.1), (0.0, 0.0)), 2 * P * WAVE, 0),
             "scale": (lambda: b.scale(self.first, 1.0), 2 * canvas, 0),
+            "lsqml residual": (lambda: b.lsqml_residual(self.intensity, self.measured), 3 * pattern, 0),
+            "lsqml window power": (
+                lambda: b.lsqml_window_power(self.intensity[0], self.amplitude, self.occupancy, None, *at),
+                pattern + 8 * W * W,
+                0,
+            ),
+            "lsqml direction": (
+                lambda: b.lsqml_direction(self.other_object, self.accumulated[0, 0], 0.1),
+                4 * canvas + 4 * C * C,
+                0,
+            ),
+            "lsqml products": (
+                lambda: b.lsqml_products(self.waves, self.other, self.far, self.intensity, self.occupancy),
+                3 * waves + pattern,
+                0,
+            ),
+            "lsqml steps": (lambda: b.lsqml_steps(self.products), 40 * N, 0),
+            "lsqml object": (
+                lambda: b.lsqml_object(
+                    self.first, self.second, self.amplitude, self.phase, self.other_object, self.steps, 1e-3, 1e-3
+                ),
+                6 * canvas,
+                0,
+            ),
+            "lsqml probe": (lambda: b.lsqml_probe(self.probe, self.grad_probe, self.steps, 1e-3), 3 * P * WAVE, 0),
         }
 
 

@@ -224,6 +224,18 @@ def _refined_is_there(config: Config) -> Problems:
             yield ("optimizer", name), "nothing to refine: give their number, e.g. `illumination.variations: 2`"
 
 
+def _lsqml_fits_amplitudes(config: Config) -> Problems:
+    if config.optimizer.name != "lsqml":
+        return
+    losses, instead = config.losses, "or another optimizer, e.g. `optimizer.name: adam`"
+    if losses.gaussian is not None and losses.gaussian.power != 0.5:
+        yield ("losses", "gaussian", "power"), f"optimizer lsqml compares amplitudes; take `power: 0.5`, {instead}"
+    terms = {name: getattr(losses, name) for name in type(losses).model_fields if name != "gaussian"}
+    given = [name for name, term in terms.items() if term is not None and term.weight > 0]
+    for name in (*given, *losses.own):
+        yield ("losses", name), f"would not move object and probe with optimizer lsqml; take `{name}: null`, {instead}"
+
+
 CHECKS: tuple[tuple[tuple[str, ...], Callable[[Config], Problems]], ...] = (
     (("data", "simulation"), _data_is_named),
     (("data",), _data_indices),
@@ -241,4 +253,5 @@ CHECKS: tuple[tuple[tuple[str, ...], Callable[[Config], Problems]], ...] = (
     (("losses",), _something_is_minimised),
     (("optimizer",), _rates_end_after_start),
     (("optimizer", "illumination"), _refined_is_there),
+    (("optimizer", "losses"), _lsqml_fits_amplitudes),
 )

@@ -142,6 +142,15 @@ class Lbfgs(Section):
     )
 
 
+class Lsqml(Section):
+    """Least-squares maximum likelihood; of object and probe, learning rates only say whether they are refined."""
+
+    beta_object: Decay = described(1.0, "Share of the best step that the object takes.")
+    beta_probe: Decay = described(1.0, "Share of the best step that the probe takes.")
+    delta: Decay = described(0.1, "Share of the largest illumination that is added to it everywhere.")
+    momentum: Fraction = described(0.0, "Share of an iteration's change that is repeated at its end.")
+
+
 OPTIONS: dict[str, type[Section]] = {
     "adam": Adam,
     "adamw": AdamW,
@@ -157,4 +166,5 @@ OPTIONS: dict[str, type[Section]] = {
     "asgd": Asgd,
     "sgd": Sgd,
     "lbfgs": Lbfgs,
+    "lsqml": Lsqml,
 }

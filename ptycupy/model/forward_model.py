@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ptycupy.backends.interface import Array, Backend
@@ -66,37 +67,36 @@ def intensities(backend: Backend, tape: Tape, experiment: Experiment, v: Variabl
     Mixed-state multislice as in Lee et al. (PtyRAD, 2025), Eqs. 1-5; no propagation after the last slice. Parameters
     that are None take no part and cost nothing.
     """
-    corners = experiment.corners
     transmission = tape.apply(Transmission(backend), v.object_amplitude, v.object_phase)
-    waves = _illumination(backend, tape, experiment, v, indices)
+    waves = scattered(backend, tape, experiment, v, indices, transmission)
+    return detected(backend, tape, experiment, v, indices, waves)
+
+
+def scattered(
+    backend: Backend,
+    tape: Tape,
+    experiment: Experiment,
+    v: Variables,
+    indices: Array,
+    transmission: Variable,
+    enter: Callable[[int, Array], None] = lambda slice_index, waves: None,
+) -> Variable:
+    """Waves [n, o, p, y, x] on the detector's plane; `enter` sees those that enter each slice [n, 1 or o, p, y, x]."""
+    corners = experiment.corners
+    waves = illumination(backend, tape, experiment, v, indices)
     slices = v.object_phase.value.shape[1]
     if slices > 1:
-        transfer = _transfer(backend, tape, experiment, v, indices)
+        transfer = transfers(backend, tape, experiment, v, indices)
     for s in range(slices):
+        enter(s, waves.value)
         waves = tape.apply(Transmit(backend, s, corners, indices), waves, transmission)
         if s < slices - 1:
             gap = s if transfer.value.shape[0] > 1 else 0
             waves = tape.apply(Propagate(backend, gap, transfer.requires_grad), waves, transfer)
-    if v.descan is not None:
-        descan = tape.apply(Take(backend, indices), v.descan)
-        waves = tape.apply(Descan(backend, experiment.descan_period), waves, descan)
-    if experiment.near_field is None:
-        waves = tape.apply(FarField(backend), waves)
-    else:
-        waves = tape.apply(Propagate(backend, 0, keep_spectrum=False), waves, tape.constant(experiment.near_field))
-    intensity = tape.apply(Intensity(backend, experiment.occupancy), waves)
-    for axis, rows in enumerate(experiment.detector, start=1):
-        if rows is not None:
-            intensity = tape.apply(AxisFilter(backend, axis, rows), intensity)
-    if v.pattern_intensity is not None:
-        factors = tape.apply(Take(backend, indices), v.pattern_intensity)
-        intensity = tape.apply(Dose(backend), intensity, factors)
-    if v.background is not None:
-        intensity = tape.apply(Background(backend), intensity, v.background)
-    return intensity
+    return to_detector(backend, tape, experiment, v, indices, waves)
 
 
-def _illumination(backend: Backend, tape: Tape, experiment: Experiment, v: Variables, indices: Array) -> Variable:
+def illumination(backend: Backend, tape: Tape, experiment: Experiment, v: Variables, indices: Array) -> Variable:
     """The probe at each position of the batch, [n, 1, p, y, x]."""
     shifts = tape.apply(Take(backend, indices), v.shifts)
     if v.scan_affine is not None:
@@ -112,9 +112,38 @@ def _illumination(backend: Backend, tape: Tape, experiment: Experiment, v: Varia
     return waves
 
 
-def _transfer(backend: Backend, tape: Tape, experiment: Experiment, v: Variables, indices: Array) -> Variable:
+def transfers(backend: Backend, tape: Tape, experiment: Experiment, v: Variables, indices: Array) -> Variable:
+    """Transfer functions [1 or g, 1 or n, y, x] from slice to slice."""
     tilts = v.tilts
     if tilts.value.shape[0] > 1:
         tilts = tape.apply(Take(backend, indices), tilts)
     tables = (experiment.base, experiment.aperture, experiment.ky, experiment.kx)
     return tape.apply(Transfer(backend, *tables), tilts, v.slice_thickness)
+
+
+def to_detector(
+    backend: Backend, tape: Tape, experiment: Experiment, v: Variables, indices: Array, waves: Variable
+) -> Variable:
+    """Exit waves of the last slice as they reach the detector's plane: descan, then far or near field."""
+    if v.descan is not None:
+        descan = tape.apply(Take(backend, indices), v.descan)
+        waves = tape.apply(Descan(backend, experiment.descan_period), waves, descan)
+    if experiment.near_field is None:
+        return tape.apply(FarField(backend), waves)
+    return tape.apply(Propagate(backend, 0, keep_spectrum=False), waves, tape.constant(experiment.near_field))
+
+
+def detected(
+    backend: Backend, tape: Tape, experiment: Experiment, v: Variables, indices: Array, waves: Variable
+) -> Variable:
+    """Intensities [n, ky, kx] of these waves as the detector counts them, with dose and background."""
+    intensity = tape.apply(Intensity(backend, experiment.occupancy), waves)
+    for axis, rows in enumerate(experiment.detector, start=1):
+        if rows is not None:
+            intensity = tape.apply(AxisFilter(backend, axis, rows), intensity)
+    if v.pattern_intensity is not None:
+        factors = tape.apply(Take(backend, indices), v.pattern_intensity)
+        intensity = tape.apply(Dose(backend), intensity, factors)
+    if v.background is not None:
+        intensity = tape.apply(Background(backend), intensity, v.background)
+    return intensity

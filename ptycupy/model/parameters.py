@@ -42,6 +42,10 @@ class Parameters:
         """Zeroed arrays of the same shapes, for gradients; None for the fields that are not named."""
         return Parameters.of({n: backend.zeros(a.shape, a.dtype) for n, a in self.items() if n in names})
 
+    def only(self, names: Collection[str]) -> Parameters:
+        """The same arrays of the fields that are named; None for all others."""
+        return Parameters.of({n: a for n, a in self.items() if n in names})
+
     def items(self) -> Iterator[tuple[str, Array]]:
         """(field name, array) of the fields that are there."""
         for name in FIELDS:

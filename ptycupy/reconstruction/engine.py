@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -239,10 +239,11 @@ class Engine:
         """One update for the mean loss of some batches; `values` gets their terms before it."""
         rates = {name: self._rate(name, progress) for name, _ in gradients.items()}
 
-        def evaluate(values: Array) -> None:
-            self._clear(gradients)
+        def evaluate(values: Array, names: Collection[str] | None = None) -> None:
+            wanted = gradients if names is None else gradients.only(names)
+            self._clear(wanted)
             self.backend.fill(values, 0.0)
-            self._accumulate(group, gradients, values)
+            self._accumulate(group, wanted, values)
 
         work = Work(
             backend=self.backend,
@@ -255,6 +256,8 @@ class Engine:
             values=values,
             evaluate=evaluate,
             loss=lambda values: self._group_loss(group, values),
+            sub_batch=lambda: self.sub_batch,
+            factors={name: self.learning_rate_factor * self.plan.factor(name, progress) for name in rates},
             last=last,
             momenta=self.plan.momenta(self.settings.learning_rates, progress),
         )

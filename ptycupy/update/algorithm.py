@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -18,6 +18,13 @@ if TYPE_CHECKING:  # the package imports algorithms, which import this
     from ptycupy.update.optimizers.interface import Moments, Optimizer
 
 
+class Evaluate(Protocol):
+    """Sets `gradients` to those of the batches' mean loss, and its argument as `values`; only the fields that are
+    named, where some are: without any, it is a forward pass alone."""
+
+    def __call__(self, values: Array, names: Collection[str] | None = None) -> None: ...
+
+
 @dataclass(frozen=True)
 class Work:
     """One update: some batches, what they say of the parameters, and what may be changed in place."""
@@ -30,10 +37,10 @@ class Work:
     rates: dict[str, float]  # learning rates of the fields that are refined now, all above 0
     batches: Sequence[NDArray[np.int32]]
     values: Array  # [batches, terms] float64: terms of the loss before the update
-    evaluate: Callable[
-        [Array], None
-    ]  # sets `gradients` to those of the batches' mean loss, and its argument as `values`
+    evaluate: Evaluate
     loss: Callable[[Array], float]  # the weighted mean loss of values as `evaluate` leaves them
+    sub_batch: Callable[[], int]  # patterns that the device takes at once, as found out so far
+    factors: dict[str, float]  # by State field, of schedules and divergences; the rates have them in them already
     last: bool  # whether the iteration ends with this update
     momenta: dict[str, float] = field(default_factory=dict)  # by State field, where a schedule moves them
 
@@ -55,7 +62,11 @@ class GradientSteps:
 
     def advance(self, work: Work) -> None:
         work.evaluate(work.values)
-        for name, rate in work.rates.items():
+        self.move(work, work.rates)
+
+    def move(self, work: Work, names: Iterable[str]) -> None:
+        """One step of these fields along their gradients, which `evaluate` has found."""
+        for name in names:
             parameter = getattr(work.parameters, name)
             optimizer = self.optimizer
             if name in work.momenta:
@@ -63,7 +74,7 @@ class GradientSteps:
             if name not in work.moments:
                 work.moments[name] = optimizer.init(work.backend, parameter)
             grad = getattr(work.gradients, name)
-            optimizer.update(work.backend, parameter, grad, work.moments[name], rate)
+            optimizer.update(work.backend, parameter, grad, work.moments[name], work.rates[name])
 
 
 def with_momentum(optimizer: Any, momentum: float) -> Any:

@@ -60,6 +60,14 @@ def changed(**sections: dict[str, object]) -> dict[str, object]:
         ({"scan": {"key": "positions"}}, ["scan.path"]),
         ({"losses": {"gaussian": None}}, ["losses"]),
         ({"optimizer": {"tilts": {"learning_rate": 1, "start": 5, "end": 5}}}, ["optimizer.tilts.end"]),
+        ({"optimizer": {"name": "lsqml"}}, ["losses.sparsity"]),
+        (
+            {
+                "optimizer": {"name": "lsqml"},
+                "losses": {"gaussian": {"power": 1}, "poisson": {}, "sparsity": {"weight": 0}, "similarity": None},
+            },
+            ["losses.gaussian.power", "losses.poisson"],
+        ),
         ({"data": {"path": "x", "permute": [0, 2, 2]}}, ["data.permute"]),
         ({"data": {"path": "x", "reshape": [-1, -1, 4]}}, ["data.reshape"]),
         ({"data": {"path": "x", "crop_scan": [[4, 4], [None, None]]}}, ["data.crop_scan.0"]),
@@ -86,6 +94,7 @@ def test_contradictions_are_refused_at_their_key(sections, expected):
         changed(object={"slices": 3, "slice_thickness_angstrom": [2, 3]}),
         changed(object=None, scan=None),
         changed(losses={"gaussian": None, "poisson": {}}),
+        changed(losses={"sparsity": None}, optimizer={"name": "lsqml", "options": {"momentum": 0.5}}),
         changed(data={"path": "x", "crop_scan": [[4, -4], [None, 8]], "permute": [2, 0, 1], "reshape": [-1, 4, 4]}),
     ],
 )

@@ -137,3 +137,35 @@ def vectors(b: Backend, s: Scene) -> Outputs:
         b.combine(target, source, 0.7, -1.3)
         outputs[f"combine {kind}"] = np.array(b.to_host(target))
     return outputs
+
+
+def lsqml(b: Backend, s: Scene) -> Outputs:
+    outputs = {}
+    grad = b.lsqml_residual(s.intensity(b), s.measured(b))
+    power = b.zeros(s.window, b.real)
+    amplitude, phase = (s.draw(b, name, s.o, s.z, *s.canvas, low=0.2) for name in ("amplitude", "phase"))
+    doses = s.draw(b, "doses", s.n, 1, low=0.5, high=2)
+    for factors in (None, doses):
+        b.lsqml_window_power(power, amplitude, s.occupancy(b), factors, s.corners(b), s.indices(b))
+    direction = s.draw_complex(b, "direction", s.p, *s.window)
+    b.lsqml_direction(direction, power, 0.1)
+    waves, u, v = (s.draw_complex(b, name, s.n, s.o, s.p, *s.window) for name in ("waves", "u", "v"))
+    products = b.lsqml_products(waves, u, v, grad, s.occupancy(b))
+    known = np.array([[2.0, 3, 1, 4, 5], [1, 1, 0, -1, 2], [4, 0, 0, 8, 0], [0, 2, 0, 0, 1]])
+    steps = b.lsqml_steps(b.asarray(known))
+    probe = s.draw_complex(b, "probe", s.p, *s.window)
+    b.lsqml_probe(probe, direction, steps, 0.7)
+    outputs = {
+        "grad": grad,
+        "power": power,
+        "direction": direction,
+        "products": products,
+        "steps": steps,
+        "probe": probe,
+    }
+    change = s.draw_complex(b, "change", s.o, s.z, *s.canvas)
+    b.lsqml_object(amplitude, None, amplitude, phase, change, steps, 0.1, 0.0)
+    b.lsqml_object(None, phase, amplitude, phase, change, steps, 0.0, 0.1)
+    b.lsqml_object(amplitude, phase, amplitude, phase, change, steps, 0.1, 0.2)
+    outputs |= {"amplitude": amplitude, "phase": phase}
+    return {name: np.array(b.to_host(array)) for name, array in outputs.items()}

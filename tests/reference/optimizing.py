@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ptycupy.backends.interface import Array
+from reference.common import INTENSITY_FLOOR, windows
 from reference.memory import Memory
 
 
@@ -252,3 +253,57 @@ class Optimizing(Memory):
     def magnitudes(self, values: Array) -> Array:
         sizes = np.abs(reals(values)).astype(np.float64)
         return np.array([sizes.max(), sizes.sum()])
+
+    def lsqml_residual(self, intensity: Array, measured: Array) -> Array:
+        ratio = np.maximum(measured, 0) / np.maximum(intensity, INTENSITY_FLOOR)
+        return np.where(measured < 0, 0, 1 - np.sqrt(ratio))
+
+    def lsqml_window_power(
+        self,
+        power: Array,
+        amplitude: Array,
+        occupancy: Array,
+        doses: Array | None,
+        corners: Array,
+        indices: Array,
+    ) -> None:
+        factors = np.ones(len(indices)) if doses is None else doses[:, 0]
+        for n, rows, columns in windows(corners, indices, power.shape):
+            power += factors[n] * np.einsum("o,oyx->yx", occupancy, amplitude[:, 0, rows, columns] ** 2)
+
+    def lsqml_direction(self, direction: Array, power: Array, delta: float) -> None:
+        direction /= -2 * (power + delta * power.max())
+
+    def lsqml_products(self, waves: Array, u: Array, v: Array, grad: Array, occupancy: Array) -> Array:
+        chi = -grad[:, None, None] * waves
+        pairs = ((u, u), (v, v), (u, v), (chi, u), (chi, v))
+        return np.stack([np.einsum("nopyx,nopyx,o->n", a.conj(), b, occupancy).real for a, b in pairs], 1)
+
+    def lsqml_steps(self, products: Array) -> Array:
+        found = [
+            np.linalg.lstsq(np.array([[p[0], p[2]], [p[2], p[1]]]), np.array([p[3], p[4]]), rcond=None)[0]
+            for p in products
+        ]
+        return np.mean(found, axis=0)
+
+    def lsqml_object(
+        self,
+        new_amplitude: Array | None,
+        new_phase: Array | None,
+        amplitude: Array,
+        phase: Array,
+        direction: Array,
+        steps: Array,
+        amplitude_factor: float,
+        phase_factor: float,
+    ) -> None:
+        turned = amplitude + np.multiply.outer(
+            (amplitude_factor, phase_factor), steps[0] * direction * np.exp(-1j * phase.astype(np.float64))
+        )
+        if new_amplitude is not None:
+            new_amplitude[...] = np.abs(turned[0])
+        if new_phase is not None:
+            new_phase[...] = phase + np.angle(turned[1])
+
+    def lsqml_probe(self, probe: Array, direction: Array, steps: Array, factor: float) -> None:
+        probe += factor * steps[1] * direction

@@ -40,7 +40,10 @@ def work_on(backend, function, start, rate, moments):
         return float(backend.to_host(values)[0, 0])
 
     rates = {"object_phase": rate}
-    return Work(backend, None, parameters, gradients, moments, rates, [np.arange(1)], values, evaluate, loss, False)
+    batches = [np.arange(1)]
+    return Work(
+        backend, None, parameters, gradients, moments, rates, batches, values, evaluate, loss, lambda: 1, {}, False
+    )
 
 
 @pytest.mark.parametrize("number", range(len(LBFGS)))

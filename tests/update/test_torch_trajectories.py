@@ -29,7 +29,7 @@ def stored():
 
 
 def test_every_optimizer_has_a_trajectory():
-    assert set(OPTIONS) | {"lbfgs"} == set(OPTIMIZERS)
+    assert set(OPTIONS) | {"lbfgs", "lsqml"} == set(OPTIMIZERS)
 
 
 def follow(backend, name, number, stored):

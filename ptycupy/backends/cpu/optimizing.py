@@ -15,6 +15,7 @@ from ptycupy.backends.cpu import adamax as adamax_op
 from ptycupy.backends.cpu import asgd as asgd_op
 from ptycupy.backends.cpu import combine as combine_op
 from ptycupy.backends.cpu import dot as dot_op
+from ptycupy.backends.cpu import lsqml as lsqml_op
 from ptycupy.backends.cpu import magnitudes as magnitudes_op
 from ptycupy.backends.cpu import nadam as nadam_op
 from ptycupy.backends.cpu import radam as radam_op
@@ -224,6 +225,54 @@ class Optimizing(Memory):
         partials = np.empty((blocks(self._flat(values).size), 2))
         magnitudes_op.magnitudes(partials, self._flat(values))
         return np.array([partials[:, 0].max(initial=0), partials[:, 1].sum()])
+
+    def lsqml_residual(self, intensity: Array, measured: Array) -> Array:
+        grad = self.empty(intensity.shape, self.real)
+        lsqml_op.residual(flat(grad), flat(intensity), flat(measured))
+        return grad
+
+    def lsqml_window_power(
+        self,
+        power: Array,
+        amplitude: Array,
+        occupancy: Array,
+        doses: Array | None,
+        corners: Array,
+        indices: Array,
+    ) -> None:
+        factors = np.ones(indices.size, self.real) if doses is None else flat(doses)
+        lsqml_op.window_power(power, amplitude, occupancy, factors, corners, indices)
+
+    def lsqml_direction(self, direction: Array, power: Array, delta: float) -> None:
+        weights = power + self.real.type(delta) * power.max()
+        factors = np.divide(-0.5, weights, out=np.zeros_like(weights), where=weights > 0)
+        direction *= factors.astype(self.real)
+
+    def lsqml_products(self, waves: Array, u: Array, v: Array, grad: Array, occupancy: Array) -> Array:
+        products = np.empty((len(waves), 5))
+        lsqml_op.products(products, waves, u, v, grad, occupancy)
+        return products
+
+    def lsqml_steps(self, products: Array) -> Array:
+        return lsqml_op.steps(products)
+
+    def lsqml_object(
+        self,
+        new_amplitude: Array | None,
+        new_phase: Array | None,
+        amplitude: Array,
+        phase: Array,
+        direction: Array,
+        steps: Array,
+        amplitude_factor: float,
+        phase_factor: float,
+    ) -> None:
+        targets = self._flat(new_amplitude), self._flat(new_phase)
+        moves = (self.real.type(factor * float(steps[0])) for factor in (amplitude_factor, phase_factor))
+        lsqml_op.move_object(*targets, flat(amplitude), flat(phase), flat(direction), *moves)
+
+    def lsqml_probe(self, probe: Array, direction: Array, steps: Array, factor: float) -> None:
+        self.combine(probe, direction, 1.0, factor * float(steps[1]))
 
 
 __all__ = ["Optimizing"]

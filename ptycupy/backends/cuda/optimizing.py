@@ -212,5 +212,56 @@ class Optimizing(Memory):
         self._launch("magnitudes_total", Blocks(1), result, partials, parts)
         return result
 
+    def lsqml_residual(self, intensity: Array, measured: Array) -> Array:
+        grad = self.empty(intensity.shape, self.real)
+        self._launch("lsqml_residual", grad.size, grad, intensity, measured, grad.size)
+        return grad
+
+    def lsqml_window_power(
+        self,
+        power: Array,
+        amplitude: Array,
+        occupancy: Array,
+        doses: Array | None,
+        corners: Array,
+        indices: Array,
+    ) -> None:
+        modes, canvas_width = amplitude.shape[0], amplitude.shape[3]
+        sizes = indices.size, modes, canvas_width, power.shape[1], amplitude.size // modes, power.size
+        arrays = power, amplitude, occupancy, doses, corners, indices
+        self._launch("lsqml_window_power", power.size, *arrays, *sizes)
+
+    def lsqml_direction(self, direction: Array, power: Array, delta: float) -> None:
+        largest = self.magnitudes(power)
+        factors = delta, power.size, direction.size
+        self._launch("lsqml_direction", direction.size, direction, power, largest, *factors)
+
+    def lsqml_products(self, waves: Array, u: Array, v: Array, grad: Array, occupancy: Array) -> Array:
+        n, o, p, y, x = waves.shape
+        sizes = p * y * x, y * x, o * p * y * x
+        return self._sums("lsqml_products", o * p * y * x, 5, waves, u, v, grad, occupancy, *sizes, rows=n)
+
+    def lsqml_steps(self, products: Array) -> Array:
+        steps = self._device.alloc((2,), np.float64)
+        self._launch("lsqml_steps", Blocks(1), steps, products, products.shape[0])
+        return steps
+
+    def lsqml_object(
+        self,
+        new_amplitude: Array | None,
+        new_phase: Array | None,
+        amplitude: Array,
+        phase: Array,
+        direction: Array,
+        steps: Array,
+        amplitude_factor: float,
+        phase_factor: float,
+    ) -> None:
+        arrays = new_amplitude, new_phase, amplitude, phase, direction, steps
+        self._launch("lsqml_object", phase.size, *arrays, amplitude_factor, phase_factor, phase.size)
+
+    def lsqml_probe(self, probe: Array, direction: Array, steps: Array, factor: float) -> None:
+        self._launch("lsqml_probe", probe.size, probe, direction, steps, factor, probe.size)
+
 
 __all__ = ["Optimizing"]

@@ -196,3 +196,52 @@ class Optimizing(Protocol):
     def magnitudes(self, values: Array) -> Array:
         """[max |x|, sum |x|] float64 over real and imaginary parts; a NaN shows in the sum."""
         ...
+
+    def lsqml_residual(self, intensity: Array, measured: Array) -> Array:
+        """dL/dI = 1 - sqrt(measured / intensity) of L = sum (sqrt(I) - sqrt(M))^2, 0 where measured is negative."""
+        ...
+
+    def lsqml_window_power(
+        self,
+        power: Array,
+        amplitude: Array,
+        occupancy: Array,
+        doses: Array | None,
+        corners: Array,
+        indices: Array,
+    ) -> None:
+        """power [y, x] += sum over patterns and object modes of dose occupancy amplitude^2 of the first slice; doses
+        [n, 1], or None for 1."""
+        ...
+
+    def lsqml_direction(self, direction: Array, power: Array, delta: float) -> None:
+        """direction = -direction / (2 (power + delta max(power))), in place; power has the last axes of direction."""
+        ...
+
+    def lsqml_products(self, waves: Array, u: Array, v: Array, grad: Array, occupancy: Array) -> Array:
+        """[n, 5] float64 (|u|^2, |v|^2, Re u* v, Re chi* u, Re chi* v), chi = -grad waves, weighted by occupancy[o];
+        waves, u, v [n, o, p, y, x], grad [n, y, x]."""
+        ...
+
+    def lsqml_steps(self, products: Array) -> Array:
+        """[2] float64: mean over patterns of the (a, b) that minimise |chi - a u - b v|^2."""
+        ...
+
+    def lsqml_object(
+        self,
+        new_amplitude: Array | None,
+        new_phase: Array | None,
+        amplitude: Array,
+        phase: Array,
+        direction: Array,
+        steps: Array,
+        amplitude_factor: float,
+        phase_factor: float,
+    ) -> None:
+        """amplitude exp(i phase) + factor steps[0] direction, its amplitude and its phase, which does not wrap; each
+        with a factor of its own."""
+        ...
+
+    def lsqml_probe(self, probe: Array, direction: Array, steps: Array, factor: float) -> None:
+        """probe += factor steps[1] direction, in place."""
+        ...

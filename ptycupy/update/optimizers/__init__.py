@@ -19,6 +19,7 @@ from ptycupy.update.optimizers.adamax import Adamax
 from ptycupy.update.optimizers.asgd import Asgd
 from ptycupy.update.optimizers.interface import Moments, Optimizer
 from ptycupy.update.optimizers.lbfgs import Lbfgs
+from ptycupy.update.optimizers.lsqml import Lsqml
 from ptycupy.update.optimizers.nadam import NAdam
 from ptycupy.update.optimizers.radam import RAdam
 from ptycupy.update.optimizers.rmsprop import RmsProp
@@ -41,6 +42,7 @@ OPTIMIZERS: dict[str, Callable[..., Optimizer | Algorithm]] = {
     "asgd": Asgd,
     "sgd": Sgd,
     "lbfgs": Lbfgs,
+    "lsqml": Lsqml,
 }
 
 

@@ -1,0 +1,103 @@
+"""Loss and agreement with the truth after every iteration, lsqml against adam, on the twisted bilayer WSe2.
+
+    python benchmarks/lsqml_against_adam.py [--iterations 10] [--runs adam "adam, tuned" ...] [--out FILE.json]
+
+Everything but the optimizer is as configs/multislice_wse2.yaml has it: data, six slices, four probe modes, constraints,
+random batches of 16 where nothing else is said. lsqml has no sparsity term (it could not move the object); the loss
+compared is the gaussian term alone. Positions are refined by Adam in all runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import time
+from pathlib import Path
+from typing import Any
+
+from ptycupy import data, experiment
+from ptycupy.api import score
+from ptycupy.config import load_config
+from ptycupy.config.procedure import Truth
+from ptycupy.reconstruction.callbacks import Quiet
+from ptycupy.reconstruction.configured import settings_from
+from ptycupy.reconstruction.engine import Engine
+from ptycupy.reconstruction.resume import versions
+
+CONFIG = Path(__file__).parents[1] / "configs" / "multislice_wse2.yaml"
+LSQML = ("optimizer.name=lsqml", "losses.sparsity=null")
+RUNS = {
+    "adam": (),
+    "adam, tuned": ("optimizer.object_amplitude=1e-3", "optimizer.object_phase=2e-3"),
+    "lsqml": LSQML,
+    "lsqml, half steps": (*LSQML, "optimizer.options={beta_object: 0.5, beta_probe: 0.5}"),
+    "lsqml, sparse batches of 64": (*LSQML, "reconstruction.grouping=sparse", "reconstruction.batch_size=64"),
+    "lsqml, compact batches of 64, momentum 0.5": (
+        *LSQML,
+        "optimizer.options={momentum: 0.5}",
+        "reconstruction.grouping=compact",
+        "reconstruction.batch_size=64",
+    ),
+}
+
+
+class Record(Quiet):
+    """What is known after each iteration."""
+
+    def __init__(self, truth: Truth) -> None:
+        self.truth = truth
+        self.rows: list[dict[str, float]] = []
+
+    def on_iteration(self, engine: Engine) -> None:
+        found = score(engine.snapshot(), self.truth)
+        self.rows.append(
+            {
+                "loss": engine.history.losses["gaussian"][-1],
+                "correlation": found.correlation,
+                "ssim": found.ssim,
+                "seconds": engine.history.seconds[-1],
+            }
+        )
+
+
+def run(overrides: tuple[str, ...], iterations: int) -> list[dict[str, float]]:
+    settled: Any = load_config(CONFIG, overrides)
+    problem, state = experiment.build(settled, data.open_source(settled.data))
+    engine = Engine(problem, state, settings_from(settled), "cpu")
+    record = Record(settled.truth)
+    engine.run(iterations, [record])
+    return record.rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--iterations", type=int, default=10)
+    parser.add_argument("--runs", nargs="+", choices=list(RUNS), default=list(RUNS))
+    parser.add_argument("--out", type=Path)
+    arguments = parser.parse_args()
+    begun = time.perf_counter()
+    runs = {}
+    for name in arguments.runs:
+        runs[name] = run(RUNS[name], arguments.iterations)
+        for number, row in enumerate(runs[name], start=1):
+            print(f"{name}, {number:2}: " + ", ".join(f"{key} {value:.4f}" for key, value in row.items()), flush=True)
+    if arguments.out:
+        record = {
+            "command": f"python benchmarks/lsqml_against_adam.py --iterations {arguments.iterations}",
+            "overrides": {name: list(RUNS[name]) for name in runs},
+            "machine": {
+                "processor": platform.processor() or platform.machine(),
+                "cores": os.cpu_count(),
+                "numba_threads": os.environ.get("NUMBA_NUM_THREADS", "all"),
+            },
+            "versions": versions(),
+            "seconds": round(time.perf_counter() - begun, 1),
+            "runs": runs,
+        }
+        arguments.out.write_text(json.dumps(record, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -43,9 +43,10 @@ def reconstruct(
 
     `overrides` are "key.path=value" strings, `backend` replaces backend.device, `resume` goes on from the newest good
     checkpoint, `overwrite` replaces the results of a named run. With `quiet=False` progress is shown on stderr.
-    Ctrl-C lets the batch finish and saves. Parameters of PtyRAD are recognised by their `init_params` and translated,
-    what is different is logged; `ptyrad` takes them for PtyRAD's in any case and is the only way to run a file that is
-    Python, `allow_unsupported` goes on where an option has no equivalent. Raises the errors of `ptycupy.errors`.
+    Ctrl-C lets the batch finish and saves; the Result then names the run folder that `resume` goes on in; early
+    stages have folders of their own in it. Parameters of PtyRAD are recognised by their `init_params` and translated, what is
+    different is logged; `ptyrad` takes them for PtyRAD's in any case and is the only way to run a file that is Python,
+    `allow_unsupported` goes on where an option has no equivalent. Raises the errors of `ptycupy.errors`.
     """
     settled, label, notes = settle(config, overrides, backend, ptyrad, allow_unsupported)
     output = settled.output
@@ -64,9 +65,10 @@ def reconstruct(
         def run(part: Config, place: RunFolder, again: bool) -> Result:
             engine = prepare(part, place, again)
             signals.engine = engine
+            engine.stop_requested = signals.exit_code is not None  # it came while the stage before was finished
             folder.begun = True
             iterate(engine, part, place, callbacks, bar=not quiet and sys.stderr.isatty())
-            return finish(engine, part, place, signals)
+            return finish(engine, part, place, signals, folder)
 
         if not settled.stages:
             return run(settled, folder, resume)

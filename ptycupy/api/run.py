@@ -152,13 +152,19 @@ def iterate(engine: Engine, config: Config, folder: RunFolder, callbacks: Sequen
             raise DivergenceError(f"{error}. Last good checkpoint: {kept[-1] if kept else 'none yet'}") from error
 
 
-def finish(engine: Engine, config: Config, folder: RunFolder, signals: StopOnSignal) -> Result:
-    """Writes the result, and where no signal ended the run its pictures, scores and information limit."""
+def finish(engine: Engine, config: Config, folder: RunFolder, signals: StopOnSignal, run_folder: RunFolder) -> Result:
+    """Writes the result, and where no signal ended the run its pictures, scores and information limit.
+
+    `folder` is a stage's own, in the `run_folder`, or the latter itself.
+    """
     snapshot = engine.snapshot(configuration.dump(config))
     save_result(folder.result, snapshot)
     if signals.exit_code is not None:
-        logger.warning("stopped in iteration %d; saved %s, --resume goes on", engine.iteration + 1, folder.result)
-        return Result(snapshot, folder.path, {}, signals.exit_code)
+        logger.warning(
+            "stopped after iteration %d; saved %s. The same command with --resume --set output.name=%s goes on",
+            engine.iteration, folder.result, run_folder.path.name,
+        )  # fmt: skip
+        return Result(snapshot, run_folder.path, {}, signals.exit_code)
     write_outputs(folder.path, snapshot, _pattern_pair(engine), engine.initial_positions)
     scores: dict[str, float] = {}
     truth = with_simulation(config, folder, resume=True).truth

@@ -141,6 +141,19 @@ def test_python_runs_only_where_it_is_asked_for(write, tmp_path):
     assert trace.exists()
 
 
+def test_functions_of_a_python_file_become_numbers_that_convert(write, tmp_path):
+    rates = "{'name': 'LambdaLR', 'configs': {'lr_lambda': lambda step: 0.5**step}}"
+    text = (
+        f"init_params = {_plain()!r}\nmodel_params = {{'scheduler_params': {rates}}}\nrecon_params = {{'NITER': 3}}\n"
+    )
+    path = write(text, "params.py")
+    native = tmp_path / "native.yaml"
+    assert main(["convert", "--ptyrad", str(path), "-o", str(native)]) == 0
+    config = load_config(native)
+    assert config.optimizer.schedule.options == {"factors": (1.0, 0.5, 0.25)}
+    assert config == read_config(path, ptyrad=True).config
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [("init_params = {", "params.py:1: not Python"), ("1 / 0", "ZeroDivisionError"), ("a = 1", "defines none of")],

@@ -24,7 +24,6 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +35,7 @@ from ptycupy.analysis import Comparison, compare_with_truth, registration_shift
 from ptycupy.api import simulate_to_file
 from ptycupy.data import read_array, read_attributes
 
+RUN = {"command": "python benchmarks/regularisation.py", "ptycupy": ptycupy.__version__}
 RESULTS = Path(__file__).parent / "results" / "regularisation_cpu.json"
 SLICES = 12
 TOP = 3  # slices down to the metal plane of the first layer
@@ -93,7 +93,10 @@ CASES: dict[str, tuple[tuple[Any, ...], float]] = {
     "positivity, sparsity 0.1": ((POSITIVE,), 0.1),
 }
 """Constraints besides ALWAYS, weight of the sparsity loss. The last two tell the filters' part from the rest."""
-LESS = "rz sigma 1, positivity, sparsity 0.1", "kz beta 1, positivity, sparsity 0.1"
+LEAKS_LESS = {
+    "rz sigma 1": "kz beta 1",
+    "rz sigma 1, positivity, sparsity 0.1": "kz beta 1, positivity, sparsity 0.1",
+}
 
 
 def configuration(case: str) -> dict[str, Any]:
@@ -204,7 +207,6 @@ def main() -> None:
         data = Path(folder) / "bilayer.h5"
         simulate_to_file(EXPERIMENT, data, overrides=arguments.overrides)
         for case in arguments.cases or CASES:
-            start = time.perf_counter()
             config = configuration(case) | {
                 "data": {"path": str(data), "key": "dp", "scan_shape": EXPERIMENT["simulation"]["scan_shape"]},
                 "truth": {"path": str(data), "key": "truth_phase"},
@@ -212,16 +214,16 @@ def main() -> None:
             }
             result = ptycupy.reconstruct(config, overrides=arguments.overrides)
             found, *shown[case] = measure(result, data)
-            found["seconds"] = round(time.perf_counter() - start, 1)
             if arguments.overrides:
                 found["set"] = arguments.overrides
-            known = write({"command": "python benchmarks/regularisation.py", case: found})
+            known = write({**RUN, case: found})
             print(case, json.dumps(found), flush=True)
     if arguments.picture:
         picture(arguments.picture, shown)
-    blur, filtered = (known.get(case, {}).get("leak_first_slice") for case in LESS)
-    if blur is not None and filtered is not None:
-        assert blur < filtered, f"{LESS[0]} leaks {blur:.3f} into the first slice, {LESS[1]} {filtered:.3f}"
+    for pair in LEAKS_LESS.items():
+        if known.keys() >= set(pair):
+            blur, filtered = (known[case]["leak_first_slice"] for case in pair)
+            assert blur < filtered, f"{pair[0]} leaks {blur:.3f} into the first slice, {pair[1]} {filtered:.3f}"
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ptycupy import data, experiment
-from ptycupy.api import score
+from ptycupy.analysis.result import score_result
 from ptycupy.config import load_config
 from ptycupy.config.procedure import Truth
 from ptycupy.reconstruction.callbacks import Quiet
@@ -53,7 +53,7 @@ class Record(Quiet):
 
     def on_iteration(self, engine: Engine) -> None:
         spent = time.process_time() - self.begun
-        found = score(engine.snapshot(), self.truth)
+        found = score_result(engine.snapshot(), self.truth)
         self.rows.append(
             {
                 "loss": engine.history.losses["gaussian"][-1],

@@ -44,9 +44,9 @@ def reconstruct(
     `overrides` are "key.path=value" strings, `backend` replaces backend.device, `resume` goes on from the newest good
     checkpoint, `overwrite` replaces the results of a named run. With `quiet=False` progress is shown on stderr.
     Ctrl-C lets the batch finish and saves; the Result then names the run folder that `resume` goes on in; early
-    stages have folders of their own in it. Parameters of PtyRAD are recognised by their `init_params` and translated, what is
-    different is logged; `ptyrad` takes them for PtyRAD's in any case and is the only way to run a file that is Python,
-    `allow_unsupported` goes on where an option has no equivalent. Raises the errors of `ptycupy.errors`.
+    stages have folders of their own in it. Parameters of PtyRAD are recognised by their `init_params` and translated,
+    what is different is logged; `ptyrad` takes them for PtyRAD's in any case and is the only way to run a file that is
+    Python, `allow_unsupported` goes on where an option has no equivalent. Raises the errors of `ptycupy.errors`.
     """
     settled, label, notes = settle(config, overrides, backend, ptyrad, allow_unsupported)
     output = settled.output

@@ -68,8 +68,23 @@ def near_field_transfer(
             f"model.near_field_distance_mm: {distance * 1e-7:.4g} mm is too long for a window of {window[0]} x "
             f"{window[1]} px: at most {longest * 1e-7:.4g} mm; take a larger window, or the far field"
         )
-    tables = propagation_tables(window, sizes, wavelength, propagator)
-    y, x = (frequencies(n, 1.0) * (n // 2) for n in window)
-    to_corner = np.exp(2j * np.pi * (y[:, None] + x[None, :]))
-    transfer: NDArray[np.complex128] = tables.aperture * np.exp(1j * distance * tables.base) * to_corner
+    tables = moved_near_field(window, sizes, wavelength, distance, propagator)
+    transfer: NDArray[np.complex128] = tables.aperture * np.exp(1j * tables.base)
     return transfer
+
+
+def moved_near_field(
+    window: tuple[int, int],
+    pixel_size: tuple[float, float],
+    wavelength: float,
+    distance: float,
+    propagator: Literal["angular_spectrum", "fresnel"] = "angular_spectrum",
+) -> PropagationTables:
+    """The same as phases in rad, and slopes that move the image: transfer = aperture exp(i (base + ky tan(d_y / 1000)
+    + kx tan(d_x / 1000))) moves it d px (y, x), down and right for positive ones, to within 3e-7 d^2 of itself.
+    """
+    tables = propagation_tables(window, pixel_size, wavelength, propagator)
+    y, x = (2 * np.pi * frequencies(n, 1.0) for n in window)  # rad per px
+    to_corner = y[:, None] * (window[0] // 2) + x[None, :] * (window[1] // 2)
+    phase = np.remainder(distance * tables.base + to_corner, 2 * np.pi)
+    return PropagationTables(phase, tables.aperture, -1e3 * y, -1e3 * x)

@@ -16,11 +16,22 @@ from ptycupy.data.source import PatternSource
 from ptycupy.errors import ConfigError, DataError
 from ptycupy.experiment.aberrations import aberration_basis
 from ptycupy.experiment.optics import pair
-from ptycupy.experiment.propagation import near_field_transfer, propagation_tables
+from ptycupy.experiment.propagation import moved_near_field, near_field_transfer, propagation_tables
 from ptycupy.experiment.rows import RowMatrix, detector_matrix, pattern_matrix
 from ptycupy.experiment.state import Problem
 from ptycupy.model.parameters import Parameters
 from ptycupy.ops.axis_filter import Rows
+
+
+@dataclass(frozen=True)
+class NearField:
+    """Tables of the transfer to a detector, where each pattern is moved: what Transfer takes, phases in rad."""
+
+    base: Array  # [y, x]
+    aperture: Array  # [y, x]
+    ky: Array  # [y]
+    kx: Array  # [x]
+    distance: Array  # [1], 1: it is in the phases
 
 
 @dataclass
@@ -41,6 +52,7 @@ class Experiment:
     ky: Array  # [y]
     kx: Array  # [x]
     near_field: Array | None  # transfer [1, 1, y, x] to the detector; None = far field
+    moved_near_field: NearField | None  # the same where descan moves it
     detector: tuple[Rows | None, Rows | None]  # (y, x)
     descan_period: tuple[float, float]  # detector px (y, x) over which a ramp across the window moves a pattern once
     nominal: Array  # [N, 2] px about their mean, what scan_affine distorts
@@ -111,8 +123,6 @@ def place(backend: Backend, problem: Problem, parameters: Parameters) -> Experim
     matrices = [pattern_matrix(n, factor) for n, factor in zip(mask.shape, resampling, strict=True)]
     detector = _lengths(mask.shape, matrices)
     real = backend.real
-    if parameters.descan is not None and problem.near_field_distance is not None:
-        raise ConfigError("descan: it moves patterns in the far field, but near_field_distance is given; leave one out")
     if parameters.background is not None and parameters.background.shape != detector:
         raise ConfigError(f"background {tuple(parameters.background.shape)} must have the detector's shape {detector}")
     used = _filled("pattern_weights", problem.pattern_weights, "shape", (count,), bool)
@@ -131,6 +141,7 @@ def place(backend: Backend, problem: Problem, parameters: Parameters) -> Experim
         ky=backend.asarray(tables.ky.astype(real)),
         kx=backend.asarray(tables.kx.astype(real)),
         near_field=_near_field(backend, problem, window),
+        moved_near_field=None if parameters.descan is None else _moved_near_field(backend, problem, window),
         detector=_detector(backend, problem, window, detector),
         descan_period=_descan_period(problem, window, detector),
         nominal=backend.asarray(nominal_positions(problem).astype(real)),
@@ -223,6 +234,16 @@ def _near_field(backend: Backend, problem: Problem, window: tuple[int, int]) -> 
     size, distance = pair(problem.pixel_size), problem.near_field_distance
     transfer = near_field_transfer(window, size, problem.wavelength, distance, problem.propagator)
     return backend.asarray(transfer.astype(backend.complex)[None, None])
+
+
+def _moved_near_field(backend: Backend, problem: Problem, window: tuple[int, int]) -> NearField | None:
+    if problem.near_field_distance is None or problem.pixel_size is None or problem.wavelength is None:
+        return None
+    size, distance = pair(problem.pixel_size), problem.near_field_distance
+    tables = moved_near_field(window, size, problem.wavelength, distance, problem.propagator)
+    ones = np.ones(1)
+    arrays = (tables.base, tables.aperture, tables.ky, tables.kx, ones)
+    return NearField(*(backend.asarray(array.astype(backend.real)) for array in arrays))
 
 
 def _descan_period(problem: Problem, window: tuple[int, int], detector: tuple[int, ...]) -> tuple[float, float]:

@@ -124,13 +124,20 @@ def transfers(backend: Backend, tape: Tape, experiment: Experiment, v: Variables
 def to_detector(
     backend: Backend, tape: Tape, experiment: Experiment, v: Variables, indices: Array, waves: Variable
 ) -> Variable:
-    """Exit waves of the last slice as they reach the detector's plane: descan, then far or near field."""
-    if v.descan is not None:
-        descan = tape.apply(Take(backend, indices), v.descan)
+    """Exit waves of the last slice as they reach the detector's plane, in the far or near field, moved by descan."""
+    near = experiment.near_field
+    if v.descan is None:
+        if near is None:
+            return tape.apply(FarField(backend), waves)
+        return tape.apply(Propagate(backend, 0, keep_spectrum=False), waves, tape.constant(near))
+    descan = tape.apply(Take(backend, indices), v.descan)
+    moved = experiment.moved_near_field
+    if moved is None:
         waves = tape.apply(Descan(backend, experiment.descan_period), waves, descan)
-    if experiment.near_field is None:
         return tape.apply(FarField(backend), waves)
-    return tape.apply(Propagate(backend, 0, keep_spectrum=False), waves, tape.constant(experiment.near_field))
+    tables = (moved.base, moved.aperture, moved.ky, moved.kx)
+    transfer = tape.apply(Transfer(backend, *tables), descan, tape.constant(moved.distance))
+    return tape.apply(Propagate(backend, 0, transfer.requires_grad), waves, transfer)
 
 
 def detected(

@@ -42,6 +42,40 @@ def test_gradients(field):
     assert np.vdot(getattr(gradients, field), direction).real == pytest.approx(numerical, rel=1e-6)
 
 
+def moved(descan, window=(13, 10)):
+    problem, state = random_scene(window=window, probe_modes=1, object_modes=1, **SCENE)
+    return problem, state.replace(descan=np.asarray(descan, float))
+
+
+def test_descan_moves_images_down_and_right():
+    still, whole, part = (
+        ptycupy.forward(*moved(np.tile(by, (5, 1))), [0, 3], "cpu", "float64") for by in ((0, 0), (2, 1), (0.5, -0.25))
+    )
+    np.testing.assert_allclose(whole, np.roll(still, (2, 1), (1, 2)), rtol=1e-4)
+    twice = ptycupy.forward(*moved(np.tile((1.0, -0.5), (5, 1))), [0, 3], "cpu", "float64")
+    assert np.abs(part - still).max() < np.abs(twice - still).max()
+
+
+def test_descan_zero_is_the_same_as_none():
+    problem, state = moved(np.zeros((5, 2)))
+    without = ptycupy.forward(problem, state.replace(descan=None), [0, 3], "cpu", "float64")
+    np.testing.assert_allclose(ptycupy.forward(problem, state, [0, 3], "cpu", "float64"), without, rtol=1e-9)
+
+
+def test_gradient_of_descan():
+    problem, state = moved(np.random.default_rng(3).uniform(-1.5, 1.5, (5, 2)))
+    direction = np.random.default_rng(1).standard_normal((5, 2))
+
+    def loss(step):
+        at = state.replace(descan=state.descan + step * direction)
+        return ptycupy.loss_and_gradients(problem, at, range(5), {"gaussian": {}}, "cpu", "float64", ())[0].total
+
+    _, gradients = ptycupy.loss_and_gradients(problem, state, range(5), {"gaussian": {}}, "cpu", "float64", ("descan",))
+    h = 1e-4
+    numerical = (8 * (loss(h) - loss(-h)) - (loss(2 * h) - loss(-2 * h))) / (12 * h)
+    assert np.vdot(gradients.descan, direction) == pytest.approx(numerical, rel=1e-6)
+
+
 def test_the_crop_of_a_larger_window_is_its_middle():
     problem, state = random_scene(window=(13, 10), probe_modes=1, object_modes=1, **SCENE)
     whole = ptycupy.forward(problem, state, [1], "cpu", "float64")

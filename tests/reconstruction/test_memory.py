@@ -1,0 +1,61 @@
+"""The estimate of what a pattern needs, against what is allocated."""
+
+import tracemalloc
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scenes import random_scene
+
+import ptycupy
+from ptycupy.model.experiment import place
+from ptycupy.model.parameters import upload
+from ptycupy.reconstruction.memory import bytes_per_pattern
+
+OPTIONAL = ("pattern_intensity", "background", "descan", "aberrations", "scan_affine")
+COUNT, FEW, WINDOW = 12, 4, (32, 32)
+
+
+def scene(*, variations=0, descan=False, dose=False, near_field=False, **sizes):
+    distance = {"near_field_distance": 1.2e6, "pixel_size": 500.0, "wavelength": 1.0} if near_field else {}
+    problem, state = random_scene(positions=COUNT, window=WINDOW, optional=True, **distance, **sizes)
+    kept = {"descan": descan, "pattern_intensity": dose}
+    state = state.replace(**{name: None for name in OPTIONAL if not kept.get(name)})
+    generator = np.random.default_rng(0)
+    waves = None if not variations else generator.normal(size=(variations, *WINDOW)).astype(complex)
+    weights = None if not variations else generator.normal(size=(COUNT, variations))
+    return replace(problem, aberrations=()), state.replace(probe_variations=waves, variation_weights=weights)
+
+
+def allocated(backend, problem, state, count):
+    """Bytes at the peak of a gradient of that many patterns."""
+    fields = [name for name in vars(state) if getattr(state, name) is not None]
+    backend.release()
+    tracemalloc.start()
+    ptycupy.loss_and_gradients(problem, state, range(count), {"gaussian": {}}, backend, parameters=fields)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak
+
+
+SCENES = {
+    "one mode and slice": {"probe_modes": 1, "object_modes": 1, "slices": 1},
+    "modes and slices": {"probe_modes": 4, "object_modes": 1, "slices": 4, "tilt_per_position": False},
+    "object modes, a tilt each": {"probe_modes": 2, "object_modes": 2, "slices": 4},
+    "many variations": {"probe_modes": 1, "object_modes": 1, "slices": 1, "variations": 6},
+    "variations, descan and dose": {"probe_modes": 2, "slices": 2, "variations": 2, "descan": True, "dose": True},
+    "descan": {"probe_modes": 4, "object_modes": 1, "slices": 1, "descan": True},
+    "descan in the near field": {"probe_modes": 2, "object_modes": 1, "slices": 1, "descan": True, "near_field": True},
+}
+
+
+@pytest.mark.parametrize("name", SCENES)
+@pytest.mark.parametrize("kind", ["cpu_backend", "host_cuda_backend"])
+def test_the_estimate_covers_what_is_allocated_and_not_much_more(request, kind, name):
+    backend = request.getfixturevalue(kind)("float32")
+    problem, state = scene(**SCENES[name])
+    allocated(backend, problem, state, 1)  # what is loaded and planned once
+    measured = (allocated(backend, problem, state, COUNT) - allocated(backend, problem, state, FEW)) / (COUNT - FEW)
+    parameters = upload(backend, state)
+    estimate = bytes_per_pattern(backend, parameters, place(backend, problem, parameters))
+    assert measured <= estimate <= 2.5 * measured

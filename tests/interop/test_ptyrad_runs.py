@@ -156,6 +156,49 @@ def test_part_of_a_scan_has_the_loss_that_ptyrad_has(name, tmp_path, monkeypatch
     agrees(result, Path("part.yaml"))
 
 
+SCHEDULES = {
+    "one cycle": {"name": "OneCycleLR", "configs": {"max_lr": 2e-3, "total_steps": 6}},
+    "cycles": {
+        "name": "CyclicLR",
+        "configs": {"base_lr": 1e-4, "max_lr": 2e-3, "step_size_up": 2},
+        "step_unit": "batch",
+    },
+    "cosine": {"name": "CosineAnnealingLR", "configs": {"T_max": 4, "eta_min": 3e-4}},
+    "plateau": {"name": "ReduceLROnPlateau", "configs": {"patience": 0, "threshold": 0.5, "min_lr": 1e-4}},
+}
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_losses_and_rates_under_a_schedule_are_ptyrad_s(name, tmp_path, monkeypatch):
+    """Six iterations of one batch, with Adam, whose momentum some schedules move, and PtyRAD's default constraints but
+    one: the phases of orthogonalised modes are as LAPACK happens to choose there, and jump under Adam's memory."""
+    monkeypatch.chdir(tmp_path)
+    path, params = prepared("templates/minimal")
+    params["init_params"] |= {"obj_Nlayer": 2, "probe_pmode_max": 2}
+    params["recon_params"] |= {"NITER": 6, "SAVE_ITERS": 6, "selected_figs": [], "output_dir": "theirs"}
+    params["model_params"] = {"scheduler_params": SCHEDULES[name]}
+    params["constraint_params"] = {"ortho_pmode": {"start_iter": None}}
+    path.write_text(yaml.safe_dump(params))
+    history = run(path, "ours").history
+    ran_by_ptyrad(path)
+    (model,) = Path("theirs").glob("**/model*.hdf5")
+    with h5py.File(model) as file:
+        losses = file["loss_iters"][:, 1]
+        rates = {name: file[f"lr_iters/{name}"][...] for name in ("obja", "objp", "probe", "probe_pos_shifts")}
+    np.testing.assert_allclose(history.total, losses, rtol=1e-4)
+    fields = ("object_amplitude", "object_phase", "probe", "shifts")
+    for field, expected in zip(fields, rates.values(), strict=True):
+        np.testing.assert_allclose(history.learning_rates[field], expected, rtol=1e-6)
+
+
+def ran_by_ptyrad(path):
+    script = Path(__file__).with_name("run_ptyrad.py")
+    done = subprocess.run(
+        [PYTHON, str(script), str(path)], capture_output=True, text=True, env=ENVIRONMENT, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_memory_of_ptyrad_s_optimizer_is_taken_over(tmp_path, monkeypatch):
     """One iteration there, of 12 positions in one batch; then one here from its object, probe, positions and Adam."""
     monkeypatch.chdir(tmp_path)
@@ -164,11 +207,7 @@ def test_the_memory_of_ptyrad_s_optimizer_is_taken_over(tmp_path, monkeypatch):
     params["recon_params"] |= {"NITER": 1, "SAVE_ITERS": 1, "save_result": ["model", "optim_state"]}
     params["recon_params"] |= {"selected_figs": [], "output_dir": "theirs"}
     path.write_text(yaml.safe_dump(params))
-    script = Path(__file__).with_name("run_ptyrad.py")
-    done = subprocess.run(
-        [PYTHON, str(script), str(path)], capture_output=True, text=True, env=ENVIRONMENT, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    ran_by_ptyrad(path)
     (model,) = Path("theirs").glob("**/model*.hdf5")
     for part in ("probe", "pos", "obj"):
         params["init_params"] |= {f"{part}_source": "PtyRAD", f"{part}_params": str(model)}

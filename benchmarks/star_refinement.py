@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 import ptycupy
-from ptycupy import Engine, data
+from ptycupy import Constraint, Engine, data
 from ptycupy.analysis import fourier_ring_correlation
 from ptycupy.config import load_config
 from ptycupy.experiment import build
@@ -39,7 +39,10 @@ HALVES = {
     "positions, 2 variations": ("optimizer.shifts=2e-2", "illumination.variations=2", *VARIATION_RATES),
     "positions, 3 variations": ("optimizer.shifts=2e-2", "illumination.variations=3", *VARIATION_RATES),
 }
-POSITIONS = ("optimizer.shifts=1e-1", "reconstruction.iterations=60")
+POSITIONS = ("optimizer.shifts=2e-1", "reconstruction.iterations=80")
+# A blurred object at first: its slopes reach as far as positions are off, those of sharp spokes only to the next one.
+BLUR = Constraint("lateral_blur", std=1.0, end=30)
+LOWEST_RATE = 0.02  # of the first one, to which a cosine falls
 
 
 def halves(changes):
@@ -64,12 +67,17 @@ def halves(changes):
 
 
 def refined_positions(jitter):
-    """(positions before, positions after) [N, 2] px with rates that fall by a cosine to 2 %."""
+    """Positions before and after [N, 2] px, and the last loss."""
     config = load_config(CONFIG, [*POSITIONS, f"scan.jitter_px={jitter}"])
     problem, state = build(config, data.open_source(config.data))
     last = config.reconstruction.iterations
-    schedule = lambda iteration: 0.02 + 0.98 * (1 + math.cos(math.pi * iteration / last)) / 2  # noqa: E731
-    engine = Engine(problem, state, replace(settings_from(config), schedule=schedule), "cpu")
+
+    def falling(iteration):
+        return LOWEST_RATE + (1 - LOWEST_RATE) * (1 + math.cos(math.pi * iteration / last)) / 2
+
+    settings = settings_from(config)
+    settings = replace(settings, schedule=falling, constraints=(*settings.constraints, BLUR))
+    engine = Engine(problem, state, settings, "cpu")
     before = engine.initial_positions
     engine.run(last)
     return before, engine.problem.corners + engine.state.shifts, engine.history.total[-1]
@@ -96,7 +104,12 @@ def perturbed():
         "after": apart(found, straight),
         "measured_positions_against_refined": apart(start, straight),
         "last_losses": [straight_loss, found_loss],
-        "settings": [*POSITIONS, "rates fall by a cosine to 2 %", f"scan.jitter_px={PERTURBATION_PX}"],
+        "settings": [
+            *POSITIONS,
+            "rates fall by a cosine to 2 %",
+            f"lateral blur of {BLUR.parameters['std']} px until iteration {BLUR.active.end}",
+            f"scan.jitter_px={PERTURBATION_PX}",
+        ],
     }
 
 

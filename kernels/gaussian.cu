@@ -31,6 +31,14 @@ KERNEL gaussian_value(
     if (element() == 0) value[0] = data > 0 ? sqrt(squares / count) / (data / count) : 0;
 }
 
+// scale = what the gradient of these statistics is, as a multiple of that of [1, 1, 1]
+KERNEL gaussian_scale(
+    double* scale,              // [1]
+    const double* statistics) {  // [3]
+    double squares = statistics[0], data = statistics[1], count = statistics[2];
+    if (element() == 0) scale[0] = squares > 0 && data > 0 ? 1 / (sqrt(squares / count) * data) : 0;
+}
+
 // grad_intensity = factor dL/dI = factor (I^p - M^p) p I^(p - 1) / (sqrt(count squares) data / count)
 KERNEL gaussian_gradient(
     real* grad_intensity,      // [count]

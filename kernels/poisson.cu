@@ -31,6 +31,13 @@ KERNEL poisson_value(
     if (element() == 0) value[0] = statistics[1] > 0 ? -statistics[0] / statistics[1] : 0;
 }
 
+// scale = what the gradient of these statistics is, as a multiple of that of [1, 1, 1]
+KERNEL poisson_scale(
+    double* scale,              // [1]
+    const double* statistics) {  // [3]
+    if (element() == 0) scale[0] = statistics[1] > 0 ? 1 / statistics[1] : 0;
+}
+
 // grad_intensity = factor dL/dI = factor (1 - M^p / (I^p + eps)) p I^(p - 1) / sum M^p
 KERNEL poisson_gradient(
     real* grad_intensity,      // [count]

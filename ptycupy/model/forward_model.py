@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from typing import TypeVar
 
 from ptycupy.backends.interface import Array, Backend
 from ptycupy.model.experiment import Experiment
@@ -16,6 +17,7 @@ from ptycupy.ops import (
     Dose,
     FarField,
     Intensity,
+    Multislice,
     Propagate,
     ScanAffine,
     Shift,
@@ -61,14 +63,67 @@ def constants(tape: Tape, parameters: Parameters) -> Variables:
     return Variables(**{name: tape.constant(value) for name, value in parameters.items()})
 
 
-def intensities(backend: Backend, tape: Tape, experiment: Experiment, v: Variables, indices: Array) -> Variable:
+@dataclass(frozen=True)
+class Shared:
+    """What the patterns of a batch have in common: computed once, whatever parts they run in."""
+
+    transmission: Variable
+    probe: Variable  # with variations and aberrations
+    shifts: Variable
+    tilts: Variable
+    slice_thickness: Variable
+    transfer: Variable | None = None  # where all positions have one tilt
+    pattern_intensity: Variable | None = None
+    background: Variable | None = None
+    descan: Variable | None = None
+    scan_affine: Variable | None = None
+    variation_weights: Variable | None = None
+
+
+Record = TypeVar("Record", Variables, Shared)
+
+
+def through(record: Record, function: Callable[[Variable], Variable]) -> Record:
+    """The same with every variable put through `function`."""
+    found = {field.name: getattr(record, field.name) for field in fields(record)}
+    return replace(record, **{name: function(x) for name, x in found.items() if x is not None})
+
+
+def share(backend: Backend, tape: Tape, experiment: Experiment, v: Variables) -> Shared:
+    """The Shared of these parameters."""
+    one_tilt = v.tilts.value.shape[0] == 1 and v.object_phase.value.shape[1] > 1
+    return Shared(
+        transmission=tape.apply(Transmission(backend), v.object_amplitude, v.object_phase),
+        probe=prepared_probe(backend, tape, experiment, v),
+        shifts=v.shifts,
+        tilts=v.tilts,
+        slice_thickness=v.slice_thickness,
+        transfer=_transfer(backend, tape, experiment, v.tilts, v.slice_thickness) if one_tilt else None,
+        pattern_intensity=v.pattern_intensity,
+        background=v.background,
+        descan=v.descan,
+        scan_affine=v.scan_affine,
+        variation_weights=v.variation_weights,
+    )
+
+
+def prepared_probe(backend: Backend, tape: Tape, experiment: Experiment, v: Variables) -> Variable:
+    """The probe modes, then their variations, with the aberrations that are refined [p + k, y, x]."""
+    probe = v.probe
+    if v.probe_variations is not None:
+        probe = tape.apply(Stack(backend), probe, v.probe_variations)
+    if v.aberrations is not None:
+        probe = tape.apply(Aberrate(backend, experiment.aberrations), probe, v.aberrations)
+    return probe
+
+
+def intensities(backend: Backend, tape: Tape, experiment: Experiment, v: Shared, indices: Array) -> Variable:
     """Model patterns [n, ky, kx] of the positions `indices`, zero frequency in the corner.
 
     Mixed-state multislice as in Lee et al. (PtyRAD, 2025), Eqs. 1-5; no propagation after the last slice. Parameters
     that are None take no part and cost nothing.
     """
-    transmission = tape.apply(Transmission(backend), v.object_amplitude, v.object_phase)
-    waves = scattered(backend, tape, experiment, v, indices, transmission)
+    waves = scattered(backend, tape, experiment, v, indices)
     return detected(backend, tape, experiment, v, indices, waves)
 
 
@@ -76,53 +131,47 @@ def scattered(
     backend: Backend,
     tape: Tape,
     experiment: Experiment,
-    v: Variables,
+    v: Shared,
     indices: Array,
-    transmission: Variable,
-    enter: Callable[[int, Array], None] = lambda slice_index, waves: None,
+    enter: Callable[[int, Array], None] | None = None,
 ) -> Variable:
     """Waves [n, o, p, y, x] on the detector's plane; `enter` sees those that enter each slice [n, 1 or o, p, y, x]."""
     corners = experiment.corners
     waves = illumination(backend, tape, experiment, v, indices)
-    slices = v.object_phase.value.shape[1]
-    if slices > 1:
-        transfer = transfers(backend, tape, experiment, v, indices)
-    for s in range(slices):
-        enter(s, waves.value)
-        waves = tape.apply(Transmit(backend, s, corners, indices), waves, transmission)
-        if s < slices - 1:
-            gap = s if transfer.value.shape[0] > 1 else 0
+    transfer = transfers(backend, tape, experiment, v, indices)
+    if transfer is not None and not transfer.requires_grad and enter is None:
+        waves = tape.apply(Multislice(backend, transfer.value, corners, indices), waves, v.transmission)
+        return to_detector(backend, tape, experiment, v, indices, waves)
+    for s in range(v.transmission.value.shape[1]):
+        if s > 0 and transfer is not None:
+            gap = (s - 1) % transfer.value.shape[0]
             waves = tape.apply(Propagate(backend, gap, transfer.requires_grad), waves, transfer)
+        if enter is not None:
+            enter(s, waves.value)
+        waves = tape.apply(Transmit(backend, s, corners, indices), waves, v.transmission)
     return to_detector(backend, tape, experiment, v, indices, waves)
 
 
-def illumination(backend: Backend, tape: Tape, experiment: Experiment, v: Variables, indices: Array) -> Variable:
+def illumination(backend: Backend, tape: Tape, experiment: Experiment, v: Shared, indices: Array) -> Variable:
     """The probe at each position of the batch, [n, 1, p, y, x]."""
     shifts = tape.apply(Take(backend, indices), v.shifts)
     if v.scan_affine is not None:
         shifts = tape.apply(ScanAffine(backend, experiment.nominal, indices), shifts, v.scan_affine)
-    probe = v.probe
-    if v.probe_variations is not None:
-        probe = tape.apply(Stack(backend), probe, v.probe_variations)
-    if v.aberrations is not None:
-        probe = tape.apply(Aberrate(backend, experiment.aberrations), probe, v.aberrations)
-    waves = tape.apply(Shift(backend), probe, shifts)
+    waves = tape.apply(Shift(backend), v.probe, shifts)
     if v.variation_weights is not None:
         waves = tape.apply(Vary(backend), waves, tape.apply(Take(backend, indices), v.variation_weights))
     return waves
 
 
-def transfers(backend: Backend, tape: Tape, experiment: Experiment, v: Variables, indices: Array) -> Variable:
-    """Transfer functions [1 or g, 1 or n, y, x] from slice to slice."""
-    tilts = v.tilts
-    if tilts.value.shape[0] > 1:
-        tilts = tape.apply(Take(backend, indices), tilts)
-    tables = (experiment.base, experiment.aperture, experiment.ky, experiment.kx)
-    return tape.apply(Transfer(backend, *tables), tilts, v.slice_thickness)
+def transfers(backend: Backend, tape: Tape, experiment: Experiment, v: Shared, indices: Array) -> Variable | None:
+    """Transfer functions [1 or z - 1, 1 or n, y, x] from slice to slice; None for one slice."""
+    if v.transfer is not None or v.transmission.value.shape[1] == 1:
+        return v.transfer
+    return _transfer(backend, tape, experiment, tape.apply(Take(backend, indices), v.tilts), v.slice_thickness)
 
 
 def to_detector(
-    backend: Backend, tape: Tape, experiment: Experiment, v: Variables, indices: Array, waves: Variable
+    backend: Backend, tape: Tape, experiment: Experiment, v: Shared, indices: Array, waves: Variable
 ) -> Variable:
     """Exit waves of the last slice as they reach the detector's plane, in the far or near field, moved by descan."""
     near = experiment.near_field
@@ -141,7 +190,7 @@ def to_detector(
 
 
 def detected(
-    backend: Backend, tape: Tape, experiment: Experiment, v: Variables, indices: Array, waves: Variable
+    backend: Backend, tape: Tape, experiment: Experiment, v: Shared | Variables, indices: Array, waves: Variable
 ) -> Variable:
     """Intensities [n, ky, kx] of these waves as the detector counts them, with dose and background."""
     intensity = tape.apply(Intensity(backend, experiment.occupancy), waves)
@@ -154,3 +203,8 @@ def detected(
     if v.background is not None:
         intensity = tape.apply(Background(backend), intensity, v.background)
     return intensity
+
+
+def _transfer(backend: Backend, tape: Tape, experiment: Experiment, tilts: Variable, thickness: Variable) -> Variable:
+    tables = (experiment.base, experiment.aperture, experiment.ky, experiment.kx)
+    return tape.apply(Transfer(backend, *tables), tilts, thickness)

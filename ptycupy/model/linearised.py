@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from ptycupy.backends.interface import Array, Backend
 from ptycupy.model.experiment import Experiment
-from ptycupy.model.forward_model import constants, illumination, to_detector, transfers
+from ptycupy.model.forward_model import constants, illumination, prepared_probe, share, to_detector, transfers
 from ptycupy.model.parameters import Parameters
-from ptycupy.ops import Propagate, Transmission, Transmit
+from ptycupy.ops import Propagate, Transmit
 from ptycupy.tape import Tape, Variable
 
 
@@ -28,23 +28,22 @@ def linearised_waves(
     psi -> H_s T_s psi, the change by the object is d_psi -> H_s (T_s d_psi + dT_s psi).
     """
     tape = Tape(backend)
-    v = constants(tape, parameters)
-    changed = replace(v, probe=tape.constant(probe_change), probe_variations=None, variation_weights=None)
-    transmission = tape.apply(Transmission(backend), v.object_amplitude, v.object_phase)
-    change = tape.constant(object_change)
+    variables = constants(tape, parameters)
+    changed = replace(variables, probe=tape.constant(probe_change), probe_variations=None)
+    v, change = share(backend, tape, experiment, variables), tape.constant(object_change)
     waves = illumination(backend, tape, experiment, v, indices)
-    by_probe = illumination(backend, tape, experiment, changed, indices)
+    bare = replace(v, probe=prepared_probe(backend, tape, experiment, changed), variation_weights=None)
+    by_probe = illumination(backend, tape, experiment, bare, indices)
     by_object: Variable | None = None
-    if parameters.slices > 1:
-        transfer = transfers(backend, tape, experiment, v, indices)
+    transfer = transfers(backend, tape, experiment, v, indices)
     for s in range(parameters.slices):
         transmit = Transmit(backend, s, experiment.corners, indices)
         by_slice = tape.apply(transmit, waves, change)
         if by_object is not None:
-            backend.add(by_slice.value, tape.apply(transmit, by_object, transmission).value)
-        waves, by_probe, by_object = (*(tape.apply(transmit, x, transmission) for x in (waves, by_probe)), by_slice)
-        if s < parameters.slices - 1:
-            propagate = Propagate(backend, s if transfer.value.shape[0] > 1 else 0, keep_spectrum=False)
+            backend.add(by_slice.value, tape.apply(transmit, by_object, v.transmission).value)
+        waves, by_probe, by_object = (*(tape.apply(transmit, x, v.transmission) for x in (waves, by_probe)), by_slice)
+        if transfer is not None and s < parameters.slices - 1:
+            propagate = Propagate(backend, s % transfer.value.shape[0], keep_spectrum=False)
             waves, by_probe, by_object = (tape.apply(propagate, x, transfer) for x in (waves, by_probe, by_object))
     assert by_object is not None  # an object has at least one slice
     far, by_object, by_probe = (

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from functools import cached_property
+from typing import Any, ClassVar, Literal, Protocol
 
 from ptycupy import ops
 from ptycupy.backends.interface import Array, Backend
@@ -13,7 +14,7 @@ from ptycupy.config.registered import make
 from ptycupy.errors import ConfigError
 from ptycupy.experiment.rows import area_matrix, blur_matrix
 from ptycupy.model.experiment import Experiment
-from ptycupy.model.forward_model import Variables
+from ptycupy.model.forward_model import Shared, Variables, intensities
 from ptycupy.tape import Op, Tape, Variable
 
 
@@ -25,10 +26,19 @@ class Batch:
     tape: Tape
     experiment: Experiment
     variables: Variables
-    intensity: Variable  # [n, ky, kx], zero frequency in the corner
-    measured: Array  # [n, ky, kx], -1 where not counted
+    shared: Shared
     indices: Array  # [n] int32
     total: int  # patterns in the whole batch
+
+    @cached_property
+    def intensity(self) -> Variable:
+        """Model patterns [n, ky, kx], zero frequency in the corner."""
+        return intensities(self.backend, self.tape, self.experiment, self.shared, self.indices)
+
+    @cached_property
+    def measured(self) -> Array:
+        """[n, ky, kx], zero frequency in the corner, -1 where not counted."""
+        return self.experiment.measured(self.backend, self.indices)
 
     @property
     def window(self) -> tuple[int, int]:
@@ -44,8 +54,28 @@ class LossOp(Op, Protocol):
         ...
 
 
+class ScaledLossOp(LossOp, Protocol):
+    """One whose gradient is scale(statistics) times the gradient for the statistics UNIT."""
+
+    def value(self, statistics: Array) -> Array:
+        """The loss [1] of a batch with these statistics."""
+        ...
+
+    def scale(self, statistics: Array) -> Array:
+        """[1] float64."""
+        ...
+
+
+UNIT = (1.0, 1.0, 1.0)
+Scope = Literal["patterns", "patterns, to a scale", "object"]
+
+
 class Term(Protocol):
-    """One term of the loss: which op it is, and what the op looks at. A user's own term fits here too."""
+    """One term of the loss: which op it is, and what the op looks at. A user's own term fits here too.
+
+    A class attribute `scope: Scope` may say that a term looks at no pattern ("object"), or that `ops` is one
+    ScaledLossOp on the intensities ("patterns, to a scale"); then a batch in parts needs no forward pass beforehand.
+    """
 
     weight: float
 
@@ -62,6 +92,7 @@ def _entry(statistics: list[Array] | None, number: int) -> Array | None:
 class Gaussian:
     """Amplitude likelihood, power 0.5: the paper's default data term."""
 
+    scope: ClassVar[Scope] = "patterns, to a scale"
     weight: float = 1.0
     power: float = 0.5
 
@@ -73,6 +104,7 @@ class Gaussian:
 class Poisson:
     """Poisson likelihood."""
 
+    scope: ClassVar[Scope] = "patterns, to a scale"
     weight: float = 1.0
     power: float = 1.0
     eps: float = 1e-6
@@ -97,6 +129,7 @@ class Pacbed:
 class Sparsity:
     """l-n norm of the phase over the batch's overlapping patches."""
 
+    scope: ClassVar[Scope] = "object"
     weight: float = 0.1
     order: int = 1
 
@@ -114,6 +147,7 @@ class Sparsity:
 class Similarity:
     """Standard deviation over the object modes, after an optional blur and area resampling."""
 
+    scope: ClassVar[Scope] = "object"
     weight: float = 0.1
     fields: Literal["amplitude", "phase", "both"] = "both"
     blur: float = 1.0
@@ -150,6 +184,12 @@ class Similarity:
                 rows = batch.experiment.rows(batch.backend, area_matrix, patches.value.shape[axis], scale)
                 patches = batch.tape.apply(ops.AxisFilter(batch.backend, axis, rows), patches)
         return patches
+
+
+def scope_of(term: Term) -> Scope:
+    """What a term looks at; "patterns" where it does not say."""
+    scope: Scope = getattr(term, "scope", "patterns")
+    return scope
 
 
 TERMS: dict[str, type[Any]] = {

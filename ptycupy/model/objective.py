@@ -1,19 +1,20 @@
-"""The loss of a batch and its gradients, in as many sub-batches as memory asks for."""
+"""The loss of a batch and its gradients, in as many sub-batches as memory and caches ask for."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ptycupy.backends.interface import Array, Backend
 from ptycupy.model.experiment import Experiment
-from ptycupy.model.forward_model import Variables, constants, intensities, watch
-from ptycupy.model.losses import Batch, Term
+from ptycupy.model.forward_model import Shared, Variables, constants, intensities, share, through, watch
+from ptycupy.model.losses import UNIT, Batch, ScaledLossOp, Term, scope_of
 from ptycupy.model.parameters import Parameters
+from ptycupy.ops import Rescale
 from ptycupy.tape import Tape, Variable
 
 
@@ -27,12 +28,17 @@ class Loss:
 
 @dataclass(frozen=True)
 class Objective:
-    """The weighted sum of loss terms of an experiment on one backend."""
+    """The weighted sum of loss terms of an experiment on one backend.
+
+    `sub_batch` is how many patterns run at once at most (None = the whole batch), `preferred` how many run fastest: it
+    counts where parts cost no forward pass of their own. Loss and gradients are exact either way.
+    """
 
     backend: Backend
     experiment: Experiment
     terms: dict[str, Term]
-    sub_batch: int | None = None  # patterns at once; None = the whole batch. The loss is exact either way.
+    sub_batch: int | None = None
+    preferred: int | None = None
 
     def accumulate(
         self,
@@ -44,31 +50,29 @@ class Objective:
     ) -> None:
         """Adds factor * dL/d(parameter) of the batch to every array in `gradients` that is not None, and each
         term's value, without weight and factor, to `values` [terms] float64."""
-        parts = self._split(indices)
-        statistics = self._statistics(parameters, parts, len(indices)) if len(parts) > 1 else None
-        for number, part in enumerate(parts):
-            with self.backend.arena():
-                tape = Tape(self.backend)
-                batch = self._batch(tape, watch(tape, parameters, gradients), part, len(indices))
-                seeds: list[tuple[Variable, float]] = []
-                for i, (name, term) in enumerate(self.terms.items()):
-                    known = None if statistics is None else statistics[name]
-                    for op, given in term.ops(batch, known):
-                        value = tape.apply(op, given)
-                        seeds.append((value, factor * term.weight))
-                        if number == 0:
-                            self.backend.add(values[i : i + 1], value.value)
-                tape.backward(seeds)
+        with self.backend.arena():
+            tape = Tape(self.backend)
+            run = _Run(self, tape, watch(tape, parameters, gradients), indices, values, factor)
+            about_object = [name for name, term in self.terms.items() if scope_of(term) == "object"]
+            about_patterns = [name for name in self.terms if name not in about_object]
+            run.exactly(about_object)
+            if [scope_of(self.terms[name]) for name in about_patterns] == ["patterns, to a scale"]:
+                run.to_a_scale(about_patterns[0])
+            else:
+                run.exactly(about_patterns)
+            tape.backward([])
 
     def predict(self, parameters: Parameters, indices: NDArray[np.integer[Any]]) -> NDArray[Any]:
         """Model intensities [n, ky, kx] on the host, zero frequency in the corner."""
         out = [np.empty((0, *self.experiment.detector_shape), self.backend.real)]
-        for part in self._split(indices):
-            with self.backend.arena():
-                tape = Tape(self.backend)
-                device = self.backend.asarray(part)
-                modelled = intensities(self.backend, tape, self.experiment, constants(tape, parameters), device)
-                out.append(np.array(self.backend.to_host(modelled.value)))
+        with self.backend.arena():
+            tape = Tape(self.backend)
+            shared = share(self.backend, tape, self.experiment, constants(tape, parameters))
+            for part in split(indices, self.sub_batch):
+                with self.backend.arena():
+                    device = self.backend.asarray(part)
+                    modelled = intensities(self.backend, tape, self.experiment, shared, device)
+                    out.append(np.array(self.backend.to_host(modelled.value)))
         return np.concatenate(out)
 
     def measured(self, indices: NDArray[np.integer[Any]]) -> NDArray[Any]:
@@ -83,36 +87,111 @@ class Objective:
         terms = {name: term.weight * float(value) for (name, term), value in pairs}
         return Loss(sum(terms.values()), terms)
 
-    def _statistics(self, parameters: Parameters, parts: list[NDArray[np.int32]], total: int) -> dict[str, list[Array]]:
-        """The whole batch's statistics by a forward pass over its parts, so that each part's gradient is exact."""
-        sums: dict[str, list[Array]] = {}
+
+def split(indices: NDArray[np.integer[Any]], size: int | None) -> list[NDArray[np.int32]]:
+    """Parts of at most `size`, in order; one part where it is None."""
+    ordered: NDArray[np.int32] = np.ascontiguousarray(indices, dtype=np.int32)
+    step = len(ordered) if size is None else size
+    return [ordered[i : i + step] for i in range(0, len(ordered), step)]
+
+
+class _Run:
+    """One batch on its way through an objective; `tape` holds what its parts have in common."""
+
+    def __init__(
+        self,
+        objective: Objective,
+        tape: Tape,
+        variables: Variables,
+        indices: NDArray[np.integer[Any]],
+        values: Array,
+        factor: float,
+    ) -> None:
+        self.objective, self.backend, self.terms = objective, objective.backend, objective.terms
+        self.tape, self.variables, self.indices = tape, variables, indices
+        self.values, self.factor = values, factor
+        self.shared = share(self.backend, tape, objective.experiment, variables)
+
+    def exactly(self, names: list[str]) -> None:
+        """Terms of any kind: where the batch runs in parts, its statistics come from a forward pass beforehand."""
+        if not names:
+            return
+        parts = split(self.indices, self.objective.sub_batch)
+        statistics = self._statistics(names, parts) if len(parts) > 1 else {}
+        through(self.shared, _opened)
+        for number, part in enumerate(parts):
+            with self.backend.arena():
+                tape = Tape(self.backend)
+                batch = self._batch(tape, self.variables, self.shared, part)
+                seeds: list[tuple[Variable, float]] = []
+                for name in names:
+                    for op, given in self.terms[name].ops(batch, statistics.get(name)):
+                        value = tape.apply(op, given)
+                        seeds.append((value, self.factor * self.terms[name].weight))
+                        if number == 0:
+                            self.backend.add(self._value(name), value.value)
+                tape.backward(seeds)
+
+    def to_a_scale(self, name: str) -> None:
+        """One ScaledLossOp: every part runs forward and back at once, and the scale follows when all are summed."""
+        sizes = [size for size in (self.objective.sub_batch, self.objective.preferred) if size is not None]
+        parts = split(self.indices, min(sizes, default=None))
+        if len(parts) == 1:
+            self.exactly([name])
+            return
+        scale = self.backend.empty((1,), np.float64)
+        shared = through(self.shared, lambda x: _opened(self.tape.apply(Rescale(self.backend, scale), x)))
+        unit = self.backend.asarray(np.array(UNIT))
+        statistics: Array | None = None
         for part in parts:
             with self.backend.arena():
                 tape = Tape(self.backend)
-                batch = self._batch(tape, constants(tape, parameters), part, total)
-                for name, term in self.terms.items():
-                    found = [op.measure(given.value) for op, given in term.ops(batch, None)]
+                batch = self._batch(tape, self.variables, shared, part)
+                ((op, given),) = self.terms[name].ops(batch, [unit])
+                found = op.measure(given.value)
+                if statistics is None:
+                    statistics = self.backend.zeros(found.shape, np.float64)
+                self.backend.add(statistics, found)
+                tape.backward([(tape.apply(op, given), self.factor * self.terms[name].weight)])
+        known = cast(ScaledLossOp, op)
+        self.backend.copy(scale, known.scale(statistics))
+        self.backend.add(self._value(name), known.value(statistics))
+
+    def _statistics(self, names: list[str], parts: list[NDArray[np.int32]]) -> dict[str, list[Array]]:
+        sums: dict[str, list[Array]] = {}
+        variables, shared = through(self.variables, self._constant), through(self.shared, self._constant)
+        for part in parts:
+            with self.backend.arena():
+                batch = self._batch(Tape(self.backend), variables, shared, part)
+                for name in names:
+                    found = [op.measure(given.value) for op, given in self.terms[name].ops(batch, None)]
                     if name not in sums:
                         sums[name] = [self.backend.zeros(x.shape, np.float64) for x in found]
                     for target, source in zip(sums[name], found, strict=True):
                         self.backend.add(target, source)
         return sums
 
-    def _batch(self, tape: Tape, variables: Variables, part: NDArray[np.int32], total: int) -> Batch:
-        e, backend = self.experiment, self.backend
-        indices = backend.asarray(part)
+    def _batch(self, tape: Tape, variables: Variables, shared: Shared, part: NDArray[np.int32]) -> Batch:
         return Batch(
-            backend=backend,
+            backend=self.backend,
             tape=tape,
-            experiment=e,
+            experiment=self.objective.experiment,
             variables=variables,
-            intensity=intensities(backend, tape, e, variables, indices),
-            measured=e.measured(backend, indices),
-            indices=indices,
-            total=total,
+            shared=shared,
+            indices=self.backend.asarray(part),
+            total=len(self.indices),
         )
 
-    def _split(self, indices: NDArray[np.integer[Any]]) -> list[NDArray[np.int32]]:
-        ordered: NDArray[np.int32] = np.ascontiguousarray(indices, dtype=np.int32)
-        size = len(indices) if self.sub_batch is None else self.sub_batch
-        return [ordered[i : i + size] for i in range(0, len(ordered), size)]
+    def _value(self, name: str) -> Array:
+        number = list(self.terms).index(name)
+        return self.values[number : number + 1]
+
+    def _constant(self, variable: Variable) -> Variable:
+        return self.tape.constant(variable.value)
+
+
+def _opened(variable: Variable) -> Variable:
+    """With a gradient that outlives the parts' arenas."""
+    if variable.requires_grad:
+        variable.accumulator()
+    return variable

@@ -8,10 +8,12 @@ from ptycupy.ops.dose import Dose
 from ptycupy.ops.far_field import FarField
 from ptycupy.ops.gaussian import Gaussian
 from ptycupy.ops.intensity import Intensity
+from ptycupy.ops.multislice import Multislice
 from ptycupy.ops.pacbed import Pacbed
 from ptycupy.ops.patch import Patch
 from ptycupy.ops.poisson import Poisson
 from ptycupy.ops.propagate import Propagate
+from ptycupy.ops.rescale import Rescale
 from ptycupy.ops.scan_affine import ScanAffine
 from ptycupy.ops.shift import Shift
 from ptycupy.ops.similarity import Similarity
@@ -32,10 +34,12 @@ __all__ = [
     "FarField",
     "Gaussian",
     "Intensity",
+    "Multislice",
     "Pacbed",
     "Patch",
     "Poisson",
     "Propagate",
+    "Rescale",
     "ScanAffine",
     "Shift",
     "Similarity",

@@ -25,9 +25,16 @@ class Gaussian:
     def measure(self, intensity: Array) -> Array:
         return self.backend.gaussian_statistics(intensity, self.measured, self.power)
 
+    def value(self, statistics: Array) -> Array:
+        return self.backend.gaussian_value(statistics)
+
+    def scale(self, statistics: Array) -> Array:
+        """[1]: the gradient for these statistics as a multiple of that for UNIT."""
+        return self.backend.gaussian_scale(statistics)
+
     def forward(self, intensity: Array) -> tuple[Array, Any]:
         statistics = self.measure(intensity) if self.statistics is None else self.statistics
-        return self.backend.gaussian_value(statistics), (intensity, statistics)
+        return self.value(statistics), (intensity, statistics)
 
     def backward(self, grad: float, saved: Any, wanted: Sequence[Variable | None]) -> tuple[Array]:
         intensity, statistics = saved

@@ -23,9 +23,16 @@ class Poisson:
     def measure(self, intensity: Array) -> Array:
         return self.backend.poisson_statistics(intensity, self.measured, self.power, self.eps)
 
+    def value(self, statistics: Array) -> Array:
+        return self.backend.poisson_value(statistics)
+
+    def scale(self, statistics: Array) -> Array:
+        """[1]: the gradient for these statistics as a multiple of that for UNIT."""
+        return self.backend.poisson_scale(statistics)
+
     def forward(self, intensity: Array) -> tuple[Array, Any]:
         statistics = self.measure(intensity) if self.statistics is None else self.statistics
-        return self.backend.poisson_value(statistics), (intensity, statistics)
+        return self.value(statistics), (intensity, statistics)
 
     def backward(self, grad: float, saved: Any, wanted: Sequence[Variable | None]) -> tuple[Array]:
         intensity, statistics = saved

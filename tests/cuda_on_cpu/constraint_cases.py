@@ -81,6 +81,7 @@ def memory(b: Backend, s: Scene) -> Outputs:
     target = b.zeros((s.n, *s.window), b.complex)
     b.copy(target, waves)
     b.add(target, waves)
+    b.multiply(target, b.asarray(np.array([0.3])))
     filled = b.empty((s.n, 3), b.real)
     b.fill(filled, 0.75)
     complex_filled = b.zeros((4,), b.complex)

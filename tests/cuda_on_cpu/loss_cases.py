@@ -56,6 +56,7 @@ def gaussian(b: Backend, s: Scene) -> Outputs:
         statistics = b.gaussian_statistics(intensity, measured, power)
         outputs[f"statistics {power}"] = b.to_host(statistics)
         outputs[f"value {power}"] = b.to_host(b.gaussian_value(statistics))
+        outputs[f"scale {power}"] = b.to_host(b.gaussian_scale(statistics))
         outputs[f"gradient {power}"] = b.to_host(b.gaussian_gradient(intensity, measured, power, statistics, 0.7))
     return outputs
 
@@ -67,6 +68,7 @@ def poisson(b: Backend, s: Scene) -> Outputs:
         statistics = b.poisson_statistics(intensity, measured, power, 1e-6)
         outputs[f"statistics {power}"] = b.to_host(statistics)
         outputs[f"value {power}"] = b.to_host(b.poisson_value(statistics))
+        outputs[f"scale {power}"] = b.to_host(b.poisson_scale(statistics))
         gradient = b.poisson_gradient(intensity, measured, power, 1e-6, statistics, 0.7)
         outputs[f"gradient {power}"] = b.to_host(gradient)
     return outputs
@@ -93,6 +95,7 @@ def empty_data(b: Backend, s: Scene) -> Outputs:
         g = b.gaussian_statistics(intensity, measured, 0.5)
         p = b.poisson_statistics(intensity, measured, 1.0, 1e-6)
         k = b.pacbed_statistics(intensity, measured, 0.2)
+        outputs[f"scales {name}"] = np.concatenate([b.to_host(c) for c in (b.gaussian_scale(g), b.poisson_scale(p))])
         value = b.pacbed_value(k, 0.2)
         outputs[f"values {name}"] = np.concatenate(
             [b.to_host(v) for v in (b.gaussian_value(g), b.poisson_value(p), value)]

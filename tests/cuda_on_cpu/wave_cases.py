@@ -118,6 +118,34 @@ def propagate(b: Backend, s: Scene) -> Outputs:
     }
 
 
+def multislice(b: Backend, s: Scene) -> Outputs:
+    transmission, where = s.draw_complex(b, "object", s.o, s.z, *s.canvas), (s.corners(b), s.indices(b))
+    outputs = {}
+    for gaps in {1, max(s.z - 1, 1)}:
+        transfer = s.draw_complex(b, f"transfer {gaps}", gaps, s.t, *s.window)
+        for states in {1, s.o}:
+            waves = s.draw_complex(b, "waves", s.n, states, s.p, *s.window)
+            for name, grad_object, needs_waves in (("both", 1, 1), ("object", 1, 0), ("waves", 0, 1)):
+                exits, saved = b.multislice_forward(waves, transmission, transfer, *where)
+                key = f"{gaps} {states} {name}"
+                outputs[f"exits {key}"] = b.to_host(exits).copy()
+                target = s.draw_complex(b, "start", s.o, s.z, *s.canvas)
+                grad = b.multislice_backward(
+                    s.draw_complex(b, "grad", s.n, s.o, s.p, *s.window),
+                    saved,
+                    transmission,
+                    transfer,
+                    *where,
+                    target if grad_object else None,
+                    bool(needs_waves),
+                )
+                outputs[f"grad_transmission {key}"] = b.to_host(target)
+                assert (grad is not None) == bool(needs_waves)
+                if grad is not None:
+                    outputs[f"grad_waves {key}"] = b.to_host(grad)
+    return outputs
+
+
 def far_field(b: Backend, s: Scene) -> Outputs:
     shape = s.n, s.o, s.p, *s.window
     return {

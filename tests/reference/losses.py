@@ -47,6 +47,10 @@ class Losses(Memory):
         squares, data, count = statistics
         return np.array([np.sqrt(squares / count) / (data / count) if data > 0 else 0.0])
 
+    def gaussian_scale(self, statistics: Array) -> Array:
+        squares, data, count = statistics
+        return np.array([1 / (np.sqrt(squares / count) * data) if squares > 0 and data > 0 else 0.0])
+
     def gaussian_gradient(
         self, intensity: Array, measured: Array, power: float, statistics: Array, factor: float
     ) -> Array:
@@ -64,6 +68,9 @@ class Losses(Memory):
 
     def poisson_value(self, statistics: Array) -> Array:
         return np.array([-statistics[0] / statistics[1] if statistics[1] > 0 else 0.0])
+
+    def poisson_scale(self, statistics: Array) -> Array:
+        return np.array([1 / statistics[1] if statistics[1] > 0 else 0.0])
 
     def poisson_gradient(
         self, intensity: Array, measured: Array, power: float, eps: float, statistics: Array, factor: float

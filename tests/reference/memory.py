@@ -42,8 +42,14 @@ class Memory:
     def add(self, target: Array, source: Array) -> None:
         target += source
 
+    def multiply(self, values: Array, factor: Array) -> None:
+        values *= factor[0]
+
     def free_bytes(self) -> int:
         return 1 << 30
+
+    def cache_bytes(self) -> int | None:
+        return None
 
     def release(self) -> None:
         return

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ptycupy.backends import multislice
 from ptycupy.backends.interface import Array
 from reference.common import INTENSITY_FLOOR, fft2, ifft2, windows
 from reference.memory import Memory
@@ -126,6 +127,25 @@ class Waves(Memory):
             per_pattern = (saved.conj() * grad_spectrum).sum((1, 2))
             grad_transfer[gap] += per_pattern if transfer.shape[1] > 1 else per_pattern.sum(0, keepdims=True)
         return ifft2(transfer[gap][:, None, None].conj() * grad_spectrum)
+
+    def multislice_forward(
+        self, waves: Array, transmission: Array, transfer: Array, corners: Array, indices: Array
+    ) -> tuple[Array, Any]:
+        return multislice.forward(self, waves, transmission, transfer, corners, indices)
+
+    def multislice_backward(
+        self,
+        grad_exits: Array,
+        saved: Any,
+        transmission: Array,
+        transfer: Array,
+        corners: Array,
+        indices: Array,
+        grad_transmission: Array | None,
+        needs_waves: bool,
+    ) -> Array | None:
+        arrays = (transmission, transfer, corners, indices)
+        return multislice.backward(self, grad_exits, saved, *arrays, grad_transmission, needs_waves)
 
     def far_field_forward(self, waves: Array) -> Array:
         return fft2(waves)

@@ -6,6 +6,7 @@ import numpy as np
 from numba import prange
 from rocket_fft import c2c
 
+from ptycupy.backends.cpu import multislice as one_multislice
 from ptycupy.backends.cpu import propagate as one_propagate
 from ptycupy.backends.cpu import shift as one_shift
 from ptycupy.backends.cpu.jit import jit_parallel
@@ -15,6 +16,8 @@ AXES = np.array([0, 1])
 
 _multiply, _multiply_conjugate, _accumulate = one_propagate.forward, one_propagate.backward, one_propagate.accumulate
 _copy = one_propagate.copy
+_transmit, _transmit_conjugate = one_multislice.transmit, one_multislice.transmit_conjugate
+_put, _put_overlap = one_multislice.put, one_multislice.put_overlap
 _ramp, _unramp = one_shift.forward, one_shift.backward
 
 
@@ -82,4 +85,81 @@ def propagate_back_gradient(grad_transfer: Array, waves: Array, spectra: Array, 
             c2c(wave, wave, AXES, False, 1.0, 1)
 
 
-__all__ = ["propagate", "propagate_back", "propagate_back_gradient", "shift", "shift_back", "transform"]
+@jit_parallel
+def multislice(
+    exits: Array,
+    entries: Array,
+    waves: Array,
+    transmission: Array,
+    transfer: Array,
+    corners: Array,
+    indices: Array,
+    scale: float,
+) -> None:
+    """exits [n, o, p, y, x] of all slices; entries [z - 1, n, o, p, y, x] are the waves that enter those behind the
+    first, waves [n, o or 1, p, y, x] those that enter the first; transfer [1 or z - 1, 1 or n, y, x]."""
+    _, states, modes, height, width = exits.shape
+    slices = transmission.shape[1]
+    for k in prange(exits.shape[0] * states * modes):
+        i, o, p = k // (states * modes), k // modes % states, k % modes
+        wave = exits[i, o, p]
+        top, left = corners[indices[i], 0], corners[indices[i], 1]
+        _put(wave, waves[i, o % waves.shape[1], p], True)
+        for s in range(slices):
+            _transmit(wave, transmission[o, s, top : top + height, left : left + width])
+            if s + 1 < slices:
+                c2c(wave, wave, AXES, True, 1.0, 1)
+                _multiply(wave, transfer[s % transfer.shape[0], i % transfer.shape[1]], scale)
+                c2c(wave, wave, AXES, False, 1.0, 1)
+                _put(entries[s, i, o, p], wave, True)
+
+
+@jit_parallel
+def multislice_back(
+    grad_waves: Array,
+    overlaps: Array,
+    grads: Array,
+    entries: Array,
+    waves: Array,
+    transmission: Array,
+    transfer: Array,
+    corners: Array,
+    indices: Array,
+    scale: float,
+    wants_waves: bool,
+    wants_transmission: bool,
+) -> None:
+    """grad_waves [n, o or 1, p, y, x] from grads [n, o, p, y, x] of the exit waves, which are overwritten; overlaps
+    [n, o, z, y, x] = sum over p of conj(entry) grad."""
+    patterns, states, modes, height, width = grads.shape
+    slices = transmission.shape[1]
+    for i in prange(patterns):
+        top, left = corners[indices[i], 0], corners[indices[i], 1]
+        for o in range(states):
+            source = o % waves.shape[1]
+            for p in range(modes):
+                grad = grads[i, o, p]
+                for s in range(slices - 1, -1, -1):
+                    if wants_transmission:
+                        entry = waves[i, source, p] if s == 0 else entries[s - 1, i, o, p]
+                        _put_overlap(overlaps[i, o, s], entry, grad, p == 0)
+                    if s > 0 or wants_waves:
+                        _transmit_conjugate(grad, transmission[o, s, top : top + height, left : left + width])
+                    if s > 0:
+                        c2c(grad, grad, AXES, True, 1.0, 1)
+                        _multiply_conjugate(grad, transfer[(s - 1) % transfer.shape[0], i % transfer.shape[1]], scale)
+                        c2c(grad, grad, AXES, False, 1.0, 1)
+                if wants_waves:
+                    _put(grad_waves[i, source, p], grad, o == source)
+
+
+__all__ = [
+    "multislice",
+    "multislice_back",
+    "propagate",
+    "propagate_back",
+    "propagate_back_gradient",
+    "shift",
+    "shift_back",
+    "transform",
+]

@@ -49,6 +49,9 @@ class Losses(Memory):
     def gaussian_value(self, statistics: Array) -> Array:
         return gaussian.value(statistics)
 
+    def gaussian_scale(self, statistics: Array) -> Array:
+        return np.array([gaussian.outer_factor(statistics, 1.0, 1.0)])
+
     def gaussian_gradient(
         self, intensity: Array, measured: Array, power: float, statistics: Array, factor: float
     ) -> Array:
@@ -67,6 +70,9 @@ class Losses(Memory):
 
     def poisson_value(self, statistics: Array) -> Array:
         return poisson.value(statistics)
+
+    def poisson_scale(self, statistics: Array) -> Array:
+        return np.array([poisson.outer_factor(statistics, 1.0, 1.0)])
 
     def poisson_gradient(
         self, intensity: Array, measured: Array, power: float, eps: float, statistics: Array, factor: float

@@ -37,6 +37,9 @@ class Losses(Memory):
     def gaussian_value(self, statistics: Array) -> Array:
         return self._scalar("gaussian_value", statistics)
 
+    def gaussian_scale(self, statistics: Array) -> Array:
+        return self._scalar("gaussian_scale", statistics)
+
     def gaussian_gradient(
         self, intensity: Array, measured: Array, power: float, statistics: Array, factor: float
     ) -> Array:
@@ -50,6 +53,9 @@ class Losses(Memory):
 
     def poisson_value(self, statistics: Array) -> Array:
         return self._scalar("poisson_value", statistics)
+
+    def poisson_scale(self, statistics: Array) -> Array:
+        return self._scalar("poisson_scale", statistics)
 
     def poisson_gradient(
         self, intensity: Array, measured: Array, power: float, eps: float, statistics: Array, factor: float

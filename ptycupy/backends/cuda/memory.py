@@ -66,8 +66,15 @@ class Memory:
             raise ValueError(f"addition of {source.dtype} {source.shape} to {target.dtype} {target.shape}")
         self._launch("add", target.size, target, source, target.size)
 
+    def multiply(self, values: Array, factor: Array) -> None:
+        values = self._reals(values)
+        self._launch("multiply", values.size, values, factor, values.size)
+
     def free_bytes(self) -> int:
         return self._device.free_bytes() + self._arena.idle_bytes()
+
+    def cache_bytes(self) -> None:
+        return None
 
     def synchronize(self) -> None:
         self._device.synchronize()

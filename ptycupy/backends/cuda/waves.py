@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ptycupy.backends import multislice
 from ptycupy.backends.cuda.launch import Blocks, Rows, parts_of
 from ptycupy.backends.cuda.memory import Memory
 from ptycupy.backends.interface import Array
@@ -185,6 +186,25 @@ class Waves(Memory):
             self._launch("propagate_backward_shared", pixels, grad_transfer[gap], target, patterns, pixels)
         self._fft.inverse(grad_waves)
         return grad_waves
+
+    def multislice_forward(
+        self, waves: Array, transmission: Array, transfer: Array, corners: Array, indices: Array
+    ) -> tuple[Array, Any]:
+        return multislice.forward(self, waves, transmission, transfer, corners, indices)
+
+    def multislice_backward(
+        self,
+        grad_exits: Array,
+        saved: Any,
+        transmission: Array,
+        transfer: Array,
+        corners: Array,
+        indices: Array,
+        grad_transmission: Array | None,
+        needs_waves: bool,
+    ) -> Array | None:
+        arrays = (transmission, transfer, corners, indices)
+        return multislice.backward(self, grad_exits, saved, *arrays, grad_transmission, needs_waves)
 
     def far_field_forward(self, waves: Array) -> Array:
         self._fft.forward(waves)

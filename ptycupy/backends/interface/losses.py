@@ -34,6 +34,10 @@ class Losses(Protocol):
         """[sqrt(mean d^2) / mean(M^p)], float64 (PtyRAD loss_single)."""
         ...
 
+    def gaussian_scale(self, statistics: Array) -> Array:
+        """[c] float64 with gaussian_gradient(statistics) = c gaussian_gradient([1, 1, 1]): known last, applied last."""
+        ...
+
     def gaussian_gradient(
         self, intensity: Array, measured: Array, power: float, statistics: Array, factor: float
     ) -> Array:
@@ -46,6 +50,10 @@ class Losses(Protocol):
 
     def poisson_value(self, statistics: Array) -> Array:
         """[-mean(M^p ln(I^p + eps) - I^p) / mean(M^p)]."""
+        ...
+
+    def poisson_scale(self, statistics: Array) -> Array:
+        """[c] float64 with poisson_gradient(statistics) = c poisson_gradient([1, 1, 1])."""
         ...
 
     def poisson_gradient(

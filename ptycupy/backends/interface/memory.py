@@ -46,8 +46,16 @@ class Memory(Protocol):
         """target += source, real or complex, same shape and dtype (also float64 statistics)."""
         ...
 
+    def multiply(self, values: Array, factor: Array) -> None:
+        """values *= factor [1] float64 on the device; real or complex."""
+        ...
+
     def free_bytes(self) -> int:
         """Memory that a reconstruction may still take."""
+        ...
+
+    def cache_bytes(self) -> int | None:
+        """How much of it is so near that waves are better kept there; None where that makes no difference."""
         ...
 
     def release(self) -> None:

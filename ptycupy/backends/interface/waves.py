@@ -102,6 +102,30 @@ class Waves(Protocol):
         """ifft2(conj(transfer) * fft2(grad)), overwriting grad_waves; accumulates into grad_transfer[gap]."""
         ...
 
+    def multislice_forward(
+        self, waves: Array, transmission: Array, transfer: Array, corners: Array, indices: Array
+    ) -> tuple[Array, Any]:
+        """exits [n, o, p, y, x] behind the last slice, of waves [n, o or 1, p, y, x] before the first one.
+
+        `transmit_forward` by every slice of transmission [o, z, Y, X], and between them `propagate_forward` by
+        transfer [1 or z - 1, 1 or n, y, x]. Also returns what the adjoint needs; waves must stay as they are till then.
+        """
+        ...
+
+    def multislice_backward(
+        self,
+        grad_exits: Array,
+        saved: Any,
+        transmission: Array,
+        transfer: Array,
+        corners: Array,
+        indices: Array,
+        grad_transmission: Array | None,
+        needs_waves: bool,
+    ) -> Array | None:
+        """The gradient of the waves; accumulates into grad_transmission [o, z, Y, X]. Overwrites grad_exits."""
+        ...
+
     def far_field_forward(self, waves: Array) -> Array:
         """Unitary fft2 over the last two axes, overwriting waves."""
         ...

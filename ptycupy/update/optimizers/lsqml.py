@@ -9,7 +9,7 @@ import numpy as np
 
 from ptycupy.backends.interface import Array
 from ptycupy.errors import ConfigError
-from ptycupy.model.forward_model import constants, detected, scattered
+from ptycupy.model.forward_model import constants, detected, scattered, share
 from ptycupy.model.linearised import linearised_waves
 from ptycupy.ops import AxisFilter
 from ptycupy.tape import Tape
@@ -128,10 +128,9 @@ class Step:
         for indices in self._parts():
             with backend.arena():
                 tape = Tape(backend)
-                v = replace(constants(tape, p), probe=tape.variable(p.probe, self.probe))
-                transmission = tape.variable(
-                    backend.transmission_forward(p.object_amplitude, p.object_phase), self.object
-                )
+                variables = replace(constants(tape, p), probe=tape.variable(p.probe, self.probe))
+                v = share(backend, tape, e, variables)
+                v = replace(v, transmission=tape.variable(v.transmission.value, self.object))
                 doses = None if p.pattern_intensity is None else backend.take_forward(p.pattern_intensity, indices)
 
                 def enter(s: int, waves: Array, indices: Array = indices, doses: Array | None = doses) -> None:
@@ -143,7 +142,7 @@ class Step:
                     target = illuminated[s].reshape(1, 1, *p.canvas)
                     backend.patch_backward(power.reshape(shape), e.corners, indices, target)
 
-                waves = scattered(backend, tape, e, v, indices, transmission, enter)
+                waves = scattered(backend, tape, e, v, indices, enter)
                 intensity = detected(backend, tape, e, v, indices, waves)
                 measured = e.measured(backend, indices)
                 tape.backward([(intensity, backend.lsqml_residual(intensity.value, measured))])

@@ -1,0 +1,96 @@
+"""Batches in parts and specimens in one op: the same numbers as all at once and step by step, with no work twice."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import numpy as np
+import pytest
+from scenes import random_scene
+
+import ptycupy
+from ptycupy.backends import select
+from ptycupy.experiment.state import FIELDS
+from ptycupy.model.experiment import place
+from ptycupy.model.losses import make_terms
+from ptycupy.model.objective import Objective
+from ptycupy.model.parameters import Parameters, upload
+
+RAN = {"gaussian": {}, "sparsity": {}}
+FUSED = ("object_amplitude", "object_phase", "probe", "shifts")
+
+
+@pytest.mark.parametrize("slices", [1, 2, 3, 7])
+@pytest.mark.parametrize(("probe_modes", "object_modes"), [(1, 1), (4, 1), (2, 3)])
+@pytest.mark.parametrize("window", [(12, 12), (16, 16), (13, 11)])
+def test_the_chain_in_one_op_equals_the_chain_of_ops(window, probe_modes, object_modes, slices):
+    """A gradient of the tilts asks for every spectrum, and so for the chain of ops."""
+    problem, state = random_scene(
+        window=window, probe_modes=probe_modes, object_modes=object_modes, slices=slices, tilt_per_position=slices == 3
+    )
+    both = [
+        ptycupy.loss_and_gradients(problem, state, range(5), RAN, "cpu", parameters=names)
+        for names in (FUSED, FIELDS[:6])
+    ]
+    (loss, one), (expected, steps) = both
+    assert loss.total == pytest.approx(expected.total, rel=1e-6)
+    for name in FUSED:
+        found, wanted = getattr(one, name), getattr(steps, name)
+        assert np.linalg.norm(found - wanted) <= 1e-5 * np.linalg.norm(wanted), name
+
+
+class Counting:
+    """A backend that counts the calls of one method."""
+
+    def __init__(self, backend, name):
+        self._backend, self._name, self.calls = backend, name, 0
+
+    def __getattr__(self, name):
+        if name == self._name:
+            self.calls += 1
+        return getattr(self._backend, name)
+
+
+@pytest.mark.parametrize(
+    ("losses", "passes"),
+    [
+        ({"gaussian": {}, "sparsity": {}}, 3),
+        ({"poisson": {}, "similarity": {}}, 3),
+        ({"gaussian": {}, "pacbed": {}}, 6),  # two data terms: the statistics of all parts come first
+    ],
+    ids=["gaussian", "poisson", "mixed"],
+)
+def test_one_data_term_needs_no_forward_pass_beforehand(losses, passes):
+    problem, state = random_scene(tilt_per_position=False)
+    backend = Counting(select("cpu", "float64"), "multislice_forward")
+    parameters = upload(backend, state)
+    gradients = Parameters.of({n: backend.zeros(a.shape, a.dtype) for n, a in parameters.items() if n in FUSED})
+    experiment = place(backend, problem, parameters)
+    values = backend.zeros((len(losses),), np.float64)
+    Objective(backend, experiment, make_terms(losses), sub_batch=2).accumulate(
+        parameters, gradients, np.arange(5), values
+    )
+    assert backend.calls == passes
+
+
+def test_preferred_parts_give_the_same_numbers():
+    """Where a scale follows, `preferred` decides; where it cannot, it is not asked, and nothing runs twice."""
+    problem, state = random_scene(optional=True)
+    backend = select("cpu", "float64")
+    parameters = upload(backend, state)
+    experiment = place(backend, problem, parameters)
+    for losses in (RAN, {"gaussian": {}, "pacbed": {}}):
+        found = []
+        for preferred in (None, 2):
+            gradients = Parameters.of({n: backend.zeros(a.shape, a.dtype) for n, a in parameters.items()})
+            values = backend.zeros((len(losses),), np.float64)
+            Objective(backend, experiment, make_terms(losses), None, preferred).accumulate(
+                parameters, gradients, np.arange(5), values, factor=0.3
+            )
+            found.append((values, gradients))
+        (values, whole), (others, parts) = found
+        np.testing.assert_allclose(others, values, rtol=1e-12)
+        for field in fields(Parameters):
+            expected, given = getattr(whole, field.name), getattr(parts, field.name)
+            if expected is not None:
+                assert np.abs(given - expected).max() <= 1e-11 * np.abs(expected).max(), field.name

@@ -1,4 +1,4 @@
-"""The loss of a batch and its gradients, in as many sub-batches as memory and caches ask for."""
+"""The loss of a batch and its gradients, in as many sub-batches as memory asks for."""
 
 from __future__ import annotations
 
@@ -30,15 +30,13 @@ class Loss:
 class Objective:
     """The weighted sum of loss terms of an experiment on one backend.
 
-    `sub_batch` is how many patterns run at once at most (None = the whole batch), `preferred` how many run fastest: it
-    counts where parts cost no forward pass of their own. Loss and gradients are exact either way.
+    `sub_batch` is how many patterns run at once (None = the whole batch); loss and gradients are exact either way.
     """
 
     backend: Backend
     experiment: Experiment
     terms: dict[str, Term]
     sub_batch: int | None = None
-    preferred: int | None = None
 
     def accumulate(
         self,
@@ -134,8 +132,7 @@ class _Run:
 
     def to_a_scale(self, name: str) -> None:
         """One ScaledLossOp: every part runs forward and back at once, and the scale follows when all are summed."""
-        sizes = [size for size in (self.objective.sub_batch, self.objective.preferred) if size is not None]
-        parts = split(self.indices, min(sizes, default=None))
+        parts = split(self.indices, self.objective.sub_batch)
         if len(parts) == 1:
             self.exactly([name])
             return

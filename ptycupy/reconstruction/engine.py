@@ -30,7 +30,7 @@ from ptycupy.reconstruction.divergence import diverged
 from ptycupy.reconstruction.fingerprint import data_fingerprint
 from ptycupy.reconstruction.kept import Kept
 from ptycupy.reconstruction.limits import Limits
-from ptycupy.reconstruction.memory import patterns_in_cache, patterns_that_fit
+from ptycupy.reconstruction.memory import patterns_that_fit
 from ptycupy.reconstruction.resume import restore, take_snapshot
 from ptycupy.storage.snapshot import History, Snapshot
 from ptycupy.update.algorithm import Work, make_algorithm
@@ -87,7 +87,6 @@ class Engine:
         self.learning_rate_factor = 1.0
         self.generator = generator(settings.seed, "batches")
         self.sub_batch = settings.sub_batch or patterns_that_fit(self.backend, self.parameters, self.experiment)
-        self.preferred = settings.sub_batch or patterns_in_cache(self.backend, self.parameters, self.experiment)
         self.pending: list[NDArray[np.int32]] = []
         self.batch_losses: list[list[float]] = []
         self.kept: list[Kept] = []
@@ -303,7 +302,7 @@ class Engine:
                 self.backend.fill(grad, 0.0)
 
     def _objective(self) -> Objective:
-        return Objective(self.backend, self.experiment, self.terms, self.sub_batch, self.preferred)
+        return Objective(self.backend, self.experiment, self.terms, self.sub_batch)
 
     def _group_loss(self, group: list[NDArray[np.int32]], values: Array) -> float:
         """The mean loss of some batches, each weighted by its patterns, from their terms' values."""

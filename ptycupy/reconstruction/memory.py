@@ -6,7 +6,7 @@ from ptycupy.backends.interface import Backend
 from ptycupy.model.experiment import Experiment
 from ptycupy.model.parameters import Parameters
 
-SHARE = 0.5  # of the free memory, or of the cache, for the waves of one sub-batch
+SHARE = 0.5  # of the free memory, for the waves of one sub-batch
 
 
 def bytes_per_pattern(backend: Backend, parameters: Parameters, experiment: Experiment) -> int:
@@ -28,9 +28,3 @@ def bytes_per_pattern(backend: Backend, parameters: Parameters, experiment: Expe
 def patterns_that_fit(backend: Backend, parameters: Parameters, experiment: Experiment) -> int:
     """The largest sub-batch that memory allows, at least 1."""
     return max(1, int(SHARE * backend.free_bytes()) // bytes_per_pattern(backend, parameters, experiment))
-
-
-def patterns_in_cache(backend: Backend, parameters: Parameters, experiment: Experiment) -> int | None:
-    """The sub-batch whose waves stay in cache from forward pass to gradient; None where a device gains nothing."""
-    near = backend.cache_bytes()
-    return None if near is None else max(1, int(SHARE * near) // bytes_per_pattern(backend, parameters, experiment))

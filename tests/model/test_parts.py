@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-
 import numpy as np
 import pytest
 from scenes import random_scene
@@ -71,26 +69,3 @@ def test_one_data_term_needs_no_forward_pass_beforehand(losses, passes):
         parameters, gradients, np.arange(5), values
     )
     assert backend.calls == passes
-
-
-def test_preferred_parts_give_the_same_numbers():
-    """Where a scale follows, `preferred` decides; where it cannot, it is not asked, and nothing runs twice."""
-    problem, state = random_scene(optional=True)
-    backend = select("cpu", "float64")
-    parameters = upload(backend, state)
-    experiment = place(backend, problem, parameters)
-    for losses in (RAN, {"gaussian": {}, "pacbed": {}}):
-        found = []
-        for preferred in (None, 2):
-            gradients = Parameters.of({n: backend.zeros(a.shape, a.dtype) for n, a in parameters.items()})
-            values = backend.zeros((len(losses),), np.float64)
-            Objective(backend, experiment, make_terms(losses), None, preferred).accumulate(
-                parameters, gradients, np.arange(5), values, factor=0.3
-            )
-            found.append((values, gradients))
-        (values, whole), (others, parts) = found
-        np.testing.assert_allclose(others, values, rtol=1e-12)
-        for field in fields(Parameters):
-            expected, given = getattr(whole, field.name), getattr(parts, field.name)
-            if expected is not None:
-                assert np.abs(given - expected).max() <= 1e-11 * np.abs(expected).max(), field.name

@@ -48,9 +48,6 @@ class Memory:
     def free_bytes(self) -> int:
         return 1 << 30
 
-    def cache_bytes(self) -> int | None:
-        return None
-
     def release(self) -> None:
         return
 

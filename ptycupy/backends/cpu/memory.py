@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import sys
 import threading
@@ -13,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numba import get_num_threads
 from numpy.typing import DTypeLike, NDArray
 
 from ptycupy.backends.cpu.scalar import BLOCK
@@ -129,27 +127,6 @@ def free_bytes() -> int:
     return available if limited is None else min(available, limited)
 
 
-USUAL_CACHE = 16 << 20  # bytes, where the system does not tell
-
-
-def _listed(ranges: str) -> int:
-    """How many numbers "0-3,8" lists."""
-    bounds = [part.split("-") for part in ranges.split(",")]
-    return sum(int(bound[-1]) - int(bound[0]) + 1 for bound in bounds)
-
-
-@functools.cache
-def _cache_bytes() -> int:
-    """The largest caches of the cores that run kernels, together."""
-    units, largest = {"K": 1 << 10, "M": 1 << 20}, 0
-    for folder in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*"):
-        size, sharing = ((folder / name).read_text().strip() for name in ("size", "shared_cpu_list"))
-        if size[-1:] in units:
-            caches = -(-get_num_threads() // _listed(sharing))
-            largest = max(largest, int(size[:-1]) * units[size[-1]] * caches)
-    return largest or USUAL_CACHE
-
-
 def flat(array: Array) -> Array:
     """The same memory as one axis; raises ValueError where that would be a copy."""
     if not array.flags.c_contiguous:
@@ -209,9 +186,6 @@ class Memory:
 
     def free_bytes(self) -> int:
         return free_bytes()
-
-    def cache_bytes(self) -> int | None:
-        return _cache_bytes()
 
     def release(self) -> None:
         self._arena.clear()

@@ -73,9 +73,6 @@ class Memory:
     def free_bytes(self) -> int:
         return self._device.free_bytes() + self._arena.idle_bytes()
 
-    def cache_bytes(self) -> None:
-        return None
-
     def synchronize(self) -> None:
         self._device.synchronize()
 

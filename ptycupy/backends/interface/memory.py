@@ -54,10 +54,6 @@ class Memory(Protocol):
         """Memory that a reconstruction may still take."""
         ...
 
-    def cache_bytes(self) -> int | None:
-        """How much of it is so near that waves are better kept there; None where that makes no difference."""
-        ...
-
     def release(self) -> None:
         """Give scratch memory back: what to do before a smaller second try."""
         ...

@@ -18,6 +18,7 @@ SCENES = {
     "two slices of one thickness, global tilt": {"slices": 2, "tilt_per_position": False},
     "three slices, mixed probe and object, tilts of their own": {},
     "near field": {"slices": 2, "near_field_distance": 15.0},
+    "near field moved by descan": {"slices": 2, "near_field_distance": 12.0, "optional": True},
     "paraxial and anti-aliased, rectangular odd window": {
         "window": (13, 11),
         "propagator": "fresnel",

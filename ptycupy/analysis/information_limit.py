@@ -13,6 +13,8 @@ from ptycupy.errors import DataError
 SMALLEST = 16  # px
 NEIGHBOURS = 2  # rings on either side that share one noise floor
 SPOT = 5  # px, as wide as the window makes a spot
+BEYOND = 3  # rings behind the last spot, which must hold noise
+NOISE_QUARTILES = 8.0  # upper over lower quartile of its power: ln 4 / ln(4/3) = 4.8 for noise alone
 CHANCE = 1e-6  # of noise alone passing for a spot anywhere; small, since the floor is an estimate itself
 
 
@@ -24,7 +26,11 @@ def information_limit(image: NDArray[Any], pixel_size: float | tuple[float, floa
     floor · ln(n / p) with a probability of at most p (Fisher, Proc. R. Soc. A 125, 54 (1929)). p is 1e-6, n counts
     the spectrum below the Nyquist frequency, and the floor of a ring is the median of its power and its neighbours',
     over ln 2: spots fill few pixels and hardly move a median. A limit near Nyquist is the pixel's, not the
-    specimen's; spots of the scan's raster count too. Raises DataError for images smaller than 16 px or not finite.
+    specimen's; spots of the scan's raster count too.
+
+    In a field of a few unit cells the flanks of neighbouring spots meet, so that no floor is seen and the finest spots
+    are missed. The power behind the last spot then varies more than noise can. Raises DataError for such a field, and
+    for images smaller than 16 px or not finite.
     """
     from scipy import fft, ndimage
 
@@ -46,5 +52,20 @@ def information_limit(image: NDArray[Any], pixel_size: float | tuple[float, floa
         floor = np.median(power[inside & (np.abs(number - ring) <= NEIGHBOURS)])
         spots = peaks & (number == ring) & (power > factor * floor)
         if spots.any():
-            return float(1 / radius[spots].max())
+            limit = float(1 / radius[spots].max())
+            _require_noise(power[inside & (number > ring) & (number <= ring + BEYOND)], limit, image.shape)
+            return limit
     return None
+
+
+def _require_noise(power: NDArray[Any], limit: float, shape: tuple[int, ...]) -> None:
+    """DataError where what lies behind the last spot are other spots' flanks."""
+    if not power.size:
+        return  # the limit is the pixel's
+    low, high = np.quantile(power, (0.25, 0.75))
+    if high > NOISE_QUARTILES * low:
+        raise DataError(
+            f"the field of {shape[0]} x {shape[1]} px is too small: Fourier spots run into each other behind that of "
+            f"{limit:.4g}, where the quartiles of the power differ by a factor of {high / low:.0f} (noise: 5); "
+            "more unit cells are needed to tell it"
+        )

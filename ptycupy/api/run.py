@@ -178,7 +178,6 @@ def finish(engine: Engine, config: Config, folder: RunFolder, signals: StopOnSig
             logger.info("against the truth: correlation %.4f, SSIM %.4f", found.correlation, found.ssim)
     limit = _limit(snapshot)
     if limit is not None:
-        # In a field of a few unit cells spots run into each other, and the limit is finer than what stands out.
         text = "information limit, by the finest separate Fourier spot: %.3f angstrom (%.0f pm)"
         logger.info(text, limit, 100 * limit)
     logger.info("finished after iteration %d: %s", engine.iteration, folder.result)

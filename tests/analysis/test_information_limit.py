@@ -38,6 +38,46 @@ def test_pixels_need_not_be_square():
     assert information_limit(image, (0.2, 0.1)) == pytest.approx(1.0, rel=0.05)
 
 
+def hexagonal(cells, *, noise, seed=0, finest=5):
+    """A field of so many cells of 20 px with all Fourier components up to `finest` times the lattice's, fainter the
+    finer they are, in white noise; and the period of the finest."""
+    side = round(20 * cells)
+    y, x = np.mgrid[:side, :side]
+    turn = np.array([[np.cos(0.2), np.sin(0.2)], [-np.sin(0.2), np.cos(0.2)]])
+    base = np.array([[1, 0], [0.5, 0.75**0.5]]) @ turn / (20 * 0.75**0.5)
+    waves = [np.array(h) @ base for h in np.ndindex(13, 13)] + [np.array((h, -k)) @ base for h, k in np.ndindex(13, 13)]
+    inside = [q for q in waves if 0 < np.hypot(*q) <= finest * np.hypot(*base[0]) * (1 + 1e-9)]
+    image = sum(np.exp(-60 * (q @ q)) * np.cos(2 * np.pi * (q[0] * y + q[1] * x)) for q in inside)
+    return image + noise * np.random.default_rng(seed).standard_normal(image.shape), 1 / max(
+        np.hypot(*q) for q in inside
+    )
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("cells", [8, 12])
+def test_a_lattice_of_many_cells_is_judged(cells, seed):
+    image, finest = hexagonal(cells, noise=0.05, seed=seed)
+    assert information_limit(image, 1.0) == pytest.approx(finest, rel=0.04)
+
+
+@pytest.mark.parametrize("noise", [0.05, 0.02])
+@pytest.mark.parametrize("cells", [3, 3.6, 5])
+def test_a_small_field_is_judged_right_or_refused(cells, noise):
+    for seed in range(6):
+        image, finest = hexagonal(cells, noise=noise, seed=seed)
+        try:
+            assert information_limit(image, 1.0) == pytest.approx(finest, rel=0.1)
+        except DataError as error:
+            assert cells < 5
+            assert "too small" in str(error)
+
+
+def test_a_field_whose_spots_run_into_each_other_is_refused():
+    image, _ = hexagonal(3, noise=0.02)
+    with pytest.raises(DataError, match=r"60 x 60 px is too small: Fourier spots run into each other behind that of"):
+        information_limit(image, 1.0)
+
+
 @pytest.mark.parametrize("image", [np.zeros((8, 40)), np.full((32, 32), np.nan)])
 def test_images_that_cannot_be_judged_are_refused(image):
     with pytest.raises(DataError, match="information limit"):

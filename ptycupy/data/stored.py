@@ -147,12 +147,10 @@ class StoredPatterns:
 
 
 @dataclass(frozen=True)
-class SplitAxis:
-    """A stored array with one axis seen as two; the inner of the two must be read whole."""
+class StoredView:
+    """What a stored array seen in another way has of the array itself."""
 
     array: StoredArray
-    axis: int
-    inner: int
 
     @property
     def path(self) -> Path:
@@ -169,6 +167,14 @@ class SplitAxis:
     @property
     def attributes(self) -> Attributes:
         return self.array.attributes
+
+
+@dataclass(frozen=True)
+class SplitAxis(StoredView):
+    """A stored array with one axis seen as two; the inner of the two must be read whole."""
+
+    axis: int
+    inner: int
 
     @property
     def shape(self) -> tuple[int, ...]:

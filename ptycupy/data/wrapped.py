@@ -10,30 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycupy.data.stored import Attributes, StoredArray
+from ptycupy.data.stored import Attributes, StoredArray, StoredView
 
 
 @dataclass(frozen=True)
-class Reversed:
+class Reversed(StoredView):
     """A stored array with its axes in the opposite order."""
-
-    array: StoredArray
-
-    @property
-    def path(self) -> Path:
-        return self.array.path
-
-    @property
-    def key(self) -> str | None:
-        return self.array.key
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return self.array.dtype
-
-    @property
-    def attributes(self) -> Attributes:
-        return self.array.attributes
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -49,23 +31,14 @@ class Reversed:
 
 
 @dataclass(frozen=True)
-class ComplexPairs:
-    """A stored array of records of two equal floats as complex numbers of `dtype`."""
+class ComplexPairs(StoredView):
+    """A stored array of records of two equal floats as complex numbers."""
 
-    array: StoredArray
-    dtype: np.dtype[Any]
-
-    @property
-    def path(self) -> Path:
-        return self.array.path
+    complex_dtype: np.dtype[Any]
 
     @property
-    def key(self) -> str | None:
-        return self.array.key
-
-    @property
-    def attributes(self) -> Attributes:
-        return self.array.attributes
+    def dtype(self) -> np.dtype[Any]:
+        return self.complex_dtype
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -49,6 +49,10 @@ class Bench:
         self.indices = b.asarray(np.arange(N, dtype=np.int32))
         self.tilts, self.thickness = real(1, 2), real(1)
         self.transfer = b.transfer_forward(self.tilts, self.thickness, *self.tables)
+        self.accumulated_object = wave(1, Z, C, C)
+        self.multislice = b.multislice_forward(self.waves, self.grad_object, self.transfer, self.corners, self.indices)[
+            1
+        ]
         self.occupancy = b.asarray(np.ones(1, np.float32))
         self.intensity = real(N, W, W)
         self.stored = b.asarray(g.integers(0, 1000, (N, W, W)).astype(np.uint16))
@@ -114,6 +118,18 @@ class Bench:
                 2 * waves,
                 2 * N * P * FFT,
             ),
+            "multislice forward": (
+                lambda: b.multislice_forward(self.waves, self.grad_object, self.transfer, *at),
+                2 * waves + 2 * canvas,
+                2 * (Z - 1) * N * P * FFT,
+            ),
+            "multislice backward": (
+                lambda: b.multislice_backward(
+                    self.other, self.multislice, self.grad_object, self.transfer, *at, self.accumulated_object, True
+                ),
+                2 * waves + 6 * canvas,
+                2 * (Z - 1) * N * P * FFT,
+            ),
             "far field backward": (lambda: b.far_field_backward(self.waves), 2 * waves, N * P * FFT),
             "far field forward": (lambda: b.far_field_forward(self.waves), 2 * waves, N * P * FFT),
             "intensity forward": (lambda: b.intensity_forward(self.waves, self.occupancy), waves + pattern, 0),
@@ -150,6 +166,8 @@ class Bench:
                 0,
             ),
             "gaussian value": (lambda: b.gaussian_value(self.gaussian), 16, 0),
+            "gaussian scale": (lambda: b.gaussian_scale(self.gaussian), 16, 0),
+            "poisson scale": (lambda: b.poisson_scale(self.poisson), 16, 0),
             "poisson value": (lambda: b.poisson_value(self.poisson), 16, 0),
             "sparsity value": (
                 lambda: b.sparsity_value(self.sparsity, self.occupancy, N * Z * W * W, 1),

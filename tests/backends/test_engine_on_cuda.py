@@ -7,6 +7,7 @@ import pytest
 from scenes import random_scene
 
 from ptycupy import Constraint, Engine, Settings
+from ptycupy.update.optimizers.lsqml import Lsqml
 
 
 @pytest.mark.parametrize("detector", [(12, 12), (8, 9)], ids=["plain", "cropped and blurred"])
@@ -40,3 +41,16 @@ def test_every_loss_constraint_and_parameter(cpu_backend, host_cuda_backend, det
     for (name, expected), (_, found) in zip(cpu.state.items(), cuda.state.items(), strict=True):
         scale = np.abs(expected).max()
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-8 * scale, err_msg=name)
+
+
+def test_lsqml_with_everything_that_a_state_has(cpu_backend, host_cuda_backend):
+    problem, state = random_scene(positions=7, optional=True)
+    rates = {"object_amplitude": 1.0, "object_phase": 1.0, "probe": 1.0, "descan": 1e-3}
+    settings = Settings({"gaussian": {}}, Lsqml(momentum=0.5), rates, batch_size=4, sub_batch=6)
+    engines = [Engine(problem, state, settings, make("float64")) for make in (cpu_backend, host_cuda_backend)]
+    for engine in engines:
+        engine.run(2)
+    cpu, cuda = engines
+    np.testing.assert_allclose(cpu.history.total, cuda.history.total, rtol=1e-10)
+    for (name, expected), (_, found) in zip(cpu.state.items(), cuda.state.items(), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-8 * np.abs(expected).max(), err_msg=name)

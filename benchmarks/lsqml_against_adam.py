@@ -4,7 +4,8 @@
 
 Everything but the optimizer is as configs/multislice_wse2.yaml has it: data, six slices, four probe modes, constraints,
 random batches of 16 where nothing else is said. lsqml has no sparsity term (it could not move the object); the loss
-compared is the gaussian term alone. Positions are refined by Adam in all runs.
+compared is the gaussian term alone. Positions are refined by Adam in all runs. About eight minutes on one thread; the
+first iteration of all counts the compilation in.
 """
 
 from __future__ import annotations

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 
+from ptycupy.config import signatures
 from ptycupy.config.ptyrad.builder import Builder
 from ptycupy.config.ptyrad.part import Many
 
-HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 ZARR_FORMAT = ("zarr_format", "zarr_version")
 RAW_GAP_BYTES = 1024  # PtyRAD's default for every raw file
 PADDING = {"constant": "constant", "edge": "edge", "linear_ramp": "linear_ramp", "exp": "exponential", "power": "power"}
@@ -128,7 +128,7 @@ def _is_hdf5(path: str) -> bool:
             start = stream.read(520)
     except OSError:  # reading the data says what is wrong
         return False
-    return HDF5_SIGNATURE in (start[:8], start[512:])
+    return signatures.HDF5 in (start[:8], start[512:])
 
 
 def values(to: Builder) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
+from ptycupy.config import signatures
 from ptycupy.data.files import file_size, find_file, open_binary
 from ptycupy.data.readers.choice import ArrayInfo
 from ptycupy.data.stored import StoredArray
@@ -54,7 +55,6 @@ def _load(name: str) -> Callable[..., Any]:
     return cast("Callable[..., Any]", getattr(importlib.import_module(f"ptycupy.data.readers.{module}"), function))
 
 
-HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 NPY_MAGIC = b"\x93NUMPY"
 ZIP_MAGIC = b"PK\x03\x04"
 
@@ -63,7 +63,7 @@ FORMATS = (
         "hdf5",
         "hdf5:open_array",
         (".h5", ".hdf5", ".hdf", ".he5", ".nxs", ".cxi", ".emd", ".hspy"),
-        (HDF5_SIGNATURE,),
+        (signatures.HDF5,),
         "hdf5:list_arrays",
     ),
     Format("npy", "npy:open_array", (".npy",), (NPY_MAGIC,)),
@@ -98,14 +98,14 @@ def detect(path: Path, name: str = "auto") -> Format:
     if path.is_dir():
         return next(entry for entry in FORMATS if entry.name == "zarr")
     with open_binary(path) as stream:
-        start = stream.read(_USER_BLOCKS[-1] + len(HDF5_SIGNATURE))
+        start = stream.read(_USER_BLOCKS[-1] + len(signatures.HDF5))
     suffix = path.suffix.lower()
     for entry in FORMATS:
         if start.startswith(entry.magics) and not (suffix in _PICKLED and start.startswith(ZIP_MAGIC)):
             return entry
     if suffix in _PICKLED:
         raise DataError(f"{path}: pickles run code when they are read and are refused; save the array as .npy or HDF5")
-    if any(start[block : block + len(HDF5_SIGNATURE)] == HDF5_SIGNATURE for block in _USER_BLOCKS):
+    if any(start[block : block + len(signatures.HDF5)] == signatures.HDF5 for block in _USER_BLOCKS):
         return FORMATS[0]
     for entry in FORMATS:
         if suffix in entry.suffixes:

@@ -40,6 +40,11 @@ def test_gatan_files_as_nion_writes_them(tmp_path: Path, name: str) -> None:
     assert source.calibration.dk_inverse_angstrom == pytest.approx((0.02, 0.03))
 
 
+def test_a_velox_stack_is_not_taken_for_plain_hdf5(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"stacked along the last axis.*data\.format: rosettasciio"):
+        opened(write_velox(tmp_path / "a.emd"))
+
+
 def test_a_velox_stack(tmp_path: Path) -> None:
     source = opened(write_velox(tmp_path / "a.emd"), format="rosettasciio", scan_shape=(3, 4))
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(source)).read([11, 4]), FLAT[[11, 4]])

@@ -16,6 +16,7 @@ from ptycupy.errors import ConfigError, DivergenceError
 from ptycupy.model.parameters import Parameters
 from ptycupy.update.algorithm import Work
 from ptycupy.update.optimizers import make_optimizer
+from ptycupy.update.schedules import make_schedule
 
 FILES = Path(__file__).parents[1] / "files"
 sys.path.insert(0, str(FILES))
@@ -94,3 +95,11 @@ def test_it_lowers_the_loss_of_all_parameters_together_and_resumes():
     again.restore(saved)
     again.run(2)
     np.testing.assert_array_equal(again.state.probe, engine.state.probe)
+
+
+def test_momenta_of_a_schedule_are_refused():
+    problem, state = random_scene()
+    schedule = make_schedule("cyclic", least=0.1, momenta=(0.8, 0.9))
+    engine = Engine(problem, state, Settings({"gaussian": {}}, make_optimizer("lbfgs"), RATES, schedule), "cpu")
+    with pytest.raises(ConfigError, match="Lbfgs: has no momentum"):
+        engine.run(1)

@@ -14,7 +14,7 @@ from ptycupy.data.files import file_size, head, human, require_bytes, require_pl
 from ptycupy.data.readers import ReaderOptions, dectris
 from ptycupy.data.readers.choice import ArrayInfo, listing, only_candidate, unknown_key
 from ptycupy.data.readers.hdf5_access import Hdf5Array, OpenFile, missing_filter, open_file, translated
-from ptycupy.data.readers.hdf5_layouts import calibration, energy, preferred
+from ptycupy.data.readers.hdf5_layouts import calibration, energy, is_velox, preferred
 from ptycupy.data.stored import Attributes, StoredArray
 from ptycupy.data.wrapped import ComplexPairs, Reversed, complex_pairs
 from ptycupy.errors import DataError
@@ -49,6 +49,11 @@ def open_array(path: Path, options: ReaderOptions) -> StoredArray:
         if parts and (options.key or dectris.GROUP).strip("/") == dectris.GROUP and options.purpose == "patterns":
             stated = {**energy(file[dectris.GROUP]), **_attributes(file[dectris.GROUP]).values}
             return dectris.join(path, file, stated, lambda dataset, key: _require_readable(path, dataset, key))
+        if options.purpose == "patterns" and is_velox(file):
+            raise DataError(
+                f"{path}: a file of Velox, whose patterns are stacked along the last axis, not the first; "
+                "data.format: rosettasciio reads it right"
+            )
         info = _candidate(path, file, options.purpose) if options.key is None else _named(path, file, options.key)
         if not info.is_numeric:
             raise DataError(f"{path}: {info}: not an array of numbers; integers or floats are needed")

@@ -32,6 +32,14 @@ def preferred(file: Any, keys: Sequence[str]) -> list[str]:
     return []
 
 
+def is_velox(file: Any) -> bool:
+    """Whether an open file has the layout of Velox, whose images are stacked along the last axis."""
+    if "Version" not in file or not isinstance(file.get("Data/Image"), h5py.Group):
+        return False
+    stacks = list(file["Data/Image"].values())
+    return bool(stacks) and all("Data" in stack and "Metadata" in stack for stack in stacks)
+
+
 def calibration(dataset: Any) -> Numbers:
     """Energy, scan step and detector sampling of a dataset (..., slow, fast, ky, kx), as far as its file says them."""
     group = dataset.parent

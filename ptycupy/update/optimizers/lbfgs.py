@@ -36,6 +36,8 @@ class Lbfgs:
             raise ConfigError(f"lbfgs: line_search_fn {self.line_search_fn!r} must be strong_wolfe or null")
 
     def advance(self, work: Work) -> None:
+        if work.momenta:
+            raise ConfigError("optimizer Lbfgs: has no momentum that a schedule could move; leave out its momenta")
         if not work.rates:
             work.evaluate(work.values)
             return

@@ -127,7 +127,7 @@ def test_fault_53_54_a_signal_saves_and_resume_goes_on(tmp_path, number, code):
     _, told = process.communicate(timeout=20)
     assert process.returncode == code, told
     assert f"{number.name}: finishing the batch" in told
-    assert "--resume goes on" in told
+    assert "--resume --set output.name=" in told
     result = load_result(tiny_run.run_folder(config) / "result.h5")
     assert result.iteration >= 1
     more = result.iteration + 2

@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import platform
+import shlex
 import statistics
 import tempfile
 import time
@@ -63,7 +64,7 @@ def main() -> None:
         for name, seeds in runs.items()
     }
     record = {
-        "command": "python benchmarks/wse2_quality.py --seeds " + " ".join(map(str, arguments.seeds)),
+        "command": shlex.join(["python", "benchmarks/wse2_quality.py", *names, "--seeds", *map(str, arguments.seeds)]),
         "configurations": {name: RUNS[name][0] for name in names},
         "machine": {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()},
         "versions": versions(),

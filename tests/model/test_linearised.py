@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scenes import random_scene
 
 from ptycupy.backends import select
 from ptycupy.model.experiment import place
-from ptycupy.model.forward_model import constants, scattered
+from ptycupy.model.forward_model import constants, scattered, share
 from ptycupy.model.linearised import linearised_waves
 from ptycupy.model.parameters import upload
 from ptycupy.tape import Tape
@@ -46,9 +48,10 @@ def test_changes_of_the_waves_are_the_derivatives_of_the_model(scene):
 
     def far(object_step, probe_step):
         tape = Tape(backend)
-        v = constants(tape, upload(backend, state.replace(probe=state.probe + probe_step * probe_change)))
+        variables = constants(tape, upload(backend, state.replace(probe=state.probe + probe_step * probe_change)))
         moved = tape.constant(transmission + object_step * object_change)
-        return scattered(backend, tape, experiment, v, indices, moved).value
+        v = replace(share(backend, tape, experiment, variables), transmission=moved)
+        return scattered(backend, tape, experiment, v, indices).value
 
     waves, by_object, by_probe = linearised_waves(backend, experiment, p, indices, object_change, probe_change)
     h = 1e-6

@@ -2,9 +2,24 @@
 
 import pytest
 
+from ptycupy.backends import select
+
 
 def pytest_addoption(parser):
     parser.addoption("--backend", default="cpu", help="cpu, cuda or cuda:1")
+
+
+@pytest.fixture(scope="module")
+def bench(request):
+    """The module's Bench on the backend that is asked for."""
+    return request.module.Bench(select(request.config.getoption("--backend"), "float32"))
+
+
+def pytest_generate_tests(metafunc):
+    """A test of `name` runs for every call of its module's Bench."""
+    if "name" in metafunc.fixturenames:
+        without_arrays = type("Names", (), {"__getattr__": lambda self, name: None})()
+        metafunc.parametrize("name", list(metafunc.module.Bench.calls(without_arrays)))
 
 
 @pytest.fixture

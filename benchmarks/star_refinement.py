@@ -40,10 +40,13 @@ HALVES = {
     "positions, 2 variations": ("optimizer.shifts=2e-2", "illumination.variations=2", *VARIATION_RATES),
     "positions, 3 variations": ("optimizer.shifts=2e-2", "illumination.variations=3", *VARIATION_RATES),
 }
-POSITIONS = ("optimizer.shifts=2e-1", "reconstruction.iterations=80")
+POSITIONS = (
+    "optimizer.shifts=2e-1",
+    "optimizer.schedule={name: cosine, total: 80, least: 0.02}",
+    "reconstruction.iterations=80",
+)
 # A blurred object at first: its slopes reach as far as positions are off, those of sharp spokes only to the next one.
 BLUR = Constraint("lateral_blur", std=1.0, end=30)
-LOWEST_RATE = 0.02  # of the first one, to which a cosine falls
 
 
 def halves(changes):
@@ -72,12 +75,8 @@ def refined_positions(jitter):
     config = load_config(CONFIG, [*POSITIONS, f"scan.jitter_px={jitter}"])
     problem, state = build(config, data.open_source(config.data))
     last = config.reconstruction.iterations
-
-    def falling(iteration):
-        return LOWEST_RATE + (1 - LOWEST_RATE) * (1 + math.cos(math.pi * iteration / last)) / 2
-
     settings = settings_from(config)
-    settings = replace(settings, schedule=falling, constraints=(*settings.constraints, BLUR))
+    settings = replace(settings, constraints=(*settings.constraints, BLUR))
     engine = Engine(problem, state, settings, "cpu")
     before = engine.initial_positions
     engine.run(last)
@@ -107,7 +106,6 @@ def perturbed(rms_px):
         "last_losses": [straight_loss, found_loss],
         "settings": [
             *POSITIONS,
-            "rates fall by a cosine to 2 %",
             f"lateral blur of {BLUR.parameters['std']} px until iteration {BLUR.active.end}",
             f"scan.jitter_px={rms_px}",
         ],

@@ -7,9 +7,6 @@ and thickness are those of transfer in test_ops.py, the detector's those of patt
 """
 
 import numpy as np
-import pytest
-
-from ptycupy.backends import select
 
 N, TOTAL, P, W, V, K = 16, 1024, 4, 128, 1, 14
 PLANE = 4 * W * W  # bytes of one float32 plane
@@ -85,14 +82,5 @@ class Bench:
         }
 
 
-@pytest.fixture(scope="module")
-def bench(request):
-    return Bench(select(request.config.getoption("--backend"), "float32"))
-
-
-NAMES = list(Bench.calls(type("Names", (), {"__getattr__": lambda self, name: None})()))
-
-
-@pytest.mark.parametrize("name", NAMES)
 def test_op(record_speed, bench, name):
     record_speed(bench.b, *bench.calls()[name])

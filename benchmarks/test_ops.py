@@ -11,9 +11,7 @@ from __future__ import annotations
 from math import log2
 
 import numpy as np
-import pytest
 
-from ptycupy.backends import select
 from ptycupy.experiment.propagation import propagation_tables
 from ptycupy.experiment.rows import blur_matrix
 from ptycupy.model.experiment import upload_rows
@@ -291,14 +289,5 @@ class Bench:
         }
 
 
-@pytest.fixture(scope="module")
-def bench(request):
-    return Bench(select(request.config.getoption("--backend"), "float32"))
-
-
-NAMES = list(Bench.calls(type("Names", (), {"__getattr__": lambda self, name: None})()))
-
-
-@pytest.mark.parametrize("name", NAMES)
 def test_op(record_speed, bench, name):
     record_speed(bench.b, *bench.calls()[name])

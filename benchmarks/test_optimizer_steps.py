@@ -6,9 +6,6 @@ One field of an object of 6 slices of 236 x 236 px, float32.
 """
 
 import numpy as np
-import pytest
-
-from ptycupy.backends import select
 
 SHAPE = (1, 6, 236, 236)
 FIELD = 4 * int(np.prod(SHAPE))  # bytes
@@ -57,14 +54,5 @@ class Bench:
         }
 
 
-@pytest.fixture(scope="module")
-def bench(request):
-    return Bench(select(request.config.getoption("--backend"), "float32"))
-
-
-NAMES = list(Bench.calls(type("Names", (), {"__getattr__": lambda self, name: None})()))
-
-
-@pytest.mark.parametrize("name", NAMES)
 def test_step(record_speed, bench, name):
     record_speed(bench.b, *bench.calls()[name])

@@ -85,6 +85,11 @@ def scan(
     return _tallied(source, negative, left, always, None).survey()
 
 
+def slab_patterns(source: PatternSource) -> int:
+    """How many patterns are looked at together."""
+    return max(1, SLAB_BYTES // (8 * math.prod(source.shape[1:])))
+
+
 def _tallied(
     source: PatternSource,
     negative: NegativePolicy,
@@ -93,8 +98,7 @@ def _tallied(
     evidence: Evidence | None,
 ) -> _Tally:
     tally = _Tally(source, negative, mask, always, evidence)
-    size = max(1, SLAB_BYTES // (8 * math.prod(source.shape[1:])))
-    for part, patterns in source.slabs(size):
+    for part, patterns in source.slabs(slab_patterns(source)):
         tally.add(part.start, patterns)
     return tally
 

@@ -4,38 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from ptycupy.data.stored import Attributes, StoredArray
+from ptycupy.data.stored import StoredArray, StoredView
 from ptycupy.errors import DataError
 
 
 @dataclass(frozen=True)
-class SelectedArray:
+class SelectedArray(StoredView):
     """A stored array with some indices of each axis; a part that is a single index takes its axis away."""
 
-    array: StoredArray
     parts: tuple[int | range, ...]  # for every axis of the array, within its bounds
-
-    @property
-    def path(self) -> Path:
-        return self.array.path
-
-    @property
-    def key(self) -> str | None:
-        return self.array.key
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return self.array.dtype
-
-    @property
-    def attributes(self) -> Attributes:
-        return self.array.attributes
 
     @property
     def shape(self) -> tuple[int, ...]:

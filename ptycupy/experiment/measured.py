@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ptycupy.data.loading import load_mask
 from ptycupy.data.prepare import prepare, without_negative
-from ptycupy.data.preprocess import NegativePolicy, intensity_scale
+from ptycupy.data.preprocess import NegativePolicy, intensity_scale, slab_patterns
 from ptycupy.data.preprocess import scan as survey_patterns
 from ptycupy.data.transform import CropDetector
 from ptycupy.data.views import MappedSource, ScanCrop
@@ -19,8 +19,6 @@ from ptycupy.experiment.seeds import sequence
 if TYPE_CHECKING:
     from ptycupy.config import schema
     from ptycupy.data.source import PatternSource
-
-SLAB_PATTERNS = 64
 
 
 @dataclass(frozen=True)
@@ -42,12 +40,9 @@ class Measured:
     def brightest_total(self) -> float:
         """Total intensity of the brightest pattern after everything; reads them all once more."""
         brightest = 0.0
-        for part, patterns in self.source.slabs(SLAB_PATTERNS):
-            totals = (
-                patterns.sum(axis=(1, 2), dtype=np.float64)
-                if self.mask is None
-                else (patterns[:, self.mask].sum(axis=1, dtype=np.float64))
-            )
+        for part, patterns in self.source.slabs(slab_patterns(self.source)):
+            counted = patterns.reshape(len(patterns), -1) if self.mask is None else patterns[:, self.mask]
+            totals = counted.sum(axis=1, dtype=np.float64)
             if self.weights is not None:
                 totals = totals[self.weights[part]]
             brightest = max(brightest, float(totals.max(initial=0)))

@@ -139,16 +139,13 @@ class _Run:
         scale = self.backend.empty((1,), np.float64)
         shared = through(self.shared, lambda x: _opened(self.tape.apply(Rescale(self.backend, scale), x)))
         unit = self.backend.asarray(np.array(UNIT))
-        statistics: Array | None = None
+        statistics = self.backend.zeros(unit.shape, np.float64)
         for part in parts:
             with self.backend.arena():
                 tape = Tape(self.backend)
                 batch = self._batch(tape, self.variables, shared, part)
                 ((op, given),) = self.terms[name].ops(batch, [unit])
-                found = op.measure(given.value)
-                if statistics is None:
-                    statistics = self.backend.zeros(found.shape, np.float64)
-                self.backend.add(statistics, found)
+                self.backend.add(statistics, op.measure(given.value))
                 tape.backward([(tape.apply(op, given), self.factor * self.terms[name].weight)])
         known = cast(ScaledLossOp, op)
         self.backend.copy(scale, known.scale(statistics))

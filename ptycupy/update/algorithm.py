@@ -83,9 +83,13 @@ def with_momentum(optimizer: Any, momentum: float) -> Any:
         if is_dataclass(optimizer) and hasattr(optimizer, name):
             changed: Any = replace(optimizer, **{name: momentum})  # type: ignore[type-var]
             return changed
-    raise ConfigError(
-        f"optimizer {type(optimizer).__name__}: has no momentum that a schedule could move; leave out its momenta"
-    )
+    raise without_momentum(optimizer)
+
+
+def without_momentum(optimizer: Any) -> ConfigError:
+    """What an optimizer raises whose momentum a schedule should move, but that has none."""
+    name = type(optimizer).__name__
+    return ConfigError(f"optimizer {name}: has no momentum that a schedule could move; leave out its momenta")
 
 
 def make_algorithm(optimizer: Any) -> Algorithm:

@@ -2,18 +2,16 @@
 
 import copy
 import json
-import os
-import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
+from interop.elsewhere import run, shipped_params
 
 from ptycupy.config import read_dict
 from ptycupy.errors import ConfigError
 
 pytestmark = pytest.mark.interop
-WHERE = "import importlib.util as u; print(u.find_spec('ptyrad').submodule_search_locations[0])"
 VALUES = [
     None, 0, 1, 2, 1.5, -1, 1e-4, "1", "1.5", "x", True, False, [], [1], [1, 2], [0.5, 0.5], [1, 0, 0],
     [1.0, 0.0, -3.0, 0.0], [None, None], [None, None, [8, 120], [8, 120]], [[0, 0]], {}, "date", "all",
@@ -26,12 +24,7 @@ WITHOUT_MEANING = {
 
 
 def test_what_ptyrad_accepts_is_accepted(tmp_path):
-    python = os.environ.get("PTYCUPY_PTYRAD_PYTHON")
-    if not python:
-        pytest.skip("PTYCUPY_PTYRAD_PYTHON does not name a Python interpreter that has ptyrad")
-    environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONWARNINGS")}
-    done = subprocess.run([python, "-c", WHERE], capture_output=True, text=True, env=environment, check=True)
-    whole = yaml.safe_load((Path(done.stdout.strip()) / "starter/params/templates/full.yaml").read_text())
+    whole = yaml.safe_load((shipped_params() / "templates/full.yaml").read_text())
     (tmp_path / "x.h5").touch()  # PtyRAD looks whether it is there
     whole["init_params"]["meas_params"]["path"] = str(tmp_path / "x.h5")
     del whole["hypertune_params"]["tune_params"]
@@ -39,8 +32,7 @@ def test_what_ptyrad_accepts_is_accepted(tmp_path):
     (tmp_path / "values.json").write_text(json.dumps([{"value": value} for value in VALUES]))
     script = Path(__file__).with_name("accepted_by_ptyrad.py")
     files = [str(tmp_path / name) for name in ("whole.yaml", "values.json", "accepted.json")]
-    done = subprocess.run([python, str(script), *files], capture_output=True, text=True, env=environment, check=False)
-    assert done.returncode == 0, done.stderr
+    run("ptyrad", script, *files)
     accepted = json.loads((tmp_path / "accepted.json").read_text())
     assert len(accepted) > 1000
     refused = []

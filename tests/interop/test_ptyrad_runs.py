@@ -8,23 +8,21 @@ interpreter. PTYCUPY_PTYRAD_DATA may name a folder with the measured data, where
 
 import json
 import os
-import subprocess
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 import yaml
+from interop import elsewhere
+from interop.elsewhere import shipped_params
 
 from ptycupy.cli import main
 from ptycupy.storage.result import load_result
 
 pytestmark = pytest.mark.interop
 SCAN = (3, 4)
-WHERE = "import importlib.util as u; print(u.find_spec('ptyrad').submodule_search_locations[0])"
-PYTHON = os.environ.get("PTYCUPY_PTYRAD_PYTHON")
 MEASURED = os.environ.get("PTYCUPY_PTYRAD_DATA")
-ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONWARNINGS")}
 NAMES = [
     "examples/PSO", "examples/tBL_WSe2", "templates/minimal", "templates/standard", "templates/advanced",
     "templates/full", "walkthrough/00_single_slice", "walkthrough/01_multi_slice", "walkthrough/02_positivity",
@@ -40,10 +38,7 @@ EARLIER = "walkthrough/01_multi_slice"  # what the files on resuming start from
 
 def shipped(name):
     """The parameters of a file in PtyRAD's wheel."""
-    if not PYTHON:
-        pytest.skip("PTYCUPY_PTYRAD_PYTHON does not name a Python interpreter that has ptyrad")
-    done = subprocess.run([PYTHON, "-c", WHERE], capture_output=True, text=True, env=ENVIRONMENT, check=True)
-    return yaml.safe_load((Path(done.stdout.strip()) / "starter" / "params" / f"{name}.yaml").read_text())
+    return yaml.safe_load((shipped_params() / f"{name}.yaml").read_text())
 
 
 def patterns(size):
@@ -137,8 +132,7 @@ PARTS = {
 @pytest.mark.parametrize("name", PARTS)
 def test_part_of_a_scan_has_the_loss_that_ptyrad_has(name, tmp_path, monkeypatch):
     """6 x 5 positions of the WSe2 set beside our example of a parameter file."""
-    if not PYTHON:
-        pytest.skip("PTYCUPY_PTYRAD_PYTHON does not name a Python interpreter that has ptyrad")
+    elsewhere.interpreter("ptyrad")
     if not (CONFIGS / "data" / "abtem_wse2.h5").exists():
         pytest.skip("configs/data has no abtem_wse2.h5")
     monkeypatch.chdir(tmp_path)
@@ -192,11 +186,7 @@ def test_losses_and_rates_under_a_schedule_are_ptyrad_s(name, tmp_path, monkeypa
 
 
 def ran_by_ptyrad(path):
-    script = Path(__file__).with_name("run_ptyrad.py")
-    done = subprocess.run(
-        [PYTHON, str(script), str(path)], capture_output=True, text=True, env=ENVIRONMENT, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    elsewhere.run("ptyrad", Path(__file__).with_name("run_ptyrad.py"), path)
 
 
 def test_the_memory_of_ptyrad_s_optimizer_is_taken_over(tmp_path, monkeypatch):
@@ -240,11 +230,7 @@ def test_a_shipped_file_runs_on_its_measured_data(name, tmp_path, monkeypatch):
 
 def agrees(result, path):
     """The first loss, in one batch, the pixel size and the canvas are PtyRAD's."""
-    script = Path(__file__).with_name("first_loss_of_ptyrad.py")
-    done = subprocess.run(
-        [PYTHON, str(script), str(path), "loss.json"], capture_output=True, text=True, env=ENVIRONMENT, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    elsewhere.run("ptyrad", Path(__file__).with_name("first_loss_of_ptyrad.py"), path, "loss.json")
     theirs = json.loads(Path("loss.json").read_text())
     assert result.pixel_size[0] == pytest.approx(theirs["dx"], rel=1e-5)
     assert list(result.state.object_phase.shape) == theirs["canvas"]
@@ -252,7 +238,5 @@ def agrees(result, path):
 
 
 def test_the_list_is_complete():
-    done = shipped("templates/minimal")
-    assert done
-    folder = Path(subprocess.run([PYTHON, "-c", WHERE], capture_output=True, text=True, env=ENVIRONMENT).stdout.strip())
-    assert {f"{path.parent.name}/{path.stem}" for path in folder.glob("starter/params/*/*.yaml")} == set(NAMES)
+    assert shipped("templates/minimal")
+    assert {f"{path.parent.name}/{path.stem}" for path in shipped_params().glob("*/*.yaml")} == set(NAMES)

@@ -3,12 +3,11 @@
 Each runs in an environment of its own, named by PTYCUPY_PTYRAD_PYTHON and PTYCUPY_PHASER_PYTHON.
 """
 
-import os
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
+from interop.elsewhere import run
 from snapshots import make
 
 from ptycupy.storage.result import save_result
@@ -18,16 +17,9 @@ pytestmark = pytest.mark.interop
 
 def see(tmp_path, package, snapshot):
     """What the package's own reader found in the saved snapshot."""
-    variable = f"PTYCUPY_{package.upper()}_PYTHON"
-    python = os.environ.get(variable)
-    if not python:
-        pytest.skip(f"{variable} does not name a Python interpreter that has {package}")
     save_result(tmp_path / "result.h5", snapshot)
     script = Path(__file__).with_name(f"read_with_{package}.py")
-    command = [python, str(script), str(tmp_path / "result.h5"), str(tmp_path / "seen.npz")]
-    environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONWARNINGS")}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr
+    run(package, script, tmp_path / "result.h5", tmp_path / "seen.npz", timeout=300)
     return np.load(tmp_path / "seen.npz")
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from ptycupy.backends import multislice
 from ptycupy.backends.interface import Array
 from reference.common import INTENSITY_FLOOR, fft2, ifft2, windows
 from reference.memory import Memory
@@ -131,7 +130,11 @@ class Waves(Memory):
     def multislice_forward(
         self, waves: Array, transmission: Array, transfer: Array, corners: Array, indices: Array
     ) -> tuple[Array, Any]:
-        return multislice.forward(self, waves, transmission, transfer, corners, indices)
+        entries = [waves.astype(np.complex128)]
+        for s in range(transmission.shape[1] - 1):
+            exits = self.transmit_forward(entries[s], transmission, s, corners, indices)
+            entries.append(ifft2(transfer[s % len(transfer)][:, None, None] * fft2(exits)))
+        return self.transmit_forward(entries[-1], transmission, transmission.shape[1] - 1, corners, indices), entries
 
     def multislice_backward(
         self,
@@ -144,8 +147,14 @@ class Waves(Memory):
         grad_transmission: Array | None,
         needs_waves: bool,
     ) -> Array | None:
-        arrays = (transmission, transfer, corners, indices)
-        return multislice.backward(self, grad_exits, saved, *arrays, grad_transmission, needs_waves)
+        grad: Array | None = grad_exits
+        for s, entry in reversed(list(enumerate(saved))):
+            grad = self.transmit_backward(
+                grad, entry, transmission, s, corners, indices, grad_transmission, needs_waves or s > 0
+            )
+            if s > 0:
+                grad = ifft2(transfer[(s - 1) % len(transfer)].conj()[:, None, None] * fft2(grad))
+        return grad
 
     def far_field_forward(self, waves: Array) -> Array:
         return fft2(waves)

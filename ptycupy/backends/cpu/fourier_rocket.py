@@ -104,14 +104,14 @@ def multislice(
         i, o, p = k // (states * modes), k // modes % states, k % modes
         wave = exits[i, o, p]
         top, left = corners[indices[i], 0], corners[indices[i], 1]
-        _put(wave, waves[i, o % waves.shape[1], p], True)
+        _copy(wave, waves[i, o % waves.shape[1], p])
         for s in range(slices):
             _transmit(wave, transmission[o, s, top : top + height, left : left + width])
             if s + 1 < slices:
                 c2c(wave, wave, AXES, True, 1.0, 1)
                 _multiply(wave, transfer[s % transfer.shape[0], i % transfer.shape[1]], scale)
                 c2c(wave, wave, AXES, False, 1.0, 1)
-                _put(entries[s, i, o, p], wave, True)
+                _copy(entries[s, i, o, p], wave)
 
 
 @jit_parallel

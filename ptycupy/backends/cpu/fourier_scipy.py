@@ -1,19 +1,19 @@
-"""The functions of `fourier_rocket` by scipy.fft, for where rocket-fft is missing or does not work."""
+"""The functions of `fourier_rocket` by scipy.fft, for where rocket-fft is missing or does not work.
+
+All but the multislice chain, whose transforms lie inside compiled loops, where scipy cannot be called.
+"""
 
 from __future__ import annotations
 
 from numba import get_num_threads, prange
 from scipy import fft
 
-from ptycupy.backends.cpu import multislice as one_multislice
 from ptycupy.backends.cpu import propagate as one_propagate
 from ptycupy.backends.cpu import shift as one_shift
 from ptycupy.backends.cpu.jit import jit_parallel
 from ptycupy.backends.interface import Array
 
 _multiply, _multiply_conjugate, _accumulate = one_propagate.forward, one_propagate.backward, one_propagate.accumulate
-_transmit, _transmit_conjugate = one_multislice.transmit, one_multislice.transmit_conjugate
-_put, _put_overlap = one_multislice.put, one_multislice.put_overlap
 _ramp, _unramp = one_shift.forward, one_shift.backward
 
 
@@ -47,29 +47,6 @@ def _accumulate_all(grad_transfer: Array, waves: Array, spectra: Array, scale: f
     for i in prange(waves.shape[0]):
         for m in range(waves.shape[1]):
             _accumulate(grad_transfer[i], waves[i, m], spectra[i, m], scale)
-
-
-@jit_parallel
-def _transmit_all(waves: Array, transmission: Array, s: int, corners: Array, indices: Array) -> None:
-    patterns, states, modes, height, width = waves.shape
-    for k in prange(patterns * states * modes):
-        i, o, p = k // (states * modes), k // modes % states, k % modes
-        top, left = corners[indices[i], 0], corners[indices[i], 1]
-        _transmit(waves[i, o, p], transmission[o, s, top : top + height, left : left + width])
-
-
-@jit_parallel
-def _transmit_back_all(
-    grads: Array, overlaps: Array, entries: Array, transmission: Array, s: int, corners: Array, indices: Array
-) -> None:
-    patterns, states, modes, height, width = grads.shape
-    for i in prange(patterns):
-        top, left = corners[indices[i], 0], corners[indices[i], 1]
-        for o in range(states):
-            for p in range(modes):
-                if overlaps.size:
-                    _put_overlap(overlaps[i, o, s], entries[i, o % entries.shape[1], p], grads[i, o, p], p == 0)
-                _transmit_conjugate(grads[i, o, p], transmission[o, s, top : top + height, left : left + width])
 
 
 def transform(waves: Array, forward: bool, scale: float) -> None:
@@ -117,58 +94,4 @@ def propagate_back_gradient(grad_transfer: Array, waves: Array, spectra: Array, 
     transform(waves, False, 1.0)
 
 
-def multislice(
-    exits: Array,
-    entries: Array,
-    waves: Array,
-    transmission: Array,
-    transfer: Array,
-    corners: Array,
-    indices: Array,
-    scale: float,
-) -> None:
-    """As `fourier_rocket.multislice`, all waves together from slice to slice."""
-    exits[...] = waves
-    stack = exits.reshape(len(exits), -1, *exits.shape[-2:])
-    _transmit_all(exits, transmission, 0, corners, indices)
-    for s in range(transmission.shape[1] - 1):
-        propagate(stack, stack[:0], transfer[s % len(transfer)], scale, False)
-        entries[s] = exits
-        _transmit_all(exits, transmission, s + 1, corners, indices)
-
-
-def multislice_back(
-    grad_waves: Array,
-    overlaps: Array,
-    grads: Array,
-    entries: Array,
-    waves: Array,
-    transmission: Array,
-    transfer: Array,
-    corners: Array,
-    indices: Array,
-    scale: float,
-    wants_waves: bool,
-    wants_transmission: bool,
-) -> None:
-    """As `fourier_rocket.multislice_back`, all waves together from slice to slice."""
-    stack = grads.reshape(len(grads), -1, *grads.shape[-2:])
-    wanted = overlaps if wants_transmission else overlaps[:0]
-    for s in range(transmission.shape[1] - 1, 0, -1):
-        _transmit_back_all(grads, wanted, entries[s - 1], transmission, s, corners, indices)
-        propagate_back(stack, transfer[(s - 1) % len(transfer)], scale)
-    _transmit_back_all(grads, wanted, waves, transmission, 0, corners, indices)
-    if wants_waves:
-        grad_waves[...] = grads if waves.shape[1] == grads.shape[1] else grads.sum(1, keepdims=True)
-
-
-__all__ = [
-    "multislice",
-    "multislice_back",
-    "propagate",
-    "propagate_back",
-    "propagate_back_gradient",
-    "shift",
-    "shift_back",
-    "transform",
-]
+__all__ = ["propagate", "propagate_back", "propagate_back_gradient", "shift", "shift_back", "transform"]

@@ -7,18 +7,17 @@ import math
 import numpy as np
 from numba import prange
 
+from ptycupy.backends.cpu.intensity import FLOOR
 from ptycupy.backends.cpu.jit import jit_parallel
+from ptycupy.backends.cpu.scalar import at_least
 from ptycupy.backends.interface import Array
-
-INTENSITY_FLOOR = 1e-10
 
 
 @jit_parallel
 def residual(grad: Array, intensity: Array, measured: Array) -> None:
     """grad = 1 - sqrt(measured / intensity), 0 where measured is negative; flat."""
     for i in prange(grad.size):
-        value = INTENSITY_FLOOR if intensity[i] < INTENSITY_FLOOR else intensity[i]
-        grad[i] = 0.0 if measured[i] < 0 else 1 - math.sqrt(measured[i] / value)
+        grad[i] = 0.0 if measured[i] < 0 else 1 - math.sqrt(measured[i] / at_least(intensity[i], FLOOR))
 
 
 @jit_parallel

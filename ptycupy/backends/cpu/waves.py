@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ptycupy.backends import multislice
 from ptycupy.backends.cpu import axis_filter, intensity, patch, shift, transmit
 from ptycupy.backends.cpu import transfer as transfer_op
 from ptycupy.backends.cpu import transmission as transmission_op
@@ -175,6 +176,8 @@ class Waves(Memory):
     def multislice_forward(
         self, waves: Array, transmission: Array, transfer: Array, corners: Array, indices: Array
     ) -> tuple[Array, Any]:
+        if not hasattr(self._fourier, "multislice"):
+            return multislice.forward(self, waves, transmission, transfer, corners, indices)
         require_inside(corners, indices, waves.shape[-2:], transmission.shape[-2:])
         states, slices = transmission.shape[:2]
         exits = self.empty((len(waves), states, *waves.shape[2:]), self.complex)
@@ -195,6 +198,9 @@ class Waves(Memory):
         grad_transmission: Array | None,
         needs_waves: bool,
     ) -> Array | None:
+        if not hasattr(self._fourier, "multislice"):
+            given = (transmission, transfer, corners, indices, grad_transmission, needs_waves)
+            return multislice.backward(self, grad_exits, saved, *given)
         waves, entries = saved
         patterns, states, _, *window = grad_exits.shape
         wants_transmission = grad_transmission is not None

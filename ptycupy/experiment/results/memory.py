@@ -7,21 +7,14 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from ptycupy.config.ptyrad.procedure import UpdateParams
+from ptycupy.config.ptyrad.schedules import TENSORS
 from ptycupy.data.contents import Contents
 from ptycupy.errors import DataError
 
 OURS = "ptycupy/moments"
 STATE = "optim_state_dict/state"
 RATES = "model_attributes/lr_params"
-# PtyRAD's tensors in the order of torch's groups, which leave out those with a learning rate of 0.
-TENSORS = {
-    "obja": "object_amplitude",
-    "objp": "object_phase",
-    "obj_tilts": "tilts",
-    "slice_thickness": "slice_thickness",
-    "probe": "probe",
-    "probe_pos_shifts": "shifts",
-}
 TORCH_NAMES = {
     "exp_avg": "first",
     "exp_avg_sq": "second",
@@ -75,7 +68,8 @@ def _ours(contents: Contents) -> dict[str, Memory]:
 
 
 def _ptyrad(contents: Contents) -> dict[str, Memory]:
-    refined = [field for tensor, field in TENSORS.items() if contents.number(f"{RATES}/{tensor}")]
+    # torch's groups are in PtyRAD's order of its tensors, without those that have a learning rate of 0.
+    refined = [TENSORS[tensor] for tensor in UpdateParams.model_fields if contents.number(f"{RATES}/{tensor}")]
     found: dict[str, Memory] = {}
     for index, field in enumerate(refined):
         start = f"{STATE}/{index}/"

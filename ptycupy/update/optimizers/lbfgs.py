@@ -7,7 +7,7 @@ from typing import Literal
 
 from ptycupy.backends.interface import Array
 from ptycupy.errors import ConfigError
-from ptycupy.update.algorithm import Work
+from ptycupy.update.algorithm import Work, without_momentum
 from ptycupy.update.optimizers.interface import Moments
 from ptycupy.update.optimizers.line_search import Point, strong_wolfe
 
@@ -37,7 +37,7 @@ class Lbfgs:
 
     def advance(self, work: Work) -> None:
         if work.momenta:
-            raise ConfigError("optimizer Lbfgs: has no momentum that a schedule could move; leave out its momenta")
+            raise without_momentum(self)
         if not work.rates:
             work.evaluate(work.values)
             return

@@ -36,9 +36,8 @@ class Lsqml:
     points against the newest change.
 
     Learning rates of object and probe only say whether they are refined; schedules scale their steps, and momenta
-    that a schedule moves are their `momentum`. Adam refines
-    everything else with its own rates and the settings' losses, which do not move object and probe: those fit
-    amplitudes, as the gaussian loss of power 0.5 does.
+    that a schedule moves are their `momentum`. Adam refines everything else with its own rates and the settings'
+    losses, which do not move object and probe: those fit amplitudes, as the gaussian loss of power 0.5 does.
     """
 
     beta_object: float = 1.0

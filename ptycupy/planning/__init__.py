@@ -1,0 +1,10 @@
+"""What a reconstruction costs, from shapes alone: the engine's own code runs on arrays that have no values.
+
+`Counting` is a Backend that computes nothing and writes down what each op reads, writes, computes and allocates.
+"""
+
+from ptycupy.planning.backend import Counting, CountingCpu, CountingCuda, cost_of, counting, shaped
+from ptycupy.planning.ledger import Cost, Ledger
+from ptycupy.planning.shaped import Shaped
+
+__all__ = ["Cost", "Counting", "CountingCpu", "CountingCuda", "Ledger", "Shaped", "cost_of", "counting", "shaped"]

@@ -1,0 +1,183 @@
+"""Memory methods of a counting backend, and how its other parts write down what they cost."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, TypeVar, cast
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from ptycupy.backends.interface import Array
+from ptycupy.planning.ledger import Ledger
+from ptycupy.planning.shaped import Block, Shaped
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+Bytes = Array | int | None  # of a traffic: an array as a whole, a number, or nothing
+
+ROW = 512  # bytes: device arrays start at multiples of it
+
+
+def op(method: Method) -> Method:
+    """A backend's method whose costs are written down under its name, or under that of the op that calls it."""
+
+    @functools.wraps(method)
+    def counted(self: Any, *arguments: Any, **keywords: Any) -> Any:
+        with self.ledger.within(method.__name__):
+            return method(self, *arguments, **keywords)
+
+    return cast(Method, counted)
+
+
+class HostArena:
+    """As the CPU backend's: while open, the k-th request for a shape and type gets its k-th block."""
+
+    def __init__(self, alloc: Callable[[tuple[int, ...], DTypeLike], Shaped]) -> None:
+        self._alloc = alloc
+        self._blocks: dict[tuple[tuple[int, ...], np.dtype[Any]], list[Shaped]] = {}
+        self._handed_out: Counter[tuple[tuple[int, ...], np.dtype[Any]]] = Counter()
+        self._depth = 0
+
+    @contextmanager
+    def scope(self) -> Iterator[None]:
+        before = self._handed_out.copy()
+        self._depth += 1
+        try:
+            yield
+        finally:
+            self._depth -= 1
+            self._handed_out = before
+
+    def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> Shaped:
+        if self._depth == 0:
+            return self._alloc(shape, dtype)
+        kind = (tuple(shape), np.dtype(dtype))
+        blocks, number = self._blocks.setdefault(kind, []), self._handed_out[kind]
+        if number == len(blocks):
+            blocks.append(self._alloc(shape, dtype))
+        self._handed_out[kind] = number + 1
+        return blocks[number]
+
+    def bytes(self) -> int:
+        return sum(block.nbytes for blocks in self._blocks.values() for block in blocks)
+
+    def clear(self) -> None:
+        self._blocks.clear()
+        self._handed_out.clear()
+
+
+class Memory:
+    """Arrays without values. `arena_bytes` is what all blocks of scratch together take."""
+
+    kind: str
+    transform_passes: int  # over a stack in memory, reads and writes together, for one 2-D transform of it
+
+    def __init__(self, dtype: DTypeLike = "float32", deterministic: bool = False) -> None:
+        self.real: np.dtype[Any] = np.dtype(dtype)
+        self.complex: np.dtype[Any] = np.result_type(self.real, np.complex64)
+        self.deterministic = deterministic
+        self.ledger = Ledger()
+        self.plans: dict[tuple[tuple[int, int], int], int] = {}  # bytes of work areas by (shape, batch)
+        self._arena: Any = self._make_arena()
+
+    @property
+    def name(self) -> str:
+        return self.kind
+
+    def _make_arena(self) -> Any:
+        return HostArena(self.alloc)
+
+    def arena_bytes(self) -> int:
+        """What the blocks of scratch take, lent or not."""
+        return int(self._arena.bytes())
+
+    def alloc(self, shape: tuple[int, ...], dtype: DTypeLike) -> Shaped:
+        """A new array, whose memory counts for as long as it, or a view of it, is there."""
+        nbytes = math.prod(shape) * np.dtype(dtype).itemsize
+        self.ledger.allocated(nbytes)
+        return Shaped(shape, dtype, Block(nbytes, self.ledger.freed))
+
+    # --- the protocol -----------------------------------------------------------------------------------------
+    def asarray(self, values: Any, dtype: DTypeLike | None = None) -> Array:
+        if isinstance(values, Shaped):
+            return values if dtype is None or values.dtype == dtype else self.alloc(values.shape, dtype)
+        host = np.asarray(values)
+        made = self.alloc(host.shape, host.dtype if dtype is None else dtype)
+        made.values = host
+        return made
+
+    def to_host(self, array: Array) -> NDArray[Any]:
+        """What came from the host, else zeros."""
+        return np.zeros(array.shape, array.dtype) if array.values is None else np.array(array.values, array.dtype)
+
+    def zeros(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+        return self.alloc(shape, dtype)
+
+    def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+        return self._arena.empty(shape, dtype)
+
+    def arena(self) -> AbstractContextManager[None]:
+        scope: AbstractContextManager[None] = self._arena.scope()
+        return scope
+
+    @op
+    def fill(self, array: Array, value: float) -> None:
+        self._traffic(writes=(array,))
+
+    @op
+    def copy(self, target: Array, source: Array) -> None:
+        self._traffic(reads=(source,), writes=(target,))
+
+    @op
+    def add(self, target: Array, source: Array) -> None:
+        self._traffic(reads=(target, source), writes=(target,), flops=self._reals(target))
+
+    @op
+    def multiply(self, values: Array, factor: Array) -> None:
+        self._traffic(reads=(values,), writes=(values,), flops=self._reals(values))
+
+    def free_bytes(self) -> int:
+        return 2**62
+
+    def release(self) -> None:
+        self._arena.clear()
+        self.plans.clear()
+
+    def synchronize(self) -> None:
+        return
+
+    # --- how parts write down costs ------------------------------------------------------------------------------
+    def _traffic(
+        self, reads: Sequence[Bytes] = (), writes: Sequence[Bytes] = (), flops: float = 0.0, launches: int = 1
+    ) -> None:
+        cost = self.ledger.cost
+        cost.read += sum(map(_size, reads))
+        cost.written += sum(map(_size, writes))
+        cost.flops += flops
+        cost.launches += launches
+
+    def _transform(self, waves: Array) -> None:
+        """2-D transforms of all waves of a stack [..., y, x]."""
+        height, width = waves.shape[-2:]
+        points, cost = height * width, self.ledger.cost
+        count = waves.size // points if points else 0
+        cost.transforms += count
+        cost.transform_flops += 5 * count * points * math.log2(max(points, 1))
+        self._traffic((self.transform_passes * waves.nbytes // 2,), (self.transform_passes * waves.nbytes // 2,), 0, 2)
+
+    def _reals(self, array: Array) -> int:
+        """Real numbers in an array."""
+        return int(array.size) * (2 if array.dtype.kind == "c" else 1)
+
+
+def _size(part: Bytes) -> int:
+    if part is None:
+        return 0
+    return part if isinstance(part, int) else int(part.nbytes)
+
+
+__all__ = ["Bytes", "HostArena", "Memory", "op"]

@@ -94,7 +94,8 @@ def _prepare(
     device = backends.select(backend, dtype) if isinstance(backend, str) else backend
     parameters = upload(device, state)
     experiment = place(device, problem, parameters)
-    return Objective(device, experiment, terms, patterns_that_fit(device, parameters, experiment)), parameters
+    fields = [name for name, _ in parameters.items()]
+    return Objective(device, experiment, terms, patterns_that_fit(device, parameters, experiment, fields)), parameters
 
 
 def _as_given(device: Backend, values: Parameters, state: State) -> State:

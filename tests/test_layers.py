@@ -12,8 +12,8 @@ from scenes import random_scene
 PACKAGE = Path(__file__).parents[1] / "ptycupy"
 LAYERS = [
     "errors", "config", "data", "experiment", "storage", "backends", "tape", "ops", "gradient_check", "model",
-    "simulate", "update", "distributed", "planning", "reconstruction", "outputs", "analysis", "functional", "doctor", "api",
-    "integrations", "tune", "cli",
+    "simulate", "update", "distributed", "planning", "reconstruction", "outputs", "analysis", "functional", "doctor",
+    "api", "integrations", "tune", "cli",
 ]  # fmt: skip
 HOMES = {
     "cupy": ["backends/cuda"],

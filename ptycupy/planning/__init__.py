@@ -4,7 +4,19 @@
 """
 
 from ptycupy.planning.backend import Counting, CountingCpu, CountingCuda, cost_of, counting, shaped
+from ptycupy.planning.fit import bytes_per_pattern
 from ptycupy.planning.ledger import Cost, Ledger
 from ptycupy.planning.shaped import Shaped
 
-__all__ = ["Cost", "Counting", "CountingCpu", "CountingCuda", "Ledger", "Shaped", "cost_of", "counting", "shaped"]
+__all__ = [
+    "Cost",
+    "Counting",
+    "CountingCpu",
+    "CountingCuda",
+    "Ledger",
+    "Shaped",
+    "bytes_per_pattern",
+    "cost_of",
+    "counting",
+    "shaped",
+]

@@ -12,11 +12,13 @@ from ptycupy.backends import multislice
 from ptycupy.backends.cuda.arena import Arena
 from ptycupy.backends.cuda.transforms import LARGEST_PLAN
 from ptycupy.backends.interface import Array
+from ptycupy.planning.data import Data
+from ptycupy.planning.instrument import Instrument
 from ptycupy.planning.ledger import Cost
 from ptycupy.planning.memory import op
 from ptycupy.planning.shaped import Block, Shaped
 from ptycupy.planning.steps import Constraining
-from ptycupy.planning.waves import ACCUMULATE, MULTIPLY, Data, Instrument, Waves
+from ptycupy.planning.waves import ACCUMULATE, MULTIPLY, Waves
 
 
 class Counting(Waves, Instrument, Data, Constraining):
@@ -145,7 +147,7 @@ def counting(kind: str, dtype: DTypeLike = "float32", deterministic: bool = Fals
 
 
 def shaped(value: Any) -> Any:
-    """The same with every array in it, in dataclasses, tuples and lists too, replaced by one without values."""
+    """A copy with every array in it, in dataclasses, tuples, lists and dicts too, replaced by one without values."""
     if isinstance(value, Shaped) or value is None:
         return value
     if hasattr(value, "shape") and hasattr(value, "dtype"):
@@ -155,6 +157,8 @@ def shaped(value: Any) -> Any:
         return replace(value, **{f.name: shaped(getattr(value, f.name)) for f in fields(value) if f.init})
     if isinstance(value, (tuple, list)):
         return type(value)(shaped(item) for item in value)
+    if isinstance(value, dict):
+        return {key: shaped(item) for key, item in value.items()}
     return value
 
 

@@ -95,6 +95,10 @@ class Memory:
         """What the blocks of scratch take, lent or not."""
         return int(self._arena.bytes())
 
+    def plan_bytes(self) -> int:
+        """What the transforms' own work areas take."""
+        return sum(self.plans.values())
+
     def alloc(self, shape: tuple[int, ...], dtype: DTypeLike) -> Shaped:
         """A new array, whose memory counts for as long as it, or a view of it, is there."""
         nbytes = math.prod(shape) * np.dtype(dtype).itemsize

@@ -86,7 +86,10 @@ class Engine:
         self.stop_requested = False
         self.learning_rate_factor = 1.0
         self.generator = generator(settings.seed, "batches")
-        self.sub_batch = settings.sub_batch or patterns_that_fit(self.backend, self.parameters, self.experiment)
+        refined = [name for name, rate in settings.learning_rates.items() if rate > 0]
+        self.sub_batch = settings.sub_batch or patterns_that_fit(
+            self.backend, self.parameters, self.experiment, refined
+        )
         self.pending: list[NDArray[np.int32]] = []
         self.batch_losses: list[list[float]] = []
         self.kept: list[Kept] = []

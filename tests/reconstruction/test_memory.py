@@ -10,7 +10,7 @@ from scenes import random_scene
 import ptycupy
 from ptycupy.model.experiment import place
 from ptycupy.model.parameters import upload
-from ptycupy.reconstruction.memory import bytes_per_pattern
+from ptycupy.planning import bytes_per_pattern
 
 OPTIONAL = ("pattern_intensity", "background", "descan", "aberrations", "scan_affine")
 COUNT, FEW, WINDOW = 12, 4, (32, 32)
@@ -57,5 +57,6 @@ def test_the_estimate_covers_what_is_allocated_and_not_much_more(request, kind, 
     allocated(backend, problem, state, 1)  # what is loaded and planned once
     measured = (allocated(backend, problem, state, COUNT) - allocated(backend, problem, state, FEW)) / (COUNT - FEW)
     parameters = upload(backend, state)
-    estimate = bytes_per_pattern(backend, parameters, place(backend, problem, parameters))
-    assert measured <= estimate <= 2.5 * measured
+    fields = [field for field, _ in parameters.items()]
+    estimate = bytes_per_pattern(backend, parameters, place(backend, problem, parameters), fields)
+    assert measured <= estimate <= 1.5 * measured

@@ -1,0 +1,135 @@
+"""The counting backends against the real ones: the same transforms, and the same scratch memory."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scenes import random_scene
+
+from ptycupy.backends.interface import Backend
+from ptycupy.model.experiment import place
+from ptycupy.model.losses import make_terms
+from ptycupy.model.objective import Objective
+from ptycupy.model.parameters import upload
+from ptycupy.planning import CountingCpu, CountingCuda, counting, shaped
+
+OPTIONAL = ("pattern_intensity", "background", "descan", "aberrations", "scan_affine")
+VARYING = ("probe_variations", "variation_weights")
+LOSSES = {
+    "gaussian": {"gaussian": {}},
+    "sparsity": {"gaussian": {}, "sparsity": {}},
+    "mixed": {"poisson": {}, "pacbed": {}, "similarity": {}},
+}
+SCENES = {
+    "one slice, one mode": {"slices": 1, "probe_modes": 1, "object_modes": 1, "losses": "gaussian"},
+    "multislice": {"slices": 4, "probe_modes": 3, "object_modes": 1, "losses": "sparsity", "refined": ("probe",)},
+    "object modes": {"slices": 3, "object_modes": 2, "losses": "mixed", "tilt_per_position": False},
+    "everything, a tilt each": {"slices": 3, "losses": "sparsity", "optional": True},
+    "larger detector": {"slices": 2, "window": (18, 16), "detector": (12, 12), "losses": "mixed"},
+}
+OBJECT = ("object_amplitude", "object_phase")
+
+
+def run(backend, problem, state, losses, refined, sub_batch, like=None):
+    """One batch of all patterns on a backend; on a counting one, with the shapes of arrays on `like`."""
+    home = backend if like is None else like
+    parameters = upload(home, state)
+    experiment = place(home, problem, parameters)
+    if like is not None:
+        parameters, experiment = shaped(parameters), shaped(experiment)
+    gradients = parameters.zeros_like(backend, refined)
+    terms = make_terms(losses)
+    indices = np.arange(experiment.positions, dtype=np.int32)
+    values = backend.zeros((len(terms),), np.float64)
+    Objective(backend, experiment, terms, sub_batch).accumulate(parameters, gradients, indices, values)
+
+
+def scene(name):
+    """Problem, State, losses and the fields that are refined."""
+    options = dict(SCENES[name])
+    losses, refined = LOSSES[options.pop("losses")], options.pop("refined", None)
+    problem, state = random_scene(positions=7, **options)
+    fields = [field for field, _ in state.items()]
+    return problem, state, losses, [*OBJECT, *refined] if refined else fields
+
+
+@pytest.fixture
+def transforms(monkeypatch):
+    """The 2-D transforms of one wave that the real backends make, counted where they are made."""
+    made = []
+    from cuda_on_cpu.host_device import HostPlan
+
+    for name in ("forward", "inverse"):
+        original = getattr(HostPlan, name)
+
+        def counted(plan, waves, original=original):
+            made.append(math.prod(waves.shape[:-2]))
+            original(plan, waves)
+
+        monkeypatch.setattr(HostPlan, name, counted)
+    return made
+
+
+@pytest.mark.parametrize("sub_batch", [None, 3])
+@pytest.mark.parametrize("name", SCENES)
+def test_the_cuda_backend_transforms_and_allocates_what_is_counted(kernel_folder, transforms, name, sub_batch):
+    from cuda_on_cpu.host_device import HostDevice
+
+    from ptycupy.backends.cuda import CudaBackend
+
+    real = CudaBackend(HostDevice(kernel_folder), "float32")
+    counted = counting(real.name)
+    given = scene(name)
+    run(real, *given, sub_batch)
+    run(counted, *given, sub_batch, like=real)
+    assert counted.ledger.total.transforms == sum(transforms)
+    assert counted.arena_bytes() == pytest.approx(real._arena.idle_bytes(), rel=0.1)
+
+
+@pytest.mark.parametrize("sub_batch", [None, 3])
+@pytest.mark.parametrize("name", SCENES)
+def test_the_cpu_backend_allocates_what_is_counted(name, sub_batch):
+    from ptycupy.backends.cpu import CpuBackend
+
+    real, counted = CpuBackend("float32"), counting("cpu")
+    given = scene(name)
+    run(real, *given, sub_batch)
+    run(counted, *given, sub_batch, like=real)
+    blocks = sum(block.nbytes for kind in real._arena._blocks.values() for block in kind)
+    assert counted.arena_bytes() == pytest.approx(blocks, rel=0.1)
+
+
+@pytest.mark.parametrize("kind", [CountingCpu, CountingCuda])
+def test_every_method_of_a_backend_is_counted(kind):
+    methods = [name for name in dir(Backend) if not name.startswith("_")]
+    assert [name for name in methods if not hasattr(kind, name)] == []
+
+
+def test_shapes_alone_have_no_values():
+    backend = counting("cpu")
+    with pytest.raises(TypeError, match="has no values"):
+        np.asarray(backend.empty((2, 3), "float32"))
+
+
+def test_memory_is_given_back_when_the_last_view_is_gone():
+    backend = counting("cpu")
+    array = backend.zeros((4, 5), "float64")
+    view = array[1:].reshape(15)
+    del array
+    assert backend.ledger.live == 160
+    del view
+    assert backend.ledger.live == 0
+    assert backend.ledger.peak == 160
+
+
+def test_the_shapes_of_an_experiment_leave_the_experiment_alone():
+    from ptycupy.backends.cpu import CpuBackend
+
+    backend = CpuBackend("float32")
+    problem, state = random_scene()
+    experiment = place(backend, problem, upload(backend, state))
+    shapes = shaped(experiment)
+    assert shapes._filters is not experiment._filters
+    assert shapes.base.shape == experiment.base.shape

@@ -73,6 +73,8 @@ def test_launch_grids() -> None:
     assert grid("x", Blocks(7)) == 7
     with pytest.raises(ValueError, match="at most"):
         grid("x", Rows(LARGEST_GRID, 257))
+    with pytest.raises(ValueError, match="rows of 2147483648 pixels"):
+        grid("x", Rows(1, 2**31))
 
 
 def test_fault_42_flat_kernels_address_more_than_two_to_the_31() -> None:

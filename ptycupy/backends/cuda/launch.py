@@ -12,6 +12,7 @@ from ptycupy.backends.interface import Array
 
 THREADS = 256  # common.cuh
 LARGEST_GRID = 2**31 - 1
+LARGEST_INT = 2**31 - 1
 ITEMS_PER_THREAD = 8  # of a reduction, before more blocks are worth their second stage
 LARGEST_PARTS = 1024
 
@@ -101,6 +102,8 @@ class Launcher:
         if isinstance(size, Blocks):
             grid = size.blocks
         elif isinstance(size, Rows):
+            if size.columns > LARGEST_INT:
+                raise ValueError(f"{name}: rows of {size.columns} pixels, but kernels count at most {LARGEST_INT} each")
             grid = size.rows * -(-size.columns // THREADS)
         else:
             grid = -(-size // THREADS)

@@ -217,24 +217,24 @@ class Engine:
 
     def _accumulate(self, group: list[NDArray[np.int32]], gradients: Parameters, values: Array) -> None:
         """Gradients of the mean loss of some batches, each weighted by its patterns; halves sub-batches that do
-        not fit into memory."""
+        not fit into memory, and begins again."""
         total = sum(len(batch) for batch in group)
-        for i, batch in enumerate(group):
-            share = len(batch) / total
-            while True:
-                try:
+        while True:
+            try:
+                for i, batch in enumerate(group):
+                    share = len(batch) / total
                     self._objective().accumulate(self.parameters, gradients, batch, values[i], share)
-                    break
-                except ResourceError as error:
-                    # The batch is begun again, so only a first batch may be: its gradients are still its own.
-                    size = min(self.sub_batch, len(batch))
-                    if size == 1 or i > 0:
-                        raise
-                    self.sub_batch = (size + 1) // 2
-                    logger.warning("%s; going on with sub-batches of %d patterns", error, self.sub_batch)
-                    self.backend.release()
-                    self._clear(gradients)
-                    self.backend.fill(values[i], 0.0)
+                return
+            except ResourceError as error:
+                size = min(self.sub_batch, max(len(batch) for batch in group))
+                if size == 1:
+                    raise
+                self.sub_batch = (size + 1) // 2
+                # Its text, because whoever keeps the error keeps the arrays of what failed.
+                logger.warning("%s; going on with sub-batches of %d patterns", str(error), self.sub_batch)
+                self.backend.release()
+                self._clear(gradients)
+                self.backend.fill(values, 0.0)
 
     def _update(
         self, group: list[NDArray[np.int32]], gradients: Parameters, values: Array, progress: Progress, last: bool

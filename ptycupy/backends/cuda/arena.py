@@ -12,6 +12,7 @@ from numpy.typing import DTypeLike
 
 from ptycupy.backends.cuda.device import Device, array_bytes
 from ptycupy.backends.interface import Array
+from ptycupy.errors import ResourceError
 
 GRANULARITY = 512  # bytes; also keeps every array aligned
 LARGEST_WASTE = 2  # a block is reused for a request of at least 1/2 of its size
@@ -66,7 +67,15 @@ class Arena:
                     return self._idle.pop(position)
                 break
         self._serial += 1
-        return nbytes, self._serial, self._device.alloc((nbytes,), np.uint8)
+        try:
+            memory = self._device.alloc((nbytes,), np.uint8)
+        except ResourceError:
+            if not self._idle:
+                raise
+            self.clear()  # blocks of other sizes, which nobody has at the moment
+            self._device.release()
+            memory = self._device.alloc((nbytes,), np.uint8)
+        return nbytes, self._serial, memory
 
 
 __all__ = ["Arena"]

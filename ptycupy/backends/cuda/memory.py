@@ -13,7 +13,7 @@ from ptycupy.backends.cuda.device import Device
 from ptycupy.backends.cuda.launch import Blocks, Launcher, parts_of
 from ptycupy.backends.cuda.transforms import Transforms
 from ptycupy.backends.interface import Array
-from ptycupy.errors import ConfigError
+from ptycupy.errors import ConfigError, ResourceError
 
 
 class Memory:
@@ -40,7 +40,11 @@ class Memory:
         return self._device.download(array)
 
     def zeros(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
-        array = self._device.alloc(shape, dtype)
+        try:
+            array = self._device.alloc(shape, dtype)
+        except ResourceError:
+            self.release()  # arrays that are kept come first: scratch and plans can be had again
+            array = self._device.alloc(shape, dtype)
         self._device.clear(array)
         return array
 

@@ -50,7 +50,12 @@ class Transforms:
     def _plan(self, shape: tuple[int, int], batch: int, dtype: str) -> Plan:
         key = (shape, batch, dtype)
         if key not in self._plans:
-            self._plans[key] = self._device.fft_plan(shape, batch, dtype)
+            try:
+                self._plans[key] = self._device.fft_plan(shape, batch, dtype)
+            except ResourceError:
+                self.clear()  # plans of other sizes can be made again
+                self._device.release()
+                self._plans[key] = self._device.fft_plan(shape, batch, dtype)
         return self._plans[key]
 
 

@@ -211,7 +211,11 @@ class Backend(Section):
         "auto", "auto (a GPU where there is one), cpu, cuda, or one GPU such as cuda:1."
     )
     fft: Literal["auto", "cufft", "own"] = described("auto", "FFT on the GPU.")
-    deterministic: bool = described(False, "Same bits in every run, a little slower.")
+    deterministic: bool = described(
+        False, "Same bits in every run on a GPU: windows of the object's gradient are summed in the order of the batch. "
+        "Without it they are added in whatever order they come, a little faster; such runs differ by rounding, about "
+        "1e-7 of a gradient, which grows with the iterations. The CPU gives the same bits with any number of threads.",
+    )  # fmt: skip
 
     @model_validator(mode="before")
     @classmethod

@@ -212,7 +212,7 @@ class Backend(Section):
     )
     fft: Literal["auto", "cufft", "own"] = described("auto", "FFT on the GPU.")
     deterministic: bool = described(
-        False, "Same bits in every run on a GPU: windows of the object's gradient are summed in the order of the batch. "
+        False, "Same bits in every run on a GPU: windows of the object's gradient are summed in the batch's order. "
         "Without it they are added in whatever order they come, a little faster; such runs differ by rounding, about "
         "1e-7 of a gradient, which grows with the iterations. The CPU gives the same bits with any number of threads.",
     )  # fmt: skip

@@ -52,14 +52,16 @@ def assert_same_bits(found):
         assert [name for name in other if other[name] != found[0][name]] == []
 
 
-@pytest.mark.parametrize(("optimizer", "schedules"), [("adam", (0, 1, 2)), ("lsqml", (0, 2))])
+@pytest.mark.parametrize(("optimizer", "schedules"), [("adam", (0, 1, 2)), ("lsqml", (0, 2))], ids=("adam", "lsqml"))
 def test_the_order_of_blocks_changes_no_bit(kernel_folder, optimizer, schedules):
     from cuda_on_cpu.host_device import HostDevice
 
     from ptycupy.backends.cuda import CudaBackend
 
+    losses = LOSSES if optimizer == "adam" else {"gaussian": {}}
+
     def run(schedule):
-        return bits(CudaBackend(HostDevice(kernel_folder, schedule), deterministic=True), LOSSES, optimizer)
+        return bits(CudaBackend(HostDevice(kernel_folder, schedule), deterministic=True), losses, optimizer)
 
     assert_same_bits([run(schedule) for schedule in schedules])
 

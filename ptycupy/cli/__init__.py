@@ -121,6 +121,16 @@ def _parser() -> argparse.ArgumentParser:
         "--overwrite", action="store_true", help="replace the results in the folder that output.name names"
     )
     commands.add_parser("validate", parents=[settings, foreign, loudness], help="check a configuration; reads no data")
+    plan = commands.add_parser(
+        "plan", parents=[settings, foreign, loudness],
+        help="predict memory, time per iteration and the best batch of CFG from the headers of its data",
+    )  # fmt: skip
+    plan.add_argument("--backend", type=_device, metavar="auto|cpu|cuda|cuda:1", help="in place of backend.device")
+    plan.add_argument(
+        "--gpu", metavar="NAME", help="predict for a GPU that is not here: H200, A100 or 'RTX 4090'; none was measured"
+    )
+    plan.add_argument("--copy-gb-per-s", type=_rate, metavar="X", help="memory's rate, instead of the one measured")
+    plan.add_argument("--fft-gflop-per-s", type=_rate, metavar="X", help="of transforms, instead of the one measured")
     convert = commands.add_parser(
         "convert", parents=[settings, foreign, loudness], help="write PtyRAD's parameters as a configuration of our own"
     )
@@ -151,6 +161,17 @@ def _device(text: str) -> str:
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", text):
         raise argparse.ArgumentTypeError(f"{text!r} must be auto, cpu, cuda or cuda:<number>")
     return text
+
+
+def _rate(text: str) -> float:
+    """Per second, from thousands of millions of it."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} must be a number above 0")
+    return 1e9 * value
 
 
 def _open_standard_streams() -> None:

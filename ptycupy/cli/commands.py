@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ptycupy.errors import ConfigError
+from ptycupy.errors import ConfigError, ResourceError
 
 if TYPE_CHECKING:
     from ptycupy.config import Loaded
@@ -37,6 +37,24 @@ def validate(arguments: argparse.Namespace) -> int:
         print(note)
     print(f"{arguments.config}: valid")
     return 0
+
+
+def plan(arguments: argparse.Namespace) -> int:
+    """Print what a reconstruction will take; 4 where it does not fit."""
+    from ptycupy.api.plan import plan as forecast
+
+    found = forecast(
+        arguments.config,
+        overrides=arguments.overrides,
+        backend=arguments.backend,
+        gpu=arguments.gpu,
+        bytes_per_second=arguments.copy_gb_per_s,
+        flops_per_second=arguments.fft_gflop_per_s,
+        ptyrad=arguments.ptyrad,
+        allow_unsupported=arguments.allow_unsupported,
+    )
+    print(found)
+    return 0 if found.fits else ResourceError.exit_code
 
 
 def convert(arguments: argparse.Namespace) -> int:

@@ -21,6 +21,13 @@ def build(config: Config, source: PatternSource) -> tuple[Problem, State]:
     return assemble(config, source)
 
 
+def outline(config: Config, source: PatternSource) -> tuple[Problem, State]:
+    """What `build` gives, but for the patterns, of which only shape and type are known; see expected.outline."""
+    from ptycupy.experiment.expected import outline as drawn
+
+    return drawn(config, source)
+
+
 def measure_patterns(config: Config, source: PatternSource) -> Measured:
     """The patterns of `source` as `config` prepares them, without the rest of the experiment."""
     from ptycupy.experiment.assemble import measure_patterns as measured
@@ -37,5 +44,6 @@ __all__ = [
     "interaction_constant",
     "make_probe",
     "measure_patterns",
+    "outline",
     "xray_wavelength",
 ]

@@ -33,7 +33,21 @@ def build(config: schema.Config, source: PatternSource) -> tuple[Problem, State]
 
     Raises ConfigError, DataError and ResourceError for what is missing, contradictory, unusable or too large.
     """
-    measured = measure_patterns(config, source)
+    problem, state = assemble(config, source, measure_patterns(config, source))
+    log.info(
+        "object of %d modes, %d slices, %d x %d px; window %d x %d px; pixel size %s; %d positions%s; "
+        "probe intensity %.4g",
+        *state.object_phase.shape, *state.probe.shape[1:],
+        "unknown" if problem.pixel_size is None else "{:.5g} x {:.5g} angstrom".format(*pair(problem.pixel_size)),
+        len(problem.corners),
+        "" if source.scan_shape is None else " (scan {} x {})".format(*source.scan_shape),
+        np.sum(np.abs(state.probe) ** 2),
+    )  # fmt: skip
+    return problem, state
+
+
+def assemble(config: schema.Config, source: PatternSource, measured: Measured) -> tuple[Problem, State]:
+    """The same where the patterns were measured already, or are only expected; raises as `build` does."""
     geometry = _geometry(config, source, measured)
     positions = scan_positions(config, source, geometry)
     occupancy = first_object.occupancies(config.object.modes, config.object.occupancies)
@@ -45,14 +59,6 @@ def build(config: schema.Config, source: PatternSource) -> tuple[Problem, State]
     probe = _probe(config, geometry, total)
     scan.warn_of_overlap(positions, source.scan_shape, probe)
     tilts = start.load_tilts(config.object, len(positions))
-    log.info(
-        "object of %d modes, %d slices, %d x %d px; window %d x %d px; pixel size %s; %d positions%s; "
-        "probe intensity %.4g",
-        *amplitude.shape, *geometry.window,
-        "unknown" if geometry.pixel_size is None else "{:.5g} x {:.5g} angstrom".format(*geometry.pixel_size),
-        len(positions),
-        "" if source.scan_shape is None else " (scan {} x {})".format(*source.scan_shape), total,
-    )  # fmt: skip
     problem = Problem(
         patterns=measured.source,
         corners=placement.corners,

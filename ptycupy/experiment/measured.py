@@ -26,7 +26,7 @@ class Measured:
     """The patterns as they will be used, in numbers that the experiment is built from."""
 
     source: PatternSource
-    mean_pattern: NDArray[np.float64]  # [ky, kx] in the file's units, before padding, resampling and blurs
+    mean_pattern: NDArray[np.float64] | None  # [ky, kx] in the file's units, before padding, resampling and blurs
     scale: float  # multiplies patterns
     mean_total: float  # total intensity of a pattern after everything, mean over the patterns that count
     weights: NDArray[np.bool_] | None  # [N], None where every pattern counts

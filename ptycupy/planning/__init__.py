@@ -4,11 +4,13 @@
 """
 
 from ptycupy.planning.backend import Counting, CountingCpu, CountingCuda, cost_of, counting, shaped
+from ptycupy.planning.ceilings import Ceilings, measure_ceilings, predicted_ceilings
 from ptycupy.planning.fit import bytes_per_pattern
 from ptycupy.planning.ledger import Cost, Ledger
 from ptycupy.planning.shaped import Shaped
 
 __all__ = [
+    "Ceilings",
     "Cost",
     "Counting",
     "CountingCpu",
@@ -18,5 +20,7 @@ __all__ = [
     "bytes_per_pattern",
     "cost_of",
     "counting",
+    "measure_ceilings",
+    "predicted_ceilings",
     "shaped",
 ]

@@ -1,0 +1,136 @@
+"""A reconstruction run on shapes: what its batches and constraints cost, and what stands in memory."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cached_property
+from typing import cast
+
+from ptycupy.backends.interface import Backend
+from ptycupy.experiment.state import Problem, State
+from ptycupy.planning import Ceilings, Cost, bytes_per_pattern, counting
+from ptycupy.reconstruction.engine import Engine
+from ptycupy.reconstruction.memory import SHARE
+from ptycupy.update.settings import Settings
+
+RESIDENT = 0.45  # of the shared cache: as much of it as waves may take that are to stay there
+PARTS = 3  # sub-batches that are counted; more of them cost as much each
+
+
+class Forecast:
+    """An Engine on a counting backend; `kind` is "cpu" or "cuda"."""
+
+    def __init__(
+        self, problem: Problem, state: State, settings: Settings, kind: str, dtype: str, deterministic: bool = False
+    ) -> None:
+        self._counted = counting(kind, dtype, deterministic)
+        self.engine = Engine(problem, state, replace(settings, sub_batch=1), cast(Backend, self._counted))
+        self.positions = len(self.engine.used)
+        self.shapes = self.engine.parameters
+        idle = set() if self.shapes.slices > 1 else {"tilts", "slice_thickness"}  # one slice has no use for them
+        present = {name for name, _ in self.shapes.items()} - idle
+        self.refined = sorted(present & {name for name, rate in settings.learning_rates.items() if rate > 0})
+        self.wave_bytes = self.shapes.probe.nbytes * self.shapes.object_phase.shape[0]  # of one pattern
+
+    # --- what is counted -------------------------------------------------------------------------------------
+    @property
+    def parameters(self) -> int:
+        """Real numbers that are refined; a complex one is two."""
+        arrays = [getattr(self.shapes, name) for name in self.refined]
+        return sum(int(array.size) * (2 if array.dtype.kind == "c" else 1) for array in arrays)
+
+    @property
+    def measured_values(self) -> int:
+        """Detector pixels of all patterns that take part."""
+        height, width = self.engine.experiment.detector_shape
+        return self.positions * height * width
+
+    # --- memory ------------------------------------------------------------------------------------------------
+    @cached_property
+    def memory(self) -> dict[str, int]:
+        """Bytes on the device whatever the batch is, by what they are for."""
+        patterns = int(self.engine.experiment.patterns.nbytes)
+        parameters = sum(int(array.nbytes) for _, array in self.shapes.items())
+        gradients = sum(int(getattr(self.shapes, name).nbytes) for name in self.refined)
+        placed = self._counted.ledger.live - self._counted.arena_bytes()
+        self._step(1, 1)
+        moments = sum(int(a.nbytes) for kept in self.engine.moments.values() for a in kept.arrays.values())
+        # The complex object, once per batch, and its gradient.
+        canvas = 2 * int(self.shapes.object_phase.size) * self._counted.complex.itemsize
+        return {
+            "patterns": patterns,
+            "parameters": parameters,
+            "gradients": gradients,
+            "moments": moments,
+            "canvas": canvas,
+            "tables": max(placed - patterns - parameters, 0),
+        }
+
+    @cached_property
+    def bytes_per_pattern(self) -> int:
+        """Of the tape and its scratch."""
+        backend = cast(Backend, self._counted)
+        return bytes_per_pattern(backend, self.shapes, self.engine.experiment, self.refined)
+
+    def sub_batch(self, machine: Ceilings) -> int:
+        """Patterns at once: as many as half of the free memory holds, and where the machine has a cache for them, no
+        more than whose waves stay in it; 0 where not even one fits."""
+        free = machine.memory_bytes - sum(self.memory.values())
+        fitting = int(SHARE * free) // self.bytes_per_pattern
+        resident = int(RESIDENT * machine.cache_bytes) // self.wave_bytes
+        return max(0, min(fitting, resident) if resident else fitting)
+
+    def bytes_at(self, batch: int, sub_batch: int) -> int:
+        """On the device, once batches of every length were there: the last one, and the last part of one, are shorter
+        and have scratch of their own on the CPU."""
+        fixed = sum(size for name, size in self.memory.items() if name != "canvas")  # that is scratch
+        self._counted.release()
+        for size in {batch, self.positions % batch} - {0}:
+            parts = min(size // sub_batch, PARTS)
+            self._step(parts * sub_batch + size % sub_batch, sub_batch)
+        return fixed + self._counted.arena_bytes() + self._counted.plan_bytes()
+
+    # --- time --------------------------------------------------------------------------------------------------
+    def seconds(self, machine: Ceilings, batch: int, sub_batch: int) -> float:
+        """Of one iteration: every pattern once, then the constraints."""
+        cached = sub_batch * self.wave_bytes <= RESIDENT * machine.cache_bytes
+        costs = self._of_batch(batch, sub_batch)
+        one = sum(machine.seconds(cost, cached) for cost in costs.values())
+        if cached:  # the tape goes to memory and comes back
+            one += 2 * batch * self.bytes_per_pattern / machine.bytes_per_second
+        after = sum(machine.seconds(cost) for cost in self._after.values())
+        return one * self.positions / batch + after
+
+    def _of_batch(self, batch: int, sub_batch: int) -> dict[str, Cost]:
+        """By op; what the parts beyond the first ones cost is the difference of two counts."""
+        parts = -(-batch // sub_batch)
+        if parts <= PARTS:
+            return self._step(batch, sub_batch)
+        fewer, more = (self._step(n * sub_batch, sub_batch) for n in (PARTS - 1, PARTS))
+        further = batch / sub_batch - PARTS
+        for name, cost in more.items():
+            each = Cost()
+            each.add(cost)
+            each.add(fewer.get(name, Cost()), -1)
+            cost.add(each, further)
+        return more
+
+    def _step(self, batch: int, sub_batch: int) -> dict[str, Cost]:
+        """Costs of one update."""
+        self.engine.sub_batch = sub_batch
+        self._counted.ledger.take()
+        self.engine.step(self.engine.used[:batch])
+        return self._counted.ledger.take()
+
+    @cached_property
+    def _after(self) -> dict[str, Cost]:
+        """Costs of the constraints of an iteration in which all of them run."""
+        engine = self.engine
+        self._counted.ledger.take()
+        context = replace(engine.context, corners=engine.experiment.corners)
+        for _, constrain in engine.constraints:
+            constrain(engine.backend, engine.parameters, context)
+        return self._counted.ledger.take()
+
+
+__all__ = ["Forecast"]

@@ -1,0 +1,107 @@
+"""What a machine can do at best: measured here in a second or two, or as predicted for a GPU that is not here."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ptycupy.backends.interface import Backend
+from ptycupy.errors import ConfigError
+from ptycupy.planning.ledger import Cost
+
+COPIED = 2**26  # bytes: larger than the caches
+WAVES = 32  # of one stack of transforms
+SHORTEST = 0.05  # s that a measurement takes at least
+
+
+@dataclass(frozen=True)
+class Ceilings:
+    """Rates that no op exceeds."""
+
+    name: str
+    stated: str  # how these numbers are known
+    bytes_per_second: float  # of memory, reads and writes together
+    flops_per_second: float  # of 2-D transforms that stay in caches, 5 N log2 N each; the rest is taken as no slower
+    launch_seconds: float  # of a kernel without work
+    memory_bytes: int  # that may be taken
+    cache_bytes: int = 0  # of a cache that all cores share and that waves may stay in; 0 = none is counted on
+    cache_bytes_per_second: float = 0.0
+
+    def seconds(self, cost: Cost, cached: bool = False) -> float:
+        """What an op takes: memory and arithmetic at once, and the launches."""
+        rate = self.cache_bytes_per_second if cached else self.bytes_per_second
+        arithmetic = (cost.transform_flops + cost.flops) / self.flops_per_second
+        return max(cost.bytes / rate, arithmetic) + cost.launches * self.launch_seconds
+
+
+def measure_ceilings(backend: Backend, window: tuple[int, int]) -> Ceilings:
+    """Those of the machine at hand, with transforms of this window's size."""
+    source = backend.zeros((COPIED,), np.uint8)
+    target = backend.zeros((COPIED,), np.uint8)
+    copied = _time_of(backend, lambda: backend.copy(target, source))
+    waves = backend.zeros((WAVES, 1, 1, *window), backend.complex)
+    transformed = _time_of(backend, lambda: backend.far_field_forward(waves))
+    tiny = backend.zeros((1, 1, 1, 2, 2), backend.complex)
+    points = window[0] * window[1]
+    return Ceilings(
+        name=backend.name,
+        stated="measured here",
+        bytes_per_second=2 * COPIED / copied,
+        flops_per_second=5 * WAVES * points * math.log2(max(points, 2)) / transformed,
+        launch_seconds=_time_of(backend, lambda: backend.far_field_forward(tiny)),
+        memory_bytes=backend.free_bytes(),
+    )
+
+
+def _time_of(backend: Backend, run: Callable[[], object]) -> float:
+    """Seconds of one run, the best of some."""
+    run()  # compiles and plans
+    backend.synchronize()
+    best, until = np.inf, time.perf_counter() + SHORTEST
+    while True:
+        start = time.perf_counter()
+        run()
+        backend.synchronize()
+        end = time.perf_counter()
+        best = min(best, end - start)
+        if end > until:
+            return float(best)
+
+
+def _gpu(name: str, memory: float, rate: float, peak: float, cache: float, cache_rate: float) -> Ceilings:
+    """GB, TB/s, TFLOP/s, MB, TB/s. Arithmetic reaches 0.63 of its peak, where issue slots are the limit."""
+    return Ceilings(
+        name=name,
+        stated="predicted, never measured",
+        bytes_per_second=rate * 1e12,
+        flops_per_second=0.63 * peak * 1e12,
+        launch_seconds=4e-6,
+        memory_bytes=int(memory * 1e9),
+        cache_bytes=int(cache * 1e6),
+        cache_bytes_per_second=cache_rate * 1e12,
+    )
+
+
+# Memory, its rate and the float32 peak as their makers state them. The rates of the L2 caches are assumed: 5.5 TB/s for
+# the H200 from public microbenchmarks of its kind, the others in proportion to what was predicted for them.
+GPUS = {
+    "h200": _gpu("NVIDIA H200", 141, 4.8, 67.0, 60, 5.5),
+    "a100": _gpu("NVIDIA A100", 80, 2.04, 19.5, 40, 2.6),
+    "rtx4090": _gpu("NVIDIA RTX 4090", 24, 1.008, 82.6, 72, 3.5),
+}
+
+
+def predicted_ceilings(name: str) -> Ceilings:
+    """Those of a GPU by its name, in any spelling of case, spaces and hyphens; ConfigError for an unknown one."""
+    found = GPUS.get("".join(letter for letter in name.lower() if letter.isalnum()))
+    if found is None:
+        known = ", ".join(gpu.name.removeprefix("NVIDIA ") for gpu in GPUS.values())
+        raise ConfigError(f"--gpu {name}: nothing is known of it; known are {known}")
+    return found
+
+
+__all__ = ["GPUS", "Ceilings", "measure_ceilings", "predicted_ceilings"]

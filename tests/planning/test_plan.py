@@ -1,0 +1,140 @@
+"""`ptycupy plan`: numbers of the paper, memory against what is allocated, refusals, and the model's own consistency."""
+
+from __future__ import annotations
+
+import tracemalloc
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scenes import random_scene
+
+from ptycupy import Engine, Settings, data, experiment
+from ptycupy.api import settle
+from ptycupy.api.forecast import Forecast
+from ptycupy.api.plan import SLOWER, plan
+from ptycupy.backends.cpu import CpuBackend
+from ptycupy.cli import main
+from ptycupy.model.parameters import upload
+from ptycupy.planning import ceilings
+from ptycupy.planning.ledger import Cost
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+GIVEN = {"bytes_per_second": 10e9, "flops_per_second": 20e9}
+RATES = dict.fromkeys(("object_amplitude", "object_phase", "probe", "shifts"), 1e-3)
+
+
+@pytest.fixture
+def wse2(tmp_path):
+    """The paper's WSe2 beside a file of the right size that holds nothing: reading a pattern of it would be refused."""
+    path = tmp_path / "wse2.yaml"
+    path.write_text((CONFIGS / "paper" / "wse2.yaml").read_text())
+    with (tmp_path / "scan_x128_y128.raw").open("wb") as file:
+        file.truncate(128 * 128 * 130 * 128 * 4)
+    return path
+
+
+def test_the_papers_wse2_has_its_number_of_parameters_and_its_ratio(wse2, capsys):
+    arguments = ["--set", "illumination.modes=12", "--set", "object.slices=12", "--gpu", "H200"]
+    assert main(["plan", str(wse2), *arguments, "-q"]) == 0
+    told = capsys.readouterr().out
+    assert "9,473,888" in told
+    assert "28.33" in told
+    assert "614 x 614" in told
+    assert "predicted, never measured" in told
+
+
+@pytest.mark.parametrize(("gpu", "low", "high"), [("H200", 0.4, 1.6), ("a100", 1.1, 3.5), ("RTX 4090", 0.9, 4.5)])
+def test_predictions_for_gpus_are_those_that_the_design_counted(wse2, gpu, low, high):
+    """12 modes and 6 slices with cuFFT at a batch of 256 or more: 0.75-0.95, 2.0-2.2 and 1.1-4 s were predicted."""
+    found = plan(wse2, overrides=["illumination.modes=12"], gpu=gpu)
+    assert low < found.choices[-1].seconds < high
+    assert found.best.seconds <= SLOWER * min(choice.seconds for choice in found.choices)
+
+
+def test_an_outline_has_the_shapes_and_positions_of_what_is_built():
+    config = settle(CONFIGS / "multislice_wse2.yaml", (), None)[0]
+    source = data.open_source(config.data)
+    built, drawn = experiment.build(config, source), experiment.outline(config, source)
+    assert drawn[0].patterns.shape == built[0].patterns.shape
+    assert drawn[0].patterns.dtype == built[0].patterns.dtype
+    np.testing.assert_array_equal(drawn[0].corners, built[0].corners)
+    for name, array in built[1].items():
+        assert np.shape(getattr(drawn[1], name)) == np.shape(array)
+
+
+def test_parameters_are_counted_as_they_are_uploaded():
+    problem, state = random_scene(positions=6, optional=True)
+    fields = [name for name, _ in state.items()]
+    forecast = Forecast(
+        problem, state, Settings({"gaussian": {}}, learning_rates=dict.fromkeys(fields, 1.0)), "cpu", "float32"
+    )
+    arrays = [array for _, array in upload(CpuBackend("float64"), state).items()]
+    assert forecast.parameters == sum(a.view(np.float64).size for a in arrays)
+    assert forecast.measured_values == problem.patterns.size
+
+
+def test_what_is_fixed_or_without_effect_is_no_parameter():
+    problem, state = random_scene(positions=6, slices=1)
+    settings = Settings({"gaussian": {}}, learning_rates={"probe": 1e-3, "tilts": 1e-3, "shifts": 0.0})
+    assert Forecast(problem, state, settings, "cpu", "float32").parameters == 2 * state.probe.size
+
+
+@pytest.mark.parametrize("sub_batch", [8, 3])
+def test_memory_is_what_an_engine_allocates(sub_batch):
+    problem, state = random_scene(positions=8, window=(48, 48), probe_modes=3, tilt_per_position=False)
+    settings = Settings({"gaussian": {}}, learning_rates=RATES, batch_size=8, sub_batch=sub_batch)
+    problem = replace(problem, patterns=problem.patterns.astype(np.float32))
+    forecast = Forecast(problem, state, settings, "cpu", "float32")
+    warm = Engine(problem, state, settings, CpuBackend("float32"))
+    warm.step(range(8))  # compiles
+    tracemalloc.start()
+    engine = Engine(problem, state, settings, CpuBackend("float32"))
+    engine.step(range(8))
+    held, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    # The patterns were there before; what an engine keeps is parameters, moments, tables and scratch.
+    predicted = forecast.bytes_at(8, sub_batch) - forecast.memory["patterns"]
+    assert peak == pytest.approx(predicted, rel=0.15)
+    assert held < predicted
+
+
+def test_parts_beyond_those_that_are_counted_cost_what_they_do_when_they_are():
+    problem, state = random_scene(positions=12)
+    forecast = Forecast(problem, state, Settings({"gaussian": {}}, learning_rates=RATES), "cuda", "float32")
+    extrapolated, counted = forecast._of_batch(12, 2), forecast._step(12, 2)
+    assert extrapolated.keys() == counted.keys()
+    for name, cost in counted.items():
+        assert extrapolated[name].bytes == pytest.approx(cost.bytes)
+        assert extrapolated[name].launches == cost.launches
+        assert extrapolated[name].transforms == cost.transforms
+
+
+def test_what_does_not_fit_is_refused_with_numbers(capsys, monkeypatch):
+    small = replace(ceilings.GPUS["a100"], memory_bytes=30 * 2**20)
+    monkeypatch.setitem(ceilings.GPUS, "a100", small)
+    assert main(["plan", str(CONFIGS / "multislice_wse2.yaml"), "--gpu", "A100", "-q"]) == 4
+    told = capsys.readouterr().out
+    assert "does not fit" in told
+    assert "30.0 MiB are free" in told
+
+
+def test_an_unknown_gpu_is_refused_with_the_known_ones(wse2, capsys):
+    assert main(["plan", str(wse2), "--gpu", "H300"]) == 2
+    assert "known are H200, A100, RTX 4090" in capsys.readouterr().err
+
+
+def test_ceilings_are_measured_or_given(capsys):
+    quickstart = str(CONFIGS / "quickstart.yaml")
+    assert main(["plan", quickstart, "--backend", "cpu", "--copy-gb-per-s", "10", "--fft-gflop-per-s", "20", "-q"]) == 0
+    told = capsys.readouterr().out
+    assert "copy 10 GB/s, FFT 20 GFLOP/s" in told
+    assert "704,328 refined" in told
+    assert "advice" in told
+
+
+def test_memory_and_arithmetic_go_at_once_and_launches_come_on_top():
+    machine = replace(ceilings.GPUS["h200"], bytes_per_second=100.0, flops_per_second=10.0, launch_seconds=1.0)
+    assert machine.seconds(Cost(launches=2, read=100, written=100, flops=5.0, transform_flops=5.0)) == 4.0
+    assert machine.seconds(Cost(read=100, flops=50.0)) == 5.0

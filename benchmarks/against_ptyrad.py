@@ -1,10 +1,15 @@
 """ptycupy and PtyRAD 1.0.0 on the same data, same machine, in turns: seconds per iteration, median and ratio.
 
-    python benchmarks/against_ptyrad.py --ptyrad-python /path/to/env/bin/python [--rounds 3] [--out FILE.json]
+    python benchmarks/against_ptyrad.py --ptyrad-python /path/to/env/bin/python [--rounds 3] [--compiled ROUNDS]
+        [--quality] [--out FILE.json]
 
 PtyRAD runs in an interpreter of its own (Python 3.12 with ptyrad==1.0.0). Each round runs a few iterations of one
 program and then of the other; an iteration is every pattern once with constraints, without loading and saving.
-The first iteration of each turn (compilation, caches) is not counted.
+The first iteration of each turn (compilation, caches) is not counted. --compiled takes PtyRAD with torch.compile too,
+two iterations a turn, in the first rounds: on a CPU an iteration may take minutes. --quality also runs PtyRAD for 20
+iterations (with its position jitter of 0.15 px) and then ptycupy, with the same settings, until it has PtyRAD's SSIM;
+both times are sums of iterations. The best rate of transforms is measured in the same run; its share counts 4
+transforms per slice and wave.
 """
 
 from __future__ import annotations
@@ -12,23 +17,34 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
+import shlex
 import statistics
 import subprocess
 import sys
-import time
+import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import ptycupy
-from ptycupy.reconstruction.resume import versions
+from ptycupy.analysis.comparison import compare_with_truth, scan_centre
+from ptycupy.analysis.result import score_result
+from ptycupy.bench.ceilings import FftRate, cpu_fft_rates, iteration_transform_flops
+from ptycupy.bench.machine import describe_machine
+from ptycupy.config.schema import Truth
+from ptycupy.data import read_array, read_attributes
+from ptycupy.reconstruction.callbacks import Quiet
 
 HERE = Path(__file__).resolve().parent
 DATA = HERE.parent / "configs" / "data" / "abtem_wse2.h5"
+SCAN, STEP_ANGSTROM, PIXEL_ANGSTROM, WINDOW = (24, 24), 0.429, 0.1494, (128, 128)
+QUALITY = {"iterations": 20, "jitter_px": 0.15}
 
 
-def own_turn(job: dict[str, Any]) -> dict[str, Any]:
-    """The same iterations with ptycupy on the CPU backend."""
+def own_engine(job: dict[str, Any]) -> ptycupy.Engine:
+    """The same problem and settings with ptycupy on the CPU backend."""
     from ptycupy.config import from_dict
     from ptycupy.data import open_source
     from ptycupy.experiment import build
@@ -36,10 +52,10 @@ def own_turn(job: dict[str, Any]) -> dict[str, Any]:
 
     config = from_dict(
         {
-            "data": {"path": job["data"], "key": "dp", "scan_shape": [24, 24]},
+            "data": {"path": job["data"], "key": "dp", "scan_shape": list(SCAN)},
             "illumination": {"voltage_kv": 80, "convergence_angle_mrad": 24.9, "modes": job["modes"]},
-            "calibration": {"mode": "pixel_size_angstrom", "value": 0.1494},
-            "scan": {"step_angstrom": 0.429},
+            "calibration": {"mode": "pixel_size_angstrom", "value": PIXEL_ANGSTROM},
+            "scan": {"step_angstrom": STEP_ANGSTROM, "jitter_px": job["jitter_px"] or 0.0},
             "object": {"slices": job["slices"], "slice_thickness_angstrom": 2.0},
             "constraints": [
                 {"name": "orthogonal_probe"},
@@ -50,13 +66,128 @@ def own_turn(job: dict[str, Any]) -> dict[str, Any]:
                 {"name": "positive_phase"},
                 {"name": "position_recentring"},
             ],
-            "reconstruction": {"batch_size": job["batch"]},
+            "reconstruction": {"batch_size": job["batch"], "seed": job["seed"]},
         }
     )
     problem, state = build(config, open_source(config.data))
-    engine = ptycupy.Engine(problem, state, settings_from(config), backend="cpu")
+    return ptycupy.Engine(problem, state, settings_from(config), backend="cpu")
+
+
+def own_turn(job: dict[str, Any]) -> dict[str, Any]:
+    """Seconds and losses of a job's iterations."""
+    engine = own_engine(job)
     engine.run(job["iterations"])
     return {"seconds": engine.history.seconds, "loss": engine.history.total}
+
+
+class Reaching(Quiet):
+    """Notes the SSIM of every iteration, and stops the engine that has reached a wanted one."""
+
+    def __init__(self, truth: Truth, wanted: float) -> None:
+        self.truth, self.wanted = truth, wanted
+        self.ssim: list[float] = []
+
+    def on_iteration(self, engine: ptycupy.Engine) -> None:
+        self.ssim.append(score_result(engine.snapshot(), self.truth).ssim)
+        engine.stop_requested = self.ssim[-1] >= self.wanted
+
+
+def ptyrad_ssim(file: Path, data: str) -> float:
+    """Of the phase that the worker wrote, on the field that ptycupy's own results are judged on."""
+    with np.load(file) as found:
+        phase, corners = found["phase"], found["corners"]
+    first, last = corners.min(axis=0) + WINDOW[0] // 2, corners.max(axis=0) + WINDOW[0] // 2
+    field = phase[first[0] : last[0] + 1, first[1] : last[1] + 1]
+    stated = truth_attributes(data)
+    truth = read_array(data, "truth_phase").sum(axis=0, dtype=np.float64)
+    centre = scan_centre(stated["scan_origin_A"], STEP_ANGSTROM, SCAN)
+    return compare_with_truth(field, PIXEL_ANGSTROM, truth, stated["px_A"], centre).ssim
+
+
+def truth_attributes(data: str) -> dict[str, Any]:
+    """Where the truth lies: px_A and scan_origin_A."""
+    attributes = read_attributes(data, "truth_phase")
+    pixel, origin = attributes.numbers("px_A"), attributes.numbers("scan_origin_A")
+    if pixel is None or origin is None:
+        raise SystemExit(f"{data}: truth_phase needs the attributes px_A and scan_origin_A")
+    return {"px_A": float(np.mean(pixel)), "scan_origin_A": origin}
+
+
+def quality(job: dict[str, Any], ask: Any) -> dict[str, Any]:
+    """PtyRAD's SSIM after 20 iterations, and the seconds of iterations that either program takes to have it."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "object.npz"
+        theirs = ask({**job, **QUALITY, "object": str(file)})
+        if "failed" in theirs:
+            sys.exit(f"PtyRAD failed: {theirs['failed']}")
+        wanted = ptyrad_ssim(file, job["data"])
+    watch = Reaching(Truth(path=job["data"], key="truth_phase"), wanted)
+    engine = own_engine({**job, **QUALITY})
+    engine.run(3 * QUALITY["iterations"], [watch])
+    reached = watch.ssim[-1] >= wanted
+    seconds = {"ptyrad": sum(theirs["seconds"]), "ptycupy": sum(engine.history.seconds) if reached else None}
+    return {
+        "iterations": {"ptyrad": len(theirs["seconds"]), "ptycupy": engine.iteration if reached else None},
+        "ssim": {"ptyrad": wanted, "ptycupy": watch.ssim},
+        "seconds": seconds,
+        "share_of_ptyrad_time": seconds["ptycupy"] / seconds["ptyrad"] if reached else None,
+    }
+
+
+def summarise(turns: dict[str, list[dict[str, Any]]], job: dict[str, Any], rates: list[FftRate]) -> dict[str, Any]:
+    """Medians, ratios (null for a program that failed) and the share of the best rate of transforms."""
+    medians: dict[str, float | None] = {}
+    for name, runs in turns.items():
+        seconds = [s for run in runs for s in run.get("seconds", [])[1:]]
+        medians[name] = statistics.median(seconds) if seconds else None
+    own = medians["ptycupy"]
+    flops = iteration_transform_flops(WINDOW, SCAN[0] * SCAN[1], job["modes"], job["slices"])
+    return {
+        "median_seconds_per_iteration": medians,
+        "ratio": {
+            name: None if own is None or other is None else other / own
+            for name, other in medians.items()
+            if name != "ptycupy"
+        },
+        "failed": {name: runs[-1]["failed"] for name, runs in turns.items() if "failed" in runs[-1]},
+        "transforms": {
+            "best": asdict(rates[0]),
+            "rates": [asdict(rate) for rate in rates],
+            "flops_per_iteration": flops,
+            "share_of_best": {
+                name: None if seconds is None else flops / seconds / 1e9 / rates[0].gflops
+                for name, seconds in medians.items()
+            },
+        },
+    }
+
+
+class Worker:
+    """PtyRAD in its own interpreter, asked one job at a time."""
+
+    def __init__(self, python: str) -> None:
+        self.process = subprocess.Popen(
+            [python, str(HERE / "ptyrad_worker.py")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+
+    def ask(self, job: dict[str, Any]) -> dict[str, Any]:
+        """What it answers; {"failed": reason} where PtyRAD raised an error."""
+        if self.process.stdin is None or self.process.stdout is None:
+            raise AssertionError("pipes were asked for")
+        self.process.stdin.write(json.dumps(job) + "\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline()
+        if not answer:
+            sys.exit("PtyRAD stopped without an answer: run ptyrad_worker.py by hand to see why")
+        found: dict[str, Any] = json.loads(answer)
+        return found
+
+    def close(self) -> None:
+        self.process.communicate()
 
 
 def main() -> None:
@@ -67,6 +198,10 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--modes", type=int, default=4)
     parser.add_argument("--slices", type=int, default=6)
+    parser.add_argument(
+        "--compiled", type=int, default=0, metavar="ROUNDS", help="in so many rounds PtyRAD with torch.compile too"
+    )
+    parser.add_argument("--quality", action="store_true", help="time to the SSIM of PtyRAD's 20 iterations too")
     parser.add_argument("--out", type=Path, default=HERE / "results" / "against_ptyrad_cpu.json")
     given = parser.parse_args()
     if not given.ptyrad_python:
@@ -78,51 +213,38 @@ def main() -> None:
         "batch": given.batch,
         "iterations": given.iterations,
         "threads": os.cpu_count(),
+        "jitter_px": None,
+        "seed": 0,
+        "compiled": False,
+        "object": "",
     }
-    other = subprocess.Popen(
-        [given.ptyrad_python, str(HERE / "ptyrad_worker.py")],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    if other.stdin is None or other.stdout is None:
-        raise AssertionError("pipes were asked for")
+    worker = Worker(given.ptyrad_python)
+    rates = cpu_fft_rates(WINDOW)
     turns: dict[str, list[dict[str, Any]]] = {"ptycupy": [], "ptyrad": []}
+    if given.compiled:
+        turns["ptyrad compiled"] = []
     for number in range(given.rounds):
         turns["ptycupy"].append(own_turn(job))
-        other.stdin.write(json.dumps(job) + "\n")
-        other.stdin.flush()
-        answer = other.stdout.readline()
-        if not answer:
-            sys.exit("PtyRAD stopped without an answer: run ptyrad_worker.py by hand to see why")
-        turns["ptyrad"].append(json.loads(answer))
-        told = {name: [round(s, 2) for s in runs[-1]["seconds"]] for name, runs in turns.items()}
+        turns["ptyrad"].append(worker.ask(job))
+        if number < given.compiled:
+            turns["ptyrad compiled"].append(worker.ask({**job, "compiled": True, "iterations": 2}))
+        told = {n: [round(s, 2) for s in runs[-1].get("seconds", [])] for n, runs in turns.items() if runs}
         print(f"round {number + 1}: {told}", flush=True)
-    other.stdin.close()
-    other.wait()
-    medians = {name: statistics.median(s for run in runs for s in run["seconds"][1:]) for name, runs in turns.items()}
-    ratio = medians["ptyrad"] / medians["ptycupy"]
-    print(f"median s/iteration: ptycupy {medians['ptycupy']:.2f}, PtyRAD {medians['ptyrad']:.2f}, ratio {ratio:.2f}")
+    rates = sorted(rates + cpu_fft_rates(WINDOW), key=lambda rate: -rate.gflops)  # the machine may have been busy
+    summary = summarise(turns, job, rates)
     result = {
-        "date": time.strftime("%Y-%m-%d"),
-        "machine": {"processor": processor(), "cores": os.cpu_count(), "system": platform.platform()},
-        "versions": {**versions(), "ptyrad": "1.0.0", "torch": turns["ptyrad"][0]["torch"]},
+        **describe_machine("cpu"),
+        "command": shlex.join(["python", "benchmarks/against_ptyrad.py", *sys.argv[1:]]),
+        "ptyrad": {"version": "1.0.0", "torch": next((r["torch"] for r in turns["ptyrad"] if "torch" in r), None)},
         "job": {**job, "data": DATA.name},
+        **summary,
+        "quality": quality(job, worker.ask) if given.quality else None,
         "turns": turns,
-        "median_seconds_per_iteration": medians,
-        "ratio": ratio,
     }
+    worker.close()
     given.out.parent.mkdir(parents=True, exist_ok=True)
     given.out.write_text(json.dumps(result, indent=1) + "\n")
-
-
-def processor() -> str:
-    """The processor's name as the system tells it."""
-    info = Path("/proc/cpuinfo")
-    names = [line.partition(":")[2].strip() for line in info.read_text().splitlines()] if info.exists() else []
-    lines = [n for n, line in zip(names, info.read_text().splitlines(), strict=True) if line.startswith("model name")]
-    return lines[0] if lines else platform.processor()
+    print(json.dumps({key: result[key] for key in (*summary, "quality")}, indent=1))
 
 
 if __name__ == "__main__":

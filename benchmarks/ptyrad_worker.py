@@ -1,4 +1,4 @@
-"""Runs PtyRAD 1.0.0 in its own interpreter: one JSON line in (iterations), one JSON line out (seconds, loss).
+"""Runs PtyRAD 1.0.0 in its own interpreter: one JSON line in (a job), one JSON line out (seconds and loss, or why not).
 
 Started by against_ptyrad.py. Everything that PtyRAD prints goes to stderr.
 """
@@ -12,7 +12,7 @@ import tempfile
 import time
 
 
-def parameters(data: str, modes: int, slices: int, batch: int, iterations: int, folder: str) -> dict:
+def parameters(job: dict, folder: str) -> dict:
     """PtyRAD parameters for the WSe2 set with the settings of configs/multislice_wse2.yaml."""
 
     def always(**more):
@@ -29,15 +29,15 @@ def parameters(data: str, modes: int, slices: int, batch: int, iterations: int, 
             "pos_N_scan_fast": 24,
             "pos_scan_step_size": 0.429,
             "meas_calibration": {"mode": "dx", "value": 0.1494},
-            "probe_pmode_max": modes,
+            "probe_pmode_max": job["modes"],
             "probe_pmode_init_pows": [0.02],
             "obj_omode_max": 1,
-            "obj_Nlayer": slices,
+            "obj_Nlayer": job["slices"],
             "obj_slice_thickness": 2.0,
-            "pos_scan_rand_std": None,
+            "pos_scan_rand_std": job["jitter_px"],
             "meas_source": "file",
-            "meas_params": {"path": data, "key": "dp"},
-            "random_seed": 0,
+            "meas_params": {"path": job["data"], "key": "dp"},
+            "random_seed": job["seed"],
         },
         "model_params": {
             "update_params": {
@@ -63,37 +63,55 @@ def parameters(data: str, modes: int, slices: int, batch: int, iterations: int, 
             "pos_recenter": always(relax=0),
         },
         "recon_params": {
-            "NITER": iterations,
-            "BATCH_SIZE": {"size": batch, "grad_accumulation": 1},
+            "NITER": job["iterations"],
+            "BATCH_SIZE": {"size": job["batch"], "grad_accumulation": 1},
             "GROUP_MODE": "random",
             "SAVE_ITERS": None,
             "output_dir": folder,
             "selected_figs": [],
             "convergence_monitor": None,
+            "compiler_configs": {"enable": job["compiled"]},
         },
+    }
+
+
+def run(job: dict) -> dict:
+    """Seconds and losses of a job's iterations; job["object"], if any, gets phase and corners."""
+    import numpy as np
+    import torch
+    from ptyrad.params import PtyRADParams
+    from ptyrad.solver import PtyRADSolver
+
+    torch.set_num_threads(job["threads"])
+    torch._dynamo.reset()  # every job compiles for itself
+    with tempfile.TemporaryDirectory() as folder:
+        given = PtyRADParams(**parameters(job, folder)).model_dump()
+        solver = PtyRADSolver(given, device="cpu", seed=job["seed"])
+        start = time.perf_counter()
+        solver.run()
+        whole = time.perf_counter() - start
+    model = solver.reconstruct_results
+    if job["object"]:
+        phase = model.opt_objp.detach().numpy()[0].sum(axis=0)
+        np.savez(job["object"], phase=phase, corners=model.crop_pos.numpy())
+    return {
+        "seconds": [float(t) for t in model.iter_times],
+        "loss": [float(pair[1]) for pair in model.loss_iters],
+        "whole": whole,
+        "torch": torch.__version__,
     }
 
 
 def main() -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # PtyRAD's own prints must not mix with the answers
-    import torch
-    from ptyrad.params import PtyRADParams
-    from ptyrad.solver import PtyRADSolver
-
     for line in sys.stdin:
-        job = json.loads(line)
-        torch.set_num_threads(job["threads"])
-        with tempfile.TemporaryDirectory() as folder:
-            given = parameters(job["data"], job["modes"], job["slices"], job["batch"], job["iterations"], folder)
-            solver = PtyRADSolver(PtyRADParams(**given).model_dump(), device="cpu", seed=0)
-            start = time.perf_counter()
-            solver.run()
-            whole = time.perf_counter() - start
-        model = solver.reconstruct_results
-        seconds = [float(t) for t in model.iter_times]
-        loss = [float(pair[1]) for pair in model.loss_iters]
-        print(json.dumps({"seconds": seconds, "loss": loss, "whole": whole, "torch": torch.__version__}), file=answers)
+        try:
+            answer = run(json.loads(line))
+        except Exception as error:  # it is told to whoever asked; a compiler that is missing raises anything
+            text = str(error).strip()
+            answer = {"failed": f"{type(error).__name__}: {text.splitlines()[0] if text else 'no message'}"}
+        print(json.dumps(answer), file=answers)
         answers.flush()
 
 

@@ -1,0 +1,62 @@
+"""The comparison with PtyRAD, as far as it goes without PtyRAD."""
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+def load(name):
+    spec = importlib.util.spec_from_file_location(f"benchmark_{name}", BENCHMARKS / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def against():
+    return load("against_ptyrad")
+
+
+JOB = {"modes": 4, "slices": 6, "batch": 16}
+
+
+def test_summary(against):
+    rate = against.FftRate("rocket-fft", 8, 1e-4, 40.0)
+    turns = {
+        "ptycupy": [{"seconds": [9.0, 2.0, 2.0]}, {"seconds": [9.0, 2.0, 4.0]}],
+        "ptyrad": [{"seconds": [9.0, 5.0]}],
+        "ptyrad compiled": [{"failed": "InvalidCxxCompiler: none"}],
+    }
+    found = against.summarise(turns, JOB, [rate])
+    assert found["median_seconds_per_iteration"] == {"ptycupy": 2.0, "ptyrad": 5.0, "ptyrad compiled": None}
+    assert found["ratio"] == {"ptyrad": 2.5, "ptyrad compiled": None}
+    assert found["failed"] == {"ptyrad compiled": "InvalidCxxCompiler: none"}
+    flops = 4 * 6 * 576 * 4 * 5 * 128**2 * 14  # transforms per wave x waves x 5 N log2 N
+    assert found["transforms"]["flops_per_iteration"] == flops
+    assert found["transforms"]["share_of_best"]["ptycupy"] == pytest.approx(flops / 2.0 / 40e9)
+    json.dumps(found)
+
+
+def test_worker_answers_with_the_reason(against):
+    """This interpreter has no PtyRAD: the answer says so, and the next job is taken."""
+    worker = against.Worker(sys.executable)
+    for _ in range(2):
+        assert "No module named" in worker.ask(JOB)["failed"]
+    worker.close()
+
+
+def test_reaching_stops_the_engine(against, monkeypatch):
+    scores = iter([0.1, 0.5, 0.9])
+    monkeypatch.setattr(against, "score_result", lambda *_: type("Score", (), {"ssim": next(scores)}))
+    engine = type("Engine", (), {"stop_requested": False, "snapshot": lambda self: None})()
+    watch = against.Reaching(None, 0.5)
+    watch.on_iteration(engine)
+    assert not engine.stop_requested
+    watch.on_iteration(engine)
+    assert engine.stop_requested
+    assert watch.ssim == [0.1, 0.5]

@@ -27,6 +27,10 @@ class ResourceError(PtycupyError):
     exit_code = 4
 
 
+class MemoryShortage(ResourceError):
+    """A device has less memory than was asked for: smaller parts may fit."""
+
+
 class DivergenceError(PtycupyError):
     """The reconstruction produced values that are not finite, or its loss exploded."""
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ptycupy import backends
 from ptycupy.backends.exchange import to_numpy
 from ptycupy.backends.interface import Array, Backend
-from ptycupy.errors import ConfigError, DataError, ResourceError
+from ptycupy.errors import ConfigError, DataError, MemoryShortage
 from ptycupy.experiment.seeds import generator
 from ptycupy.experiment.state import Problem, State
 from ptycupy.model.experiment import nominal_positions, place
@@ -225,16 +225,20 @@ class Engine:
                     share = len(batch) / total
                     self._objective().accumulate(self.parameters, gradients, batch, values[i], share)
                 return
-            except ResourceError as error:
-                size = min(self.sub_batch, max(len(batch) for batch in group))
-                if size == 1:
-                    raise
-                self.sub_batch = (size + 1) // 2
-                # Its text, because whoever keeps the error keeps the arrays of what failed.
-                logger.warning("%s; going on with sub-batches of %d patterns", str(error), self.sub_batch)
-                self.backend.release()
+            except MemoryShortage as error:
+                self._halve(error, max(len(batch) for batch in group))
                 self._clear(gradients)
                 self.backend.fill(values, 0.0)
+
+    def _halve(self, error: MemoryShortage, largest: int) -> None:
+        """Half the sub-batch for the next try with batches of up to `largest` patterns; the error where it is 1."""
+        size = min(self.sub_batch, largest)
+        if size == 1:
+            raise error
+        self.sub_batch = (size + 1) // 2
+        # The error's text, because whoever keeps the error keeps the arrays of what failed.
+        logger.warning("%s; going on with sub-batches of %d patterns", str(error), self.sub_batch)
+        self.backend.release()
 
     def _update(
         self, group: list[NDArray[np.int32]], gradients: Parameters, values: Array, progress: Progress, last: bool
@@ -260,6 +264,7 @@ class Engine:
             evaluate=evaluate,
             loss=lambda values: self._group_loss(group, values),
             sub_batch=lambda: self.sub_batch,
+            make_smaller=lambda error: self._halve(error, sum(len(batch) for batch in group)),
             factors={name: self.learning_rate_factor * self.plan.factor(name, progress) for name in rates},
             last=last,
             momenta=self.plan.momenta(self.settings.learning_rates, progress),

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptycupy.backends.interface import Array, Backend
-from ptycupy.errors import ConfigError
+from ptycupy.errors import ConfigError, MemoryShortage
 from ptycupy.model.experiment import Experiment
 from ptycupy.model.parameters import Parameters
 
@@ -40,6 +40,7 @@ class Work:
     evaluate: Evaluate
     loss: Callable[[Array], float]  # the weighted mean loss of values as `evaluate` leaves them
     sub_batch: Callable[[], int]  # patterns that the device takes at once, as found out so far
+    make_smaller: Callable[[MemoryShortage], None]  # halves it for another try; raises the error where it is 1
     factors: dict[str, float]  # by State field, of schedules and divergences; the rates have them in them already
     last: bool  # whether the iteration ends with this update
     momenta: dict[str, float] = field(default_factory=dict)  # by State field, where a schedule moves them

@@ -7,7 +7,7 @@ import pytest
 from scenes import random_scene
 
 from ptycupy import Constraint, Engine, Problem, Settings
-from ptycupy.errors import ConfigError, DataError, DivergenceError, ResourceError
+from ptycupy.errors import ConfigError, DataError, DivergenceError, MemoryShortage
 
 RATES = {"object_amplitude": 1e-2, "object_phase": 1e-2, "probe": 1e-3}
 
@@ -68,7 +68,7 @@ def test_fault_50_out_of_memory_halves_the_sub_batch():
 
     def scarce(probe, shifts):
         if len(shifts) > limit:
-            raise ResourceError(f"out of memory for {len(shifts)} patterns")
+            raise MemoryShortage(f"out of memory for {len(shifts)} patterns")
         return shift(probe, shifts)
 
     tight.backend.shift_forward = scarce
@@ -77,7 +77,7 @@ def test_fault_50_out_of_memory_halves_the_sub_batch():
     assert tight.sub_batch <= limit
     np.testing.assert_allclose(tight.state.object_phase, plain.state.object_phase, rtol=1e-6, atol=1e-9)
     limit = 0
-    with pytest.raises(ResourceError, match="out of memory for 1 patterns"):
+    with pytest.raises(MemoryShortage, match="out of memory for 1 patterns"):
         tight.run(1)
 
 

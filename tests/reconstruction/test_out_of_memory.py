@@ -170,3 +170,28 @@ def test_fault_50_in_the_second_of_two_accumulated_batches(kernel_folder):
     engines[1].run(1)
     assert device.failures == 1
     assert_same(engines[1], engines[0])
+
+
+@pytest.mark.parametrize("point", ["lsqml_residual", "lsqml_products"])
+def test_fault_50_between_directions_and_steps_of_lsqml(kernel_folder, point):
+    engines = [engine_on(ScarceDevice(kernel_folder), optimizer="lsqml") for _ in range(2)]
+    engines[1].backend._device.fail = point
+    for engine in engines:
+        engine.run(1)
+    assert engines[1].backend._device.failures == 1
+    assert engines[1].sub_batch == 4
+    assert_same(engines[1], engines[0])
+
+
+def test_fault_52_a_kernel_that_does_not_compile_is_no_lack_of_memory(kernel_folder, caplog):
+    device = ScarceDevice(kernel_folder)
+    engine = engine_on(device)
+
+    def broken(op, name, defines):
+        raise ResourceError(f"{op}.cu does not compile")
+
+    engine.backend._launch._kernels.clear()
+    device.kernel = broken
+    with pytest.raises(ResourceError, match=r"\.cu does not compile"):
+        engine.run(1)
+    assert "sub-batches" not in caplog.text

@@ -42,8 +42,9 @@ def work_on(backend, function, start, rate, moments):
 
     rates = {"object_phase": rate}
     batches = [np.arange(1)]
+    alone = (lambda: 1), (lambda error: None)  # one pattern at once, which is never too much
     return Work(
-        backend, None, parameters, gradients, moments, rates, batches, values, evaluate, loss, lambda: 1, {}, False
+        backend, None, parameters, gradients, moments, rates, batches, values, evaluate, loss, *alone, {}, False
     )
 
 

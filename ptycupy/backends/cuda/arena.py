@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike
 
 from ptycupy.backends.cuda.device import Device, array_bytes
 from ptycupy.backends.interface import Array
-from ptycupy.errors import ResourceError
+from ptycupy.errors import MemoryShortage
 
 GRANULARITY = 512  # bytes; also keeps every array aligned
 LARGEST_WASTE = 2  # a block is reused for a request of at least 1/2 of its size
@@ -69,7 +69,7 @@ class Arena:
         self._serial += 1
         try:
             memory = self._device.alloc((nbytes,), np.uint8)
-        except ResourceError:
+        except MemoryShortage:
             if not self._idle:
                 raise
             self.clear()  # blocks of other sizes, which nobody has at the moment

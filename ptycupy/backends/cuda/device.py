@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from ptycupy.backends.interface import Array
-from ptycupy.errors import ResourceError
+from ptycupy.errors import MemoryShortage
 
 Kernel = Any  # what Device.kernel returned: only the device that made it looks inside
 
@@ -30,7 +30,7 @@ class Device(Protocol):
     name: str  # "cuda:0"
 
     def alloc(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
-        """A new uninitialised array; ResourceError where memory is short."""
+        """A new uninitialised array; MemoryShortage where there is too little."""
         ...
 
     def upload(self, values: Any, dtype: DTypeLike | None) -> Array:
@@ -79,14 +79,14 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 @contextmanager
 def memory_guard(device: Device, what: str, nbytes: int) -> Iterator[None]:
-    """Turns out-of-memory errors of any layer into a ResourceError with numbers, after freeing the pools."""
+    """Turns out-of-memory errors of any layer into a MemoryShortage with numbers, after freeing the pools."""
     try:
         yield
     except Exception as error:
         if not is_out_of_memory(error):
             raise
         device.release()
-        raise ResourceError(
+        raise MemoryShortage(
             f"{device.name}: out of GPU memory for {what}: {nbytes / 2**20:.1f} MiB wanted, "
             f"{device.free_bytes() / 2**20:.1f} MiB free; use a smaller batch or sub-batch, fewer modes or slices"
         ) from error

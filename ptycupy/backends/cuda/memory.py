@@ -13,7 +13,7 @@ from ptycupy.backends.cuda.device import Device
 from ptycupy.backends.cuda.launch import Blocks, Launcher, parts_of
 from ptycupy.backends.cuda.transforms import Transforms
 from ptycupy.backends.interface import Array
-from ptycupy.errors import ConfigError, ResourceError
+from ptycupy.errors import ConfigError, MemoryShortage
 
 
 class Memory:
@@ -42,7 +42,7 @@ class Memory:
     def zeros(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
         try:
             array = self._device.alloc(shape, dtype)
-        except ResourceError:
+        except MemoryShortage:
             self.release()  # arrays that are kept come first: scratch and plans can be had again
             array = self._device.alloc(shape, dtype)
         self._device.clear(array)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ptycupy.backends.cuda.device import Device, Plan
 from ptycupy.backends.interface import Array
-from ptycupy.errors import ResourceError
+from ptycupy.errors import MemoryShortage, ResourceError
 
 # cuFFT counts in int32, so a plan must stay below 2^31 elements; its work area is about as large as the batch, so
 # the limit is set lower: 1 GiB of complex64.
@@ -52,7 +52,7 @@ class Transforms:
         if key not in self._plans:
             try:
                 self._plans[key] = self._device.fft_plan(shape, batch, dtype)
-            except ResourceError:
+            except MemoryShortage:
                 self.clear()  # plans of other sizes can be made again
                 self._device.release()
                 self._plans[key] = self._device.fft_plan(shape, batch, dtype)

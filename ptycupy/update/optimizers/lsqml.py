@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ptycupy.backends.interface import Array
-from ptycupy.errors import ConfigError
+from ptycupy.errors import ConfigError, MemoryShortage
 from ptycupy.model.forward_model import constants, detected, scattered, share
 from ptycupy.model.linearised import linearised_waves
 from ptycupy.ops import AxisFilter
@@ -106,8 +106,7 @@ class Step:
 
     def move(self, beta_object: float, beta_probe: float) -> None:
         backend, p, factors = self.backend, self.work.parameters, self.work.factors
-        self.find_directions()
-        steps = backend.lsqml_steps(self.products())
+        steps = backend.lsqml_steps(self.products_in_pieces())
         if self.moves_object:
             amplitude, phase = (getattr(p, name) if name in self.work.rates else None for name in OBJECT)
             arrays = amplitude, phase, p.object_amplitude, p.object_phase, self.object
@@ -115,6 +114,17 @@ class Step:
             backend.lsqml_object(*arrays, steps, first, second)
         if self.moves_probe:
             backend.lsqml_probe(p.probe, self.probe, steps, beta_probe * factors["probe"])
+
+    def products_in_pieces(self) -> Array:
+        """`products` along new directions, of pieces as small as memory asks for."""
+        while True:
+            try:
+                self.find_directions()
+                return self.products()
+            except MemoryShortage as error:
+                self.work.make_smaller(error)
+                self.backend.fill(self.object, 0.0)
+                self.backend.fill(self.probe, 0.0)
 
     def find_directions(self) -> None:
         """Gradients of sum (sqrt(I) - sqrt(M))^2, times -1/2, over what reaches each pixel.

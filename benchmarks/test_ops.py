@@ -52,6 +52,7 @@ class Bench:
         self.multislice = b.multislice_forward(self.waves, self.grad_object, self.transfer, self.corners, self.indices)[
             1
         ]
+        self.half = b.zeros((N, 1, P, W, W, 2), np.float16), b.asarray(np.ones((N, 1, P), np.float32))
         self.occupancy = b.asarray(np.ones(1, np.float32))
         self.intensity = real(N, W, W)
         self.stored = b.asarray(g.integers(0, 1000, (N, W, W)).astype(np.uint16))
@@ -129,6 +130,8 @@ class Bench:
                 2 * waves + 6 * canvas,
                 2 * (Z - 1) * N * P * FFT,
             ),
+            "half encode": (lambda: b.half_encode(self.waves, *self.half), 1.5 * waves, 0),
+            "half decode": (lambda: b.half_decode(*self.half, self.other), 1.5 * waves, 0),
             "far field backward": (lambda: b.far_field_backward(self.waves), 2 * waves, N * P * FFT),
             "far field forward": (lambda: b.far_field_forward(self.waves), 2 * waves, N * P * FFT),
             "intensity forward": (lambda: b.intensity_forward(self.waves, self.occupancy), waves + pattern, 0),

@@ -69,7 +69,7 @@ class Result:
 def prepare(config: Config, folder: RunFolder, resume: bool) -> Engine:
     """The engine at its start, or as the folder's newest good checkpoint has it; a start clears the folder."""
     device = config.backend
-    backend = backends.select(device.device, config.model.dtype, device.fft, device.deterministic)
+    backend = backends.select(device.device, config.model.dtype, device.fft, device.deterministic, device.tape)
     seen = with_simulation(config, folder, resume)
     source = data.open_source(seen.data)
     if config.truth is not None:

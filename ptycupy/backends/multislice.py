@@ -2,27 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import Protocol
 
 from ptycupy.backends.interface import Array
 from ptycupy.backends.interface.waves import Waves
+from ptycupy.backends.tapes import Arrays, FullTape, Tape
+
+
+class Steps(Waves, Arrays, Protocol):
+    """The ops that the chain is made of, and the memory that its waves wait in."""
 
 
 def forward(
-    backend: Waves, waves: Array, transmission: Array, transfer: Array, corners: Array, indices: Array
-) -> tuple[Array, Any]:
-    """`Waves.multislice_forward` from `transmit_forward` and `propagate_forward`."""
-    entries = [waves]
-    for s in range(transmission.shape[1] - 1):
-        exits = backend.transmit_forward(entries[-1], transmission, s, corners, indices)
-        entries.append(backend.propagate_forward(exits, transfer, s % transfer.shape[0], False)[0])
-    return backend.transmit_forward(entries[-1], transmission, len(entries) - 1, corners, indices), entries
+    backend: Steps,
+    waves: Array,
+    transmission: Array,
+    transfer: Array,
+    corners: Array,
+    indices: Array,
+    tape: type[Tape] = FullTape,
+) -> tuple[Array, Tape]:
+    """`Waves.multislice_forward` from `transmit_forward` and `propagate_forward`; `tape` keeps what enters slices."""
+    last = transmission.shape[1] - 1
+    kept = tape(backend, waves, (last, waves.shape[0], transmission.shape[0], *waves.shape[2:]))
+
+    def slice_and_gap(entry: Array, s: int) -> Array:
+        exits = backend.transmit_forward(entry, transmission, s, corners, indices)
+        return backend.propagate_forward(exits, transfer, s % transfer.shape[0], False)[0]
+
+    entry = waves
+    for s in range(last):
+        entry = kept.keep(partial(slice_and_gap, entry, s))
+    return backend.transmit_forward(entry, transmission, last, corners, indices), kept
 
 
 def backward(
     backend: Waves,
     grad_exits: Array,
-    saved: Any,
+    saved: Tape,
     transmission: Array,
     transfer: Array,
     corners: Array,
@@ -34,10 +52,10 @@ def backward(
     grad = grad_exits
     for s in range(transmission.shape[1] - 1, 0, -1):
         where = (s, corners, indices, grad_transmission)
-        grad = backend.transmit_backward(grad, saved[s], transmission, *where, needs_waves=True)
+        grad = backend.transmit_backward(grad, saved.get(s), transmission, *where, needs_waves=True)
         grad = backend.propagate_backward(grad, transfer, (s - 1) % transfer.shape[0], None, None)
     where = (0, corners, indices, grad_transmission)
-    return backend.transmit_backward(grad, saved[0], transmission, *where, needs_waves)
+    return backend.transmit_backward(grad, saved.get(0), transmission, *where, needs_waves)
 
 
 __all__ = ["backward", "forward"]

@@ -56,11 +56,11 @@ def _cpu(dtype: DTypeLike, fft: str) -> Backend:
     return CpuBackend(dtype, fft if fft in ("rocket", "scipy") else "auto")
 
 
-def _cuda(index: int, dtype: DTypeLike, fft: str, deterministic: bool) -> Backend:
+def _cuda(index: int, dtype: DTypeLike, fft: str, deterministic: bool, tape: str) -> Backend:
     device = _open(index)
     from ptycupy.backends.cuda import CudaBackend
 
-    backend: Backend = CudaBackend(device, dtype, fft=fft, deterministic=deterministic)
+    backend: Backend = CudaBackend(device, dtype, fft=fft, deterministic=deterministic, tape=tape)
     return backend
 
 
@@ -70,20 +70,25 @@ def _tell_once(reason: str) -> None:
 
 
 def select(
-    device: str = "auto", dtype: DTypeLike = "float32", fft: str = "auto", deterministic: bool = False
+    device: str = "auto",
+    dtype: DTypeLike = "float32",
+    fft: str = "auto",
+    deterministic: bool = False,
+    tape: str = "full",
 ) -> Backend:
     """The backend of a device: "cpu", "cuda", "cuda:1", or "auto", which is CUDA where it works.
 
     dtype: float32 or float64. fft: which transforms the CUDA backend takes ("auto", "cufft", "own"); the CPU backend
     knows "rocket" and "scipy" and takes its own choice otherwise. deterministic: the same bits from every run on
-    CUDA; the CPU backend always gives them.
+    CUDA; the CPU backend always gives them. tape: "full", or "half" for half the memory between the slices on CUDA;
+    the CPU backend keeps them in full.
     Raises ConfigError for an unknown name and ResourceError where the named device is not there.
     """
     if device == "cpu":
         return _cpu(dtype, fft)
     if device == "auto":
         try:
-            return _cuda(0, dtype, fft, deterministic)
+            return _cuda(0, dtype, fft, deterministic, tape)
         except ResourceError as reason:
             _tell_once(_one_line(reason))
             return _cpu(dtype, fft)
@@ -91,7 +96,7 @@ def select(
     if wanted is None:
         raise ConfigError(f"backend {device!r} is unknown: auto, cpu, cuda, or cuda:N with the number of the device")
     try:
-        return _cuda(int(wanted[1] or 0), dtype, fft, deterministic)
+        return _cuda(int(wanted[1] or 0), dtype, fft, deterministic, tape)
     except ResourceError as reason:
         raise ResourceError(
             f"backend {device!r} was asked for but cannot be used: {reason}; auto or cpu run on this machine"

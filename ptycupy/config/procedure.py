@@ -216,6 +216,10 @@ class Backend(Section):
         "Without it they are added in whatever order they come, a little faster; such runs differ by rounding, about "
         "1e-7 of a gradient, which grows with the iterations. The CPU gives the same bits with any number of threads.",
     )  # fmt: skip
+    tape: Literal["full", "half"] = described(
+        "full", "How the waves between slices wait for the gradient on the GPU: half (precision) takes half the memory "
+        "and leaves the object's gradient good to about 2e-4. Full while tilts or thickness are refined.",
+    )  # fmt: skip
 
     @model_validator(mode="before")
     @classmethod

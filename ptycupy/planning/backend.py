@@ -12,6 +12,7 @@ from ptycupy.backends import multislice
 from ptycupy.backends.cuda.arena import Arena
 from ptycupy.backends.cuda.transforms import LARGEST_PLAN
 from ptycupy.backends.interface import Array
+from ptycupy.backends.tapes import TAPES
 from ptycupy.planning.data import Data
 from ptycupy.planning.instrument import Instrument
 from ptycupy.planning.ledger import Cost
@@ -92,7 +93,7 @@ class CountingCuda(Counting):
     def multislice_forward(
         self, waves: Array, transmission: Array, transfer: Array, corners: Array, indices: Array
     ) -> tuple[Array, Any]:
-        return multislice.forward(cast(Any, self), waves, transmission, transfer, corners, indices)
+        return multislice.forward(cast(Any, self), waves, transmission, transfer, corners, indices, TAPES[self.tape])
 
     @op
     def multislice_backward(
@@ -141,9 +142,9 @@ class _DeviceArena(Arena):
 KINDS: dict[str, type[Counting]] = {"cpu": CountingCpu, "cuda": CountingCuda}
 
 
-def counting(kind: str, dtype: DTypeLike = "float32", deterministic: bool = False) -> Counting:
+def counting(kind: str, dtype: DTypeLike = "float32", deterministic: bool = False, tape: str = "full") -> Counting:
     """The counting twin of a backend, by its name: "cpu", or "cuda", "cuda:1", ..."""
-    return KINDS["cuda" if kind.startswith(("cuda", "host")) else kind](dtype, deterministic)
+    return KINDS["cuda" if kind.startswith(("cuda", "host")) else kind](dtype, deterministic, tape)
 
 
 def shaped(value: Any) -> Any:

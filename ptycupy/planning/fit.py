@@ -30,7 +30,7 @@ def _scratch(
     backend: Backend, parameters: Parameters, experiment: Experiment, refined: Collection[str], patterns: int
 ) -> int:
     """Bytes of all scratch for the gradient of so many patterns."""
-    counted = counting(backend.name, backend.real)
+    counted = counting(backend.name, backend.real, tape=backend.tape)
     device = cast(Backend, counted)
     values, known = cast(Parameters, shaped(parameters)), cast(Experiment, shaped(experiment))
     terms: dict[str, Any] = make_terms({"gaussian": {}})

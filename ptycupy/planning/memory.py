@@ -76,10 +76,11 @@ class Memory:
     kind: str
     transform_passes: int  # over a stack in memory, reads and writes together, for one 2-D transform of it
 
-    def __init__(self, dtype: DTypeLike = "float32", deterministic: bool = False) -> None:
+    def __init__(self, dtype: DTypeLike = "float32", deterministic: bool = False, tape: str = "full") -> None:
         self.real: np.dtype[Any] = np.dtype(dtype)
         self.complex: np.dtype[Any] = np.result_type(self.real, np.complex64)
         self.deterministic = deterministic
+        self.tape = tape
         self.ledger = Ledger()
         self.plans: dict[tuple[tuple[int, int], int], int] = {}  # bytes of work areas by (shape, batch)
         self._arena: Any = self._make_arena()
@@ -143,6 +144,14 @@ class Memory:
     @op
     def multiply(self, values: Array, factor: Array) -> None:
         self._traffic(reads=(values,), writes=(values,), flops=self._reals(values))
+
+    @op
+    def half_encode(self, waves: Array, halves: Array, scales: Array) -> None:
+        self._traffic(reads=(2 * waves.nbytes,), writes=(halves, scales), flops=4 * self._reals(waves), launches=2)
+
+    @op
+    def half_decode(self, halves: Array, scales: Array, waves: Array) -> None:
+        self._traffic(reads=(halves, scales), writes=(waves,), flops=self._reals(waves))
 
     def free_bytes(self) -> int:
         return 2**62

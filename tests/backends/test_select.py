@@ -42,7 +42,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     monkeypatch.setattr(
         ptycupy.backends.cuda,
         "CudaBackend",
-        lambda device, dtype, fft, deterministic: SimpleNamespace(name=device.name, chosen=(dtype, fft, deterministic)),
+        lambda device, dtype, **options: SimpleNamespace(name=device.name, chosen=(dtype, *options.values())),
     )
     return indices
 
@@ -104,7 +104,7 @@ def test_cuda_where_it_works(opened: list[int]) -> None:
     assert backends.available() == {"cpu": "", "cuda": ""}
     opened.clear()
     assert backends.select("auto").name == "cuda:0"
-    assert backends.select("cuda:1", "float64", "cufft", True).chosen == ("float64", "cufft", True)
+    assert backends.select("cuda:1", "float64", "cufft", True, "half").chosen == ("float64", "cufft", True, "half")
     assert backends.select("cpu", fft="cufft").name == "cpu"
     assert opened == [0, 1]
 

@@ -28,6 +28,8 @@ using std::atan2;
 using std::cos;
 using std::exp;
 using std::fabs;
+using std::fmax;
+using std::frexp;
 using std::hypot;
 using std::isfinite;
 using std::ldexp;

@@ -146,6 +146,30 @@ def multislice(b: Backend, s: Scene) -> Outputs:
     return outputs
 
 
+def half(b: Backend, s: Scene) -> Outputs:
+    """Normal and subnormal halves, ties, empty waves, and values that are not finite."""
+    waves = b.to_host(s.draw_complex(b, "waves", s.n, s.o, s.p, *s.window)).astype(np.complex64)
+    waves *= np.float32(2) ** s.random("scales").integers(-80, 80, (s.n, s.o, s.p, 1, 1)).astype(np.float32)
+    waves.real *= np.float32(2) ** s.random("spread").integers(-40, 1, waves.shape).astype(np.float32)
+    waves[0, 0, 0] = 0
+    outputs = {}
+    for name in ("finite", "not finite"):
+        if name == "not finite":
+            waves[-1, -1, -1].flat[0], waves[-1, 0, -1].flat[-1] = complex(np.nan, 1), complex(1, -np.inf)
+        halves, scales = b.empty((*waves.shape, 2), np.float16), b.empty(waves.shape[:-2], b.real)
+        b.half_encode(b.asarray(waves.astype(b.complex)), halves, scales)
+        decoded = b.zeros(waves.shape, b.complex)
+        b.half_decode(halves, scales, decoded)
+        # Waves differ by many orders of magnitude: halves, exponents and ratios are of one.
+        exponents = np.log2(b.to_host(scales).astype(np.float64))
+        ratios = np.stack([part(b.to_host(decoded)) for part in (np.real, np.imag)], -1).astype(np.float64)
+        ratios /= np.exp2(exponents)[..., None, None, None]
+        outputs[f"exponents {name}"] = exponents
+        for kind, values in (("halves", b.to_host(halves).astype(np.float64)), ("decoded", ratios)):
+            outputs[f"{kind} {name}"] = np.nan_to_num(values, nan=-1, posinf=-2, neginf=-3)
+    return outputs
+
+
 def far_field(b: Backend, s: Scene) -> Outputs:
     shape = s.n, s.o, s.p, *s.window
     return {

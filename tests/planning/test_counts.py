@@ -89,6 +89,26 @@ def test_the_cuda_backend_transforms_and_allocates_what_is_counted(kernel_folder
 
 
 @pytest.mark.parametrize("sub_batch", [None, 3])
+def test_a_tape_in_half_precision_allocates_what_is_counted(kernel_folder, sub_batch):
+    from cuda_on_cpu.host_device import HostDevice
+
+    from ptycupy.backends.cuda import CudaBackend
+
+    real = CudaBackend(HostDevice(kernel_folder), "float32", tape="half")
+    counted, full = counting(real.name, tape="half"), counting(real.name)
+    sizes = {"positions": 6, "slices": 12, "probe_modes": 4, "object_modes": 1, "window": (40, 40)}
+    problem, state = random_scene(tilt_per_position=False, **sizes)
+    given = problem, state, LOSSES["gaussian"], [*OBJECT, "probe"]
+    run(real, *given, sub_batch)
+    for backend in (counted, full):
+        run(backend, *given, sub_batch, like=real)
+    assert counted.arena_bytes() == pytest.approx(real._arena.idle_bytes(), rel=0.1)
+    stack = (sub_batch or 6) * 4 * 40 * 40 * 8
+    # 11 stacks become 11 halves, and one that holds what enters the current slice.
+    assert full.arena_bytes() - counted.arena_bytes() == pytest.approx(4.5 * stack, rel=0.02)
+
+
+@pytest.mark.parametrize("sub_batch", [None, 3])
 @pytest.mark.parametrize("name", SCENES)
 def test_the_cpu_backend_allocates_what_is_counted(name, sub_batch):
     from ptycupy.backends.cpu import CpuBackend

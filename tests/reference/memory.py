@@ -14,6 +14,7 @@ from ptycupy.backends.interface import Array
 
 class Memory:
     name = "reference"
+    tape = "full"
     real: np.dtype[Any] = np.dtype(np.float64)
     complex: np.dtype[Any] = np.dtype(np.complex128)
 
@@ -44,6 +45,21 @@ class Memory:
 
     def multiply(self, values: Array, factor: Array) -> None:
         values *= factor[0]
+
+    def half_encode(self, waves: Array, halves: Array, scales: Array) -> None:
+        components = np.stack([waves.real, waves.imag], -1)
+        scales[...] = 1
+        for wave in np.ndindex(scales.shape):
+            finite = components[wave][~np.isnan(components[wave])]
+            largest = np.abs(finite).max(initial=0)
+            if 0 < largest < np.inf:
+                scales[wave] = 2.0 ** max(np.floor(np.log2(largest)) - 14, -126)
+            with np.errstate(over="ignore"):
+                halves[wave] = components[wave] / scales[wave]
+
+    def half_decode(self, halves: Array, scales: Array, waves: Array) -> None:
+        values = halves.astype(np.float64) * scales[..., None, None, None]
+        waves.real, waves.imag = values[..., 0], values[..., 1]
 
     def free_bytes(self) -> int:
         return 1 << 30

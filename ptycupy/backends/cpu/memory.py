@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from ptycupy.backends.cpu import half
 from ptycupy.backends.cpu.scalar import BLOCK
 from ptycupy.backends.interface import Array
 
@@ -142,6 +143,8 @@ def blocks(size: int) -> int:
 class Memory:
     """The methods of CpuBackend that make, move and recycle arrays."""
 
+    tape = "full"
+
     def __init__(self, dtype: DTypeLike) -> None:
         self.real: np.dtype[Any] = np.dtype(dtype)
         if self.real not in (np.float32, np.float64):
@@ -183,6 +186,12 @@ class Memory:
 
     def multiply(self, values: Array, factor: Array) -> None:
         values *= self.real.type(factor[0])
+
+    def half_encode(self, waves: Array, halves: Array, scales: Array) -> None:
+        half.encode(halves, scales, waves.view(self.real).reshape(halves.shape))
+
+    def half_decode(self, halves: Array, scales: Array, waves: Array) -> None:
+        half.decode(waves.view(self.real).reshape(halves.shape), halves, scales)
 
     def free_bytes(self) -> int:
         return free_bytes()

@@ -20,13 +20,19 @@ class CudaBackend(Waves, Instrument, Losses, Optimizing, Constraining, Filtering
     device: where it runs. dtype: float32 or float64. fft: "auto" or "cufft".
     deterministic: the object's scatter is gathered in batch order instead of added atomically, so that the same
     run gives the same bits; all other sums are in a fixed order anyway.
-    Raises ConfigError for a dtype or fft that this version does not have.
+    tape: how the waves between the slices wait for the adjoint, "full" or "half" (precision).
+    Raises ConfigError for a dtype, fft or tape that this version does not have.
     """
 
     def __init__(
-        self, device: Device, dtype: DTypeLike = "float32", fft: str = "auto", deterministic: bool = False
+        self,
+        device: Device,
+        dtype: DTypeLike = "float32",
+        fft: str = "auto",
+        deterministic: bool = False,
+        tape: str = "full",
     ) -> None:
-        super().__init__(device, dtype, fft, deterministic)
+        super().__init__(device, dtype, fft, deterministic, tape)
 
 
 __all__ = ["CudaBackend"]

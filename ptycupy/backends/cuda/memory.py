@@ -10,21 +10,25 @@ from numpy.typing import DTypeLike, NDArray
 
 from ptycupy.backends.cuda.arena import Arena
 from ptycupy.backends.cuda.device import Device
-from ptycupy.backends.cuda.launch import Blocks, Launcher, parts_of
+from ptycupy.backends.cuda.launch import Blocks, Launcher, Rows, parts_of
 from ptycupy.backends.cuda.transforms import Transforms
 from ptycupy.backends.interface import Array
+from ptycupy.backends.tapes import TAPES
 from ptycupy.errors import ConfigError, MemoryShortage
 
 
 class Memory:
     """Arrays of one device in one precision; the base of the backend's parts."""
 
-    def __init__(self, device: Device, dtype: DTypeLike, fft: str, deterministic: bool) -> None:
+    def __init__(self, device: Device, dtype: DTypeLike, fft: str, deterministic: bool, tape: str) -> None:
         self.real = np.dtype(dtype)
         if self.real not in (np.float32, np.float64):
             raise ConfigError(f"dtype {self.real}: the CUDA backend computes in float32 or float64")
         if fft not in ("auto", "cufft"):
             raise ConfigError(f"backend.fft {fft!r}: this version has 'cufft', which 'auto' takes")
+        if tape not in TAPES:
+            raise ConfigError(f"backend.tape {tape!r}: one of {', '.join(TAPES)}")
+        self.tape = tape
         self.complex = np.dtype(np.complex64 if self.real == np.float32 else np.complex128)
         self.name = device.name
         self.deterministic = deterministic
@@ -73,6 +77,16 @@ class Memory:
     def multiply(self, values: Array, factor: Array) -> None:
         values = self._reals(values)
         self._launch("multiply", values.size, values, factor, values.size)
+
+    def half_encode(self, waves: Array, halves: Array, scales: Array) -> None:
+        pixels = waves.shape[-2] * waves.shape[-1]
+        count, parts = waves.size // pixels, parts_of(pixels)
+        partials = self._partials("half_largest", count, pixels, 1, waves, pixels)
+        self._launch("half_encode", Rows(count, pixels), halves, scales, waves, partials, pixels, parts)
+
+    def half_decode(self, halves: Array, scales: Array, waves: Array) -> None:
+        pixels = waves.shape[-2] * waves.shape[-1]
+        self._launch("half_decode", Rows(waves.size // pixels, pixels), waves, halves, scales, pixels)
 
     def free_bytes(self) -> int:
         return self._device.free_bytes() + self._arena.idle_bytes()

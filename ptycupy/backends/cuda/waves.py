@@ -8,6 +8,7 @@ from ptycupy.backends import multislice
 from ptycupy.backends.cuda.launch import Blocks, Rows, parts_of
 from ptycupy.backends.cuda.memory import Memory
 from ptycupy.backends.interface import Array
+from ptycupy.backends.tapes import TAPES
 
 
 class Waves(Memory):
@@ -190,7 +191,7 @@ class Waves(Memory):
     def multislice_forward(
         self, waves: Array, transmission: Array, transfer: Array, corners: Array, indices: Array
     ) -> tuple[Array, Any]:
-        return multislice.forward(self, waves, transmission, transfer, corners, indices)
+        return multislice.forward(self, waves, transmission, transfer, corners, indices, TAPES[self.tape])
 
     def multislice_backward(
         self,

@@ -17,6 +17,7 @@ class Memory(Protocol):
     name: str  # "cpu" or "cuda:0"
     real: np.dtype[Any]
     complex: np.dtype[Any]
+    tape: str  # how waves wait for the adjoint of the specimen: a name of `backends.tapes`
 
     def asarray(self, values: Any, dtype: DTypeLike | None = None) -> Array:
         """A C-contiguous device array of these values; a NumPy array of that dtype is not copied on the CPU."""
@@ -48,6 +49,18 @@ class Memory(Protocol):
 
     def multiply(self, values: Array, factor: Array) -> None:
         """values *= factor [1] float64 on the device; real or complex."""
+        ...
+
+    def half_encode(self, waves: Array, halves: Array, scales: Array) -> None:
+        """Overwrites halves float16 [..., y, x, 2] (real, imaginary) and real scales [...] with waves [..., y, x].
+
+        halves = waves / scale rounded to nearest, the scale a power of two that brings the largest component of each
+        wave to 2^14..2^15 (1 where that is 0 or not finite). Relative error 2^-11 down to 2^-29 of the largest.
+        """
+        ...
+
+    def half_decode(self, halves: Array, scales: Array, waves: Array) -> None:
+        """Overwrites waves with halves * scales; NaN and infinity stay what they are."""
         ...
 
     def free_bytes(self) -> int:

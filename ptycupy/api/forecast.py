@@ -21,9 +21,16 @@ class Forecast:
     """An Engine on a counting backend; `kind` is "cpu" or "cuda"."""
 
     def __init__(
-        self, problem: Problem, state: State, settings: Settings, kind: str, dtype: str, deterministic: bool = False
+        self,
+        problem: Problem,
+        state: State,
+        settings: Settings,
+        kind: str,
+        dtype: str,
+        deterministic: bool = False,
+        tape: str = "full",
     ) -> None:
-        self._counted = counting(kind, dtype, deterministic)
+        self._counted = counting(kind, dtype, deterministic, tape)
         self.engine = Engine(problem, state, replace(settings, sub_batch=1), cast(Backend, self._counted))
         self.positions = len(self.engine.used)
         self.shapes = self.engine.parameters

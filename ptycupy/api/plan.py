@@ -139,7 +139,7 @@ def plan(
     if predicted is not None:
         kind, machine = "cuda", predicted
     else:
-        chosen = backends.select(device.device, settled.model.dtype, device.fft, device.deterministic)
+        chosen = backends.select(device.device, settled.model.dtype, device.fft, device.deterministic, device.tape)
         kind, machine = chosen.name.partition(":")[0], measure_ceilings(chosen, window)
     machine = replace(
         machine,
@@ -147,7 +147,7 @@ def plan(
         flops_per_second=flops_per_second or machine.flops_per_second,
     )
     settings = settings_from(settled)
-    forecast = Forecast(problem, state, settings, kind, settled.model.dtype, device.deterministic)
+    forecast = Forecast(problem, state, settings, kind, settled.model.dtype, device.deterministic, device.tape)
     host = sum(int(getattr(array, "nbytes", 0)) for _, array in state.items())
     configured = _choice(forecast, machine, settings.batch_size, settings.sub_batch)
     host += forecast.memory["patterns"] if kind != "cpu" else configured.device_bytes

@@ -153,6 +153,16 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--append-shape", action="store_true", help="put the shape into the file's name")
     export.add_argument("--mat-version", choices=("5", "7.3"), default="7.3", help="of a .mat file")
     export.add_argument("--overwrite", action="store_true", help="replace OUT if it exists")
+    bench = commands.add_parser("bench", parents=[loudness], help="measure this machine and what ptycupy makes of it")
+    bench.add_argument(
+        "--backend", type=_device, default="auto", metavar="auto|cpu|cuda|cuda:1", help="what to measure"
+    )
+    bench.add_argument(
+        "--suite", choices=("ops", "iteration", "paper", "quality", "all"), default="all",
+        help="ops; seconds per iteration in short sweeps, or on the grids of PtyRAD's paper; SSIM against time",
+    )  # fmt: skip
+    bench.add_argument("--quick", action="store_true", help="fewer points and shorter runs: minutes instead of hours")
+    bench.add_argument("--out", metavar="FILE.json", help="where to write the record; printed if absent")
     commands.add_parser("doctor", parents=[loudness], help="check this installation and what it can use")
     return parser
 

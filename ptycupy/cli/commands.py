@@ -146,6 +146,23 @@ def export_patterns(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def bench(arguments: argparse.Namespace) -> int:
+    """Measure, and write or print the record."""
+    from ptycupy.bench.run import FULL, QUICK, SUITES, run_suites, write_record
+
+    suites = SUITES if arguments.suite == "all" else (arguments.suite,)
+    path = None if arguments.out is None else Path(arguments.out)
+    if path is not None and not path.parent.is_dir():
+        raise ConfigError(f"--out {path}: there is no folder {path.parent}")
+    record = run_suites(arguments.backend, suites, QUICK if arguments.quick else FULL)
+    if path is None:
+        print(json.dumps(record, indent=1))
+        return 0
+    write_record(path, record)
+    print(path)
+    return 0
+
+
 def doctor(arguments: argparse.Namespace) -> int:
     """Print the state of this installation; 0 where the CPU backend computes right gradients."""
     from ptycupy.doctor import doctor as examine

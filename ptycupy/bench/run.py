@@ -1,0 +1,105 @@
+"""Whole suites, one after the other, into one record."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ptycupy import backends
+from ptycupy.backends.interface import Backend
+from ptycupy.bench import iteration, quality
+from ptycupy.bench.ceilings import copy_rate, fft_rates
+from ptycupy.bench.iteration import Point, every_point, patterns_to_time, synthetic_engine, time_point
+from ptycupy.bench.machine import describe_machine
+from ptycupy.bench.ops import time_ops
+from ptycupy.bench.progress import Tell, progress
+from ptycupy.storage.atomic import atomic_write
+
+SUITES = ("ops", "iteration", "paper", "quality")
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is measured."""
+
+    sweeps: dict[str, list[Point]]
+    paper: dict[str, list[Point]]
+    op_point: Point
+    repeats: int  # of an iteration at most
+    point_budget_s: float  # for the iterations of a point; one is always made
+    op_budget_s: float
+    batches: tuple[int, ...]  # of the runs for quality
+    iterations: int  # of each
+    images_at: tuple[int, ...]
+    data: Path = quality.DATA
+
+
+FULL = Effort(iteration.SWEEPS, iteration.PAPER, Point(16, 4, 6), 5, 60.0, 1.0, quality.BATCHES, 200, quality.IMAGES_AT)
+QUICK = Effort(
+    iteration.QUICK_SWEEPS, iteration.QUICK_PAPER, Point(16, 4, 6), 3, 4.0, 0.2, (16, 64), 10, quality.IMAGES_AT
+)
+
+
+def run_suites(device: str, suites: tuple[str, ...], effort: Effort) -> dict[str, Any]:
+    """The record of some SUITES on a backend ("auto", "cpu", "cuda", "cuda:1").
+
+    Raises ResourceError where the device is not there and DataError where quality has no data.
+    """
+    backend = backends.select(device)
+    points = _points(suites, effort)
+    qualities = len(effort.batches) if "quality" in suites else 0
+    with progress(1 + ("ops" in suites) + len(points) + qualities) as tell:
+        copied = copy_rate(backend)
+        window = (effort.op_point.window,) * 2
+        rates = fft_rates(backend, window)
+        tell(f"copy {copied:.1f} GB/s, transforms of {window[0]} px {rates[0].gflops:.1f} GFLOP/s ({rates[0].library})")
+        record: dict[str, Any] = {
+            "schema": SCHEMA,
+            **describe_machine(backend.name),
+            "suites": list(suites),
+            "ceilings": {"copy_gb_per_s": copied, "transforms": [asdict(rate) for rate in rates]},
+        }
+        if "ops" in suites:
+            record["ops"] = {
+                **asdict(effort.op_point),
+                "rows": list(time_ops(backend, effort.op_point, copied, rates[0].gflops, effort.op_budget_s)),
+            }
+            tell(f"{len(record['ops']['rows'])} ops")
+        if points:
+            synthetic_engine(backend, Point(1, 1, 2, 16), 2).run(1)  # compiles, so that no point's budget pays for it
+        rows = {point: _timed(backend, point, effort, rates[0].gflops, tell) for point in points}
+        for suite, sweeps in (("iteration", effort.sweeps), ("paper", effort.paper)):
+            if suite in suites:
+                record[suite] = {name: [rows[point] for point in sweep] for name, sweep in sweeps.items()}
+        if qualities:
+            record["quality"] = [_judged(backend, batch, effort, tell) for batch in effort.batches]
+    return record
+
+
+def _points(suites: tuple[str, ...], effort: Effort) -> list[Point]:
+    asked = [sweeps for name, sweeps in (("iteration", effort.sweeps), ("paper", effort.paper)) if name in suites]
+    return every_point(asked)
+
+
+def _timed(backend: Backend, point: Point, effort: Effort, gflops: float, tell: Tell) -> dict[str, Any]:
+    patterns = patterns_to_time(backend, point)
+    row = time_point(backend, point, patterns, effort.repeats, effort.point_budget_s, gflops)
+    what = f"batch {point.batch}, {point.modes} modes, {point.slices} slices, {point.window} px"
+    tell(f"{what}: " + (row["failed"] if "failed" in row else f"{row['seconds_per_iteration']:.3g} s per iteration"))
+    return row
+
+
+def _judged(backend: Backend, batch: int, effort: Effort, tell: Tell) -> dict[str, Any]:
+    images_at = effort.images_at if batch == effort.batches[0] else ()
+    found = quality.run_quality(backend, effort.data, batch, effort.iterations, images_at)
+    tell(f"batch {batch}: SSIM {found['ssim'][-1]:.3f} after {found['seconds'][-1]:.1f} s of iterations")
+    return found
+
+
+def write_record(path: Path, record: dict[str, Any]) -> None:
+    """As JSON, whole or not at all. Raises ResourceError where it cannot be written."""
+    with atomic_write(path) as sink:
+        sink.write((json.dumps(record, indent=1) + "\n").encode())

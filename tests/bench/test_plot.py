@@ -1,0 +1,77 @@
+"""benchmarks/plot.py on a small record: every figure is drawn, and nothing where nothing was measured."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ptycupy.bench.quality import packed
+
+PLOT = Path(__file__).parents[2] / "benchmarks" / "plot.py"
+
+
+@pytest.fixture(scope="module")
+def plot():
+    spec = importlib.util.spec_from_file_location("benchmark_plot", PLOT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def row(**changes):
+    point = {"batch": 16, "modes": 1, "slices": 3, "window": 128, "seconds_per_iteration": 2.0, "deviation": 0.1}
+    return {**point, **changes}
+
+
+def record():
+    image = np.linspace(0, 1, 12).reshape(3, 4)
+    run = {
+        "batch": 16,
+        "seconds": [1.0, 2.0],
+        "ssim": [0.1, 0.2],
+        "images": {"1": packed(image), "truth": packed(image)},
+    }
+    failed = {"batch": 32, "modes": 1, "slices": 3, "window": 128, "failed": "no room"}
+    return {
+        "device": "cpu",
+        "date": "2026-01-01",
+        "machine": {"processor": "one", "cores": 2},
+        "ceilings": {"copy_gb_per_s": 10.0, "transforms": [{"gflops": 40.0}]},
+        "ops": {**row(), "rows": [{"op": "adam", "gb_per_s": 8.0, "transform_gflops": 0.0}]},
+        "iteration": {
+            "figure 3b": [row(), row(batch=64, deviation=None), failed],
+            "figure 3c": [row(), row(modes=4)],
+            "figure 3d": [row(), row(slices=6)],
+            "window": [row(), row(window=256)],
+        },
+        "paper": {"figure s5": [row(), row(batch=32), row(modes=3), row(slices=1), failed]},
+        "quality": [run, {**run, "batch": 64, "images": {}}],
+    }
+
+
+def test_every_figure(plot, tmp_path):
+    files = plot.draw([record(), record()], tmp_path)
+    names = {file.stem for file in files}
+    assert names == {
+        "figure_3a",
+        "figure_3b",
+        "figure_3c",
+        "figure_3d",
+        "windows",
+        "figure_s4",
+        "figure_s5",
+        "figure_s6",
+        "ops",
+    }
+    assert all(file.stat().st_size > 5000 for file in files)
+
+
+def test_only_what_was_measured(plot, tmp_path):
+    head = {key: value for key, value in record().items() if key in ("device", "date", "machine", "ceilings")}
+    assert plot.draw([head], tmp_path) == []
+
+
+def test_images_come_back(plot):
+    image = np.random.default_rng(0).uniform(-1, 2, (5, 7))
+    np.testing.assert_allclose(plot.unpacked(packed(image)), image, atol=3 / 255)

@@ -82,6 +82,7 @@ class Bench:
         """name -> (call, bytes moved at least, flops of transforms)."""
         b, canvas, waves, pattern = self.b, 4 * Z * C * C, N * P * WAVE, 4 * N * W * W
         at = (self.corners, self.indices)
+        beam = (self.probe, self.shifts, self.grad_object, self.transfer, *at, self.occupancy)
         return {
             "transmission forward": (lambda: b.transmission_forward(self.amplitude, self.phase), 4 * canvas, 0),
             "transmission backward": (
@@ -132,6 +133,19 @@ class Bench:
             ),
             "half encode": (lambda: b.half_encode(self.waves, *self.half), 1.5 * waves, 0),
             "half decode": (lambda: b.half_decode(*self.half, self.other), 1.5 * waves, 0),
+            "diffraction forward": (lambda: b.diffraction_forward(*beam), waves, ((2 * Z * N + 1) * P) * FFT),
+            "diffraction forward and backward": (
+                lambda: b.diffraction_backward(
+                    self.intensity,
+                    b.diffraction_forward(*beam)[1],
+                    *beam[1:],
+                    self.grad_probe,
+                    self.grad_shifts,
+                    self.accumulated_object,
+                ),
+                2 * (Z + 1) * waves,
+                2 * ((2 * Z * N + 1) * P) * FFT,
+            ),
             "far field backward": (lambda: b.far_field_backward(self.waves), 2 * waves, N * P * FFT),
             "far field forward": (lambda: b.far_field_forward(self.waves), 2 * waves, N * P * FFT),
             "intensity forward": (lambda: b.intensity_forward(self.waves, self.occupancy), waves + pattern, 0),

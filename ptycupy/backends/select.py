@@ -53,7 +53,7 @@ def available() -> dict[str, str]:
 def _cpu(dtype: DTypeLike, fft: str) -> Backend:
     from ptycupy.backends.cpu import CpuBackend
 
-    return CpuBackend(dtype, fft if fft in ("rocket", "scipy") else "auto")
+    return CpuBackend(dtype, fft if fft in ("own", "rocket", "scipy") else "auto")
 
 
 def _cuda(index: int, dtype: DTypeLike, fft: str, deterministic: bool, tape: str) -> Backend:
@@ -79,9 +79,9 @@ def select(
     """The backend of a device: "cpu", "cuda", "cuda:1", or "auto", which is CUDA where it works.
 
     dtype: float32 or float64. fft: which transforms the CUDA backend takes ("auto", "cufft", "own"); the CPU backend
-    knows "rocket" and "scipy" and takes its own choice otherwise. deterministic: the same bits from every run on
-    CUDA; the CPU backend always gives them. tape: "full", or "half" for half the memory between the slices on CUDA;
-    the CPU backend keeps them in full.
+    knows "own", "rocket" and "scipy" and takes its own choice otherwise. deterministic: the same bits from every run
+    on CUDA; the CPU backend always gives them. tape: "full", or "half" for half the memory between the slices on
+    CUDA; the CPU backend keeps them in full.
     Raises ConfigError for an unknown name and ResourceError where the named device is not there.
     """
     if device == "cpu":

@@ -14,6 +14,7 @@ from ptycupy.ops import (
     AxisFilter,
     Background,
     Descan,
+    Diffraction,
     Dose,
     FarField,
     Intensity,
@@ -123,6 +124,13 @@ def intensities(backend: Backend, tape: Tape, experiment: Experiment, v: Shared,
     Mixed-state multislice as in Lee et al. (PtyRAD, 2025), Eqs. 1-5; no propagation after the last slice. Parameters
     that are None take no part and cost nothing.
     """
+    transfer = transfers(backend, tape, experiment, v, indices)
+    plain = v.variation_weights is None and v.descan is None and experiment.near_field is None
+    if plain and (transfer is None or not transfer.requires_grad):
+        table = None if transfer is None else transfer.value
+        chain = Diffraction(backend, table, experiment.corners, indices, experiment.occupancy)
+        shifts = displacements(backend, tape, experiment, v, indices)
+        return counted(backend, tape, experiment, v, indices, tape.apply(chain, v.probe, shifts, v.transmission))
     waves = scattered(backend, tape, experiment, v, indices)
     return detected(backend, tape, experiment, v, indices, waves)
 
@@ -154,13 +162,18 @@ def scattered(
 
 def illumination(backend: Backend, tape: Tape, experiment: Experiment, v: Shared, indices: Array) -> Variable:
     """The probe at each position of the batch, [n, 1, p, y, x]."""
-    shifts = tape.apply(Take(backend, indices), v.shifts)
-    if v.scan_affine is not None:
-        shifts = tape.apply(ScanAffine(backend, experiment.nominal, indices), shifts, v.scan_affine)
-    waves = tape.apply(Shift(backend), v.probe, shifts)
+    waves = tape.apply(Shift(backend), v.probe, displacements(backend, tape, experiment, v, indices))
     if v.variation_weights is not None:
         waves = tape.apply(Vary(backend), waves, tape.apply(Take(backend, indices), v.variation_weights))
     return waves
+
+
+def displacements(backend: Backend, tape: Tape, experiment: Experiment, v: Shared, indices: Array) -> Variable:
+    """How far each position of the batch is from its corner [n, 2] px."""
+    shifts = tape.apply(Take(backend, indices), v.shifts)
+    if v.scan_affine is not None:
+        shifts = tape.apply(ScanAffine(backend, experiment.nominal, indices), shifts, v.scan_affine)
+    return shifts
 
 
 def transfers(backend: Backend, tape: Tape, experiment: Experiment, v: Shared, indices: Array) -> Variable | None:
@@ -193,7 +206,13 @@ def detected(
     backend: Backend, tape: Tape, experiment: Experiment, v: Shared | Variables, indices: Array, waves: Variable
 ) -> Variable:
     """Intensities [n, ky, kx] of these waves as the detector counts them, with dose and background."""
-    intensity = tape.apply(Intensity(backend, experiment.occupancy), waves)
+    return counted(backend, tape, experiment, v, indices, tape.apply(Intensity(backend, experiment.occupancy), waves))
+
+
+def counted(
+    backend: Backend, tape: Tape, experiment: Experiment, v: Shared | Variables, indices: Array, intensity: Variable
+) -> Variable:
+    """Intensities on the detector's plane [n, y, x] as the detector counts them [n, ky, kx]."""
     for axis, rows in enumerate(experiment.detector, start=1):
         if rows is not None:
             intensity = tape.apply(AxisFilter(backend, axis, rows), intensity)

@@ -4,6 +4,7 @@ from ptycupy.ops.aberrate import Aberrate
 from ptycupy.ops.axis_filter import AxisFilter
 from ptycupy.ops.background import Background
 from ptycupy.ops.descan import Descan
+from ptycupy.ops.diffraction import Diffraction
 from ptycupy.ops.dose import Dose
 from ptycupy.ops.far_field import FarField
 from ptycupy.ops.gaussian import Gaussian
@@ -30,6 +31,7 @@ __all__ = [
     "AxisFilter",
     "Background",
     "Descan",
+    "Diffraction",
     "Dose",
     "FarField",
     "Gaussian",

@@ -8,10 +8,11 @@ from typing import Any, cast
 
 from numpy.typing import DTypeLike
 
-from ptycupy.backends import multislice
+from ptycupy.backends import composed
 from ptycupy.backends.cuda.arena import Arena
 from ptycupy.backends.cuda.transforms import LARGEST_PLAN
 from ptycupy.backends.interface import Array
+from ptycupy.backends.sizes import PADDING, has_own_transforms
 from ptycupy.backends.tapes import TAPES
 from ptycupy.planning.data import Data
 from ptycupy.planning.instrument import Instrument
@@ -24,6 +25,39 @@ from ptycupy.planning.waves import ACCUMULATE, MULTIPLY, Waves
 
 class Counting(Waves, Instrument, Data, Constraining):
     """A Backend whose arrays have no values; `ledger` has what its ops cost, `arena_bytes()` their scratch."""
+
+    @op
+    def diffraction_forward(
+        self,
+        probe: Array,
+        shifts: Array,
+        transmission: Array,
+        transfer: Array | None,
+        corners: Array,
+        indices: Array,
+        occupancy: Array,
+    ) -> tuple[Array, Any]:
+        arrays = (transmission, transfer, corners, indices, occupancy)
+        return composed.diffraction_forward(cast(Any, self), probe, shifts, *arrays)
+
+    @op
+    def diffraction_backward(
+        self,
+        grad_intensity: Array,
+        saved: Any,
+        shifts: Array,
+        transmission: Array,
+        transfer: Array | None,
+        corners: Array,
+        indices: Array,
+        occupancy: Array,
+        grad_probe: Array | None,
+        grad_shifts: Array | None,
+        grad_transmission: Array | None,
+    ) -> None:
+        arrays = (transmission, transfer, corners, indices, occupancy)
+        grads = (grad_probe, grad_shifts, grad_transmission)
+        composed.diffraction_backward(cast(Any, self), grad_intensity, saved, shifts, *arrays, *grads)
 
 
 class CountingCpu(Counting):
@@ -71,6 +105,72 @@ class CountingCpu(Counting):
             self.patch_backward(overlaps, corners, indices, grad_transmission)
         return grad_waves if needs_waves else None
 
+    @op
+    def diffraction_forward(
+        self,
+        probe: Array,
+        shifts: Array,
+        transmission: Array,
+        transfer: Array | None,
+        corners: Array,
+        indices: Array,
+        occupancy: Array,
+    ) -> tuple[Array, Any]:
+        modes, *window = probe.shape
+        if not has_own_transforms(tuple(window)):
+            return super().diffraction_forward(probe, shifts, transmission, transfer, corners, indices, occupancy)
+        states, slices = transmission.shape[:2]
+        stack = (shifts.shape[0], states, modes)
+        spectrum = self.empty(probe.shape, self.complex)
+        waves = self.empty((*stack, window[0], 2 * window[1] + PADDING), self.real)
+        entries = self.empty((*stack, slices, window[0], 2 * window[1]), self.real)
+        spectra = self.empty((modes, window[0], 2 * window[1]), self.real)
+        moves = None if transfer is None else self.empty((*transfer.shape[:-1], 2 * window[1]), self.real)
+        intensity = self.empty((shifts.shape[0], *window), self.real)
+        self._transform(spectrum)
+        for _ in range(slices):
+            self._transform(entries[:, :, :, 0])
+            self._transform(entries[:, :, :, 0])
+        flops = MULTIPLY * (2 * slices + 1) * waves.size // 2
+        reads = (probe, spectra, slices * self._windows(intensity[:, None, None], transmission), moves, waves)
+        self._traffic(reads, (spectra, moves, entries, waves, intensity), flops)
+        return intensity, (waves, entries)
+
+    @op
+    def diffraction_backward(
+        self,
+        grad_intensity: Array,
+        saved: Any,
+        shifts: Array,
+        transmission: Array,
+        transfer: Array | None,
+        corners: Array,
+        indices: Array,
+        occupancy: Array,
+        grad_probe: Array | None,
+        grad_shifts: Array | None,
+        grad_transmission: Array | None,
+    ) -> None:
+        if not has_own_transforms(tuple(grad_intensity.shape[1:])):
+            arrays = (transmission, transfer, corners, indices, occupancy)
+            grads = (grad_probe, grad_shifts, grad_transmission)
+            super().diffraction_backward(grad_intensity, saved, shifts, *arrays, *grads)
+            return
+        waves, entries = saved
+        slices = transmission.shape[1]
+        for _ in range(slices):
+            self._transform(entries[:, :, :, 0])
+            self._transform(entries[:, :, :, 0])
+        windows = slices * self._windows(grad_intensity[:, None, None], transmission)
+        flops = (MULTIPLY * 2 + ACCUMULATE) * slices * waves.size // 2
+        self._traffic((grad_intensity, waves, entries, windows, transfer), (waves, entries), flops)
+        if grad_transmission is not None:
+            self._traffic((entries, windows), (windows,), 2 * entries.size)
+        if grad_probe is not None:
+            back = self.empty(grad_probe.shape, self.complex)
+            self._transform(back)
+            self._traffic((waves, back, grad_probe), (grad_probe,), waves.size)
+
 
 class CountingCuda(Counting):
     """As the CUDA backend works with cuFFT: kernels between transforms, and a transform is two kernels of its own,
@@ -93,7 +193,8 @@ class CountingCuda(Counting):
     def multislice_forward(
         self, waves: Array, transmission: Array, transfer: Array, corners: Array, indices: Array
     ) -> tuple[Array, Any]:
-        return multislice.forward(cast(Any, self), waves, transmission, transfer, corners, indices, TAPES[self.tape])
+        arrays = (transmission, transfer, corners, indices)
+        return composed.multislice_forward(cast(Any, self), waves, *arrays, TAPES[self.tape])
 
     @op
     def multislice_backward(
@@ -108,7 +209,7 @@ class CountingCuda(Counting):
         needs_waves: bool,
     ) -> Array | None:
         arrays = (transmission, transfer, corners, indices)
-        return multislice.backward(cast(Any, self), grad_exits, saved, *arrays, grad_transmission, needs_waves)
+        return composed.multislice_backward(cast(Any, self), grad_exits, saved, *arrays, grad_transmission, needs_waves)
 
     def _scatter(self, windows: int, flops: float) -> None:
         super()._scatter(windows, flops)

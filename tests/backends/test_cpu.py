@@ -8,6 +8,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from backends.scene import SHAPES, TOLERANCE, Scene, close, narrowed, twins
+from cuda_on_cpu import wave_cases
+from cuda_on_cpu.scene import Scene as Scenario
 from reference import ReferenceBackend
 
 from ptycupy.backends.cpu import CpuBackend
@@ -127,6 +129,19 @@ def test_multislice(backend: CpuBackend, scene: Scene, fft: str, gaps: str, shar
     close(backend, backend.multislice_backward(grad.copy(), saved, *where, target, True), expected)
     close(backend, target, exact)
     assert backend.multislice_backward(grad.copy(), saved, *where, target, False) is None
+
+
+@pytest.mark.parametrize(
+    ("dtype", "window"), [("float32", (64, 128)), ("float64", (64, 128)), ("float32", (512, 256))], ids=str
+)
+def test_diffraction_with_transforms_of_our_own(dtype: str, window: tuple[int, int]) -> None:
+    """Every factorisation: 64 = 8 8, 128 = 16 8, 256 = 16 16, 512 = 32 16."""
+    backend = CpuBackend(dtype, "own")
+    scene = Scenario(n=3, p=2, o=2, z=3, window=window, canvas=(window[0] + 16, window[1] + 9))
+    expected = wave_cases.diffraction(REFERENCE, scene)
+    for name, found in wave_cases.diffraction(backend, scene).items():
+        atol = TOLERANCE[dtype] * np.abs(expected[name]).max()
+        np.testing.assert_allclose(found, expected[name], rtol=0, atol=atol, err_msg=name)
 
 
 @pytest.mark.parametrize("fft", ["rocket", "scipy"])

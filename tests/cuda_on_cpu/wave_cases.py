@@ -170,6 +170,29 @@ def half(b: Backend, s: Scene) -> Outputs:
     return outputs
 
 
+def diffraction(b: Backend, s: Scene) -> Outputs:
+    outputs = {}
+    probe, shifts = s.draw_complex(b, "probe", s.p, *s.window), s.draw(b, "shifts", s.n, 2, low=-2, high=2)
+    where, occupancy = (s.corners(b), s.indices(b)), s.occupancy(b)
+    for gaps in {0, 1, max(s.z - 1, 1)}:
+        transfer = s.draw_complex(b, f"transfer {gaps}", gaps, s.t, *s.window) if gaps else None
+        transmission = s.draw_complex(b, f"object {gaps}", s.o, s.z if gaps else 1, *s.canvas)
+        for wanted in ("probe shifts transmission", "transmission", "shifts", "probe"):
+            arrays = (transmission, transfer, *where, occupancy)
+            intensity, saved = b.diffraction_forward(probe, shifts, *arrays)
+            outputs[f"intensity {gaps} {wanted}"] = b.to_host(intensity).copy()
+            grads = {
+                "probe": s.draw_complex(b, "start", *probe.shape),
+                "shifts": s.draw(b, "start", s.n, 2),
+                "transmission": s.draw_complex(b, "start", *transmission.shape),
+            }
+            targets = [grad if name in wanted.split() else None for name, grad in grads.items()]
+            grad = s.draw(b, "grad", s.n, *s.window)
+            b.diffraction_backward(grad, saved, shifts, *arrays, *targets)
+            outputs |= {f"grad_{name} {gaps} {wanted}": b.to_host(target) for name, target in grads.items()}
+    return outputs
+
+
 def far_field(b: Backend, s: Scene) -> Outputs:
     shape = s.n, s.o, s.p, *s.window
     return {

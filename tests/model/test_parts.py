@@ -60,7 +60,7 @@ class Counting:
 )
 def test_one_data_term_needs_no_forward_pass_beforehand(losses, passes):
     problem, state = random_scene(tilt_per_position=False)
-    backend = Counting(select("cpu", "float64"), "multislice_forward")
+    backend = Counting(select("cpu", "float64"), "diffraction_forward")
     parameters = upload(backend, state)
     gradients = Parameters.of({n: backend.zeros(a.shape, a.dtype) for n, a in parameters.items() if n in FUSED})
     experiment = place(backend, problem, parameters)

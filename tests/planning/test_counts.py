@@ -27,6 +27,7 @@ SCENES = {
     "multislice": {"slices": 4, "probe_modes": 3, "object_modes": 1, "losses": "sparsity", "refined": ("probe",)},
     "object modes": {"slices": 3, "object_modes": 2, "losses": "mixed", "tilt_per_position": False},
     "everything, a tilt each": {"slices": 3, "losses": "sparsity", "optional": True},
+    "transforms of our own": {"slices": 3, "window": (64, 64), "losses": "gaussian", "tilt_per_position": False},
     "larger detector": {"slices": 2, "window": (18, 16), "detector": (12, 12), "losses": "mixed"},
 }
 OBJECT = ("object_amplitude", "object_phase")

@@ -168,6 +168,42 @@ class Waves(Memory):
     def intensity_backward(self, grad_intensity: Array, waves: Array, occupancy: Array) -> Array:
         return 2 * occupancy[:, None, None, None] * grad_intensity[:, None, None] * waves
 
+    def diffraction_forward(
+        self,
+        probe: Array,
+        shifts: Array,
+        transmission: Array,
+        transfer: Array | None,
+        corners: Array,
+        indices: Array,
+        occupancy: Array,
+    ) -> tuple[Array, Any]:
+        waves, spectrum = self.shift_forward(probe, shifts)
+        gaps = np.empty((1, 1, *probe.shape[1:])) if transfer is None else transfer
+        exits, entries = self.multislice_forward(waves, transmission, gaps, corners, indices)
+        far = fft2(exits)
+        return self.intensity_forward(far, occupancy), (spectrum, gaps, entries, far)
+
+    def diffraction_backward(
+        self,
+        grad_intensity: Array,
+        saved: Any,
+        shifts: Array,
+        transmission: Array,
+        transfer: Array | None,
+        corners: Array,
+        indices: Array,
+        occupancy: Array,
+        grad_probe: Array | None,
+        grad_shifts: Array | None,
+        grad_transmission: Array | None,
+    ) -> None:
+        spectrum, gaps, entries, far = saved
+        grad = ifft2(self.intensity_backward(grad_intensity, far, occupancy))
+        where = (transmission, gaps, corners, indices, grad_transmission)
+        back = self.multislice_backward(grad, entries, *where, needs_waves=True)
+        self.shift_backward(back, shifts, spectrum, grad_probe, grad_shifts)
+
     def axis_filter(self, values: Array, indices: Array, weights: Array) -> Array:
         return np.einsum("aktb,kt->akb", values[:, indices], weights)
 

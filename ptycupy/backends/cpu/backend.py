@@ -12,23 +12,25 @@ from ptycupy.backends.cpu.losses import Losses
 from ptycupy.backends.cpu.measuring import Measuring
 from ptycupy.backends.cpu.memory import Memory
 from ptycupy.backends.cpu.optimizing import Optimizing
-from ptycupy.backends.cpu.waves import Waves
+from ptycupy.backends.cpu.scattering import Scattering
 
 
-class CpuBackend(Waves, Instrument, Losses, Optimizing, Constraining, Filtering, Measuring):
+class CpuBackend(Scattering, Instrument, Losses, Optimizing, Constraining, Filtering, Measuring):
     """The Backend protocol with Numba on the CPU; every method is documented there.
 
     Results do not depend on the number of threads. Methods may be called from several threads at once.
 
-    dtype: "float32" or "float64". fft: "rocket" (rocket-fft inside compiled code), "scipy", or "auto", which is
-    rocket where it works. Raises ValueError for other names, ResourceError where the named library does not work.
+    dtype: "float32" or "float64". fft: "own" (transforms of this package, for windows of 64 to 512 px that are powers
+    of two; others as "auto"), "rocket" (rocket-fft inside compiled code), "scipy", or "auto", the first of these that
+    there is. Raises ValueError for other names, ResourceError where the named library does not work.
     """
 
     name = "cpu"
 
     def __init__(self, dtype: DTypeLike = "float32", fft: str = "auto") -> None:
         Memory.__init__(self, dtype)
-        self._fourier = load_fourier(fft)
+        self._fused = fft in ("auto", "own")
+        self._fourier = load_fourier("auto" if fft == "own" else fft)
 
 
 __all__ = ["CpuBackend"]

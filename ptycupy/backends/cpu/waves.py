@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from ptycupy.backends import multislice
 from ptycupy.backends.cpu import axis_filter, intensity, patch, shift, transmit
 from ptycupy.backends.cpu import transfer as transfer_op
 from ptycupy.backends.cpu import transmission as transmission_op
@@ -77,7 +76,7 @@ class Waves(Memory):
             self._fourier.transform(total, False, 1 / (height * width))
             grad_probe += total
 
-    # --- multislice -------------------------------------------------------------------------------------------
+    # --- transmission and propagation -------------------------------------------------------------------------
     def transmit_forward(
         self, waves: Array, transmission: Array, slice_index: int, corners: Array, indices: Array
     ) -> Array:
@@ -172,45 +171,6 @@ class Waves(Memory):
         self._fourier.propagate_back_gradient(per_pattern, stack, saved, transfer[gap], share)
         shift.sum_patterns(flat(grad_transfer[gap]), per_pattern.reshape(len(stack), -1))
         return grad_waves
-
-    def multislice_forward(
-        self, waves: Array, transmission: Array, transfer: Array, corners: Array, indices: Array
-    ) -> tuple[Array, Any]:
-        if not hasattr(self._fourier, "multislice"):
-            return multislice.forward(self, waves, transmission, transfer, corners, indices)
-        require_inside(corners, indices, waves.shape[-2:], transmission.shape[-2:])
-        states, slices = transmission.shape[:2]
-        exits = self.empty((len(waves), states, *waves.shape[2:]), self.complex)
-        entries = self.empty((slices - 1, *exits.shape), self.complex)
-        self._fourier.multislice(
-            exits, entries, waves, transmission, transfer, corners, indices, self._pixel_share(waves)
-        )
-        return exits, (waves, entries)
-
-    def multislice_backward(
-        self,
-        grad_exits: Array,
-        saved: Any,
-        transmission: Array,
-        transfer: Array,
-        corners: Array,
-        indices: Array,
-        grad_transmission: Array | None,
-        needs_waves: bool,
-    ) -> Array | None:
-        if not hasattr(self._fourier, "multislice"):
-            given = (transmission, transfer, corners, indices, grad_transmission, needs_waves)
-            return multislice.backward(self, grad_exits, saved, *given)
-        waves, entries = saved
-        patterns, states, _, *window = grad_exits.shape
-        wants_transmission = grad_transmission is not None
-        overlaps = self.empty((patterns, states, transmission.shape[1], *window), self.complex)
-        grad_waves = self.empty(waves.shape, self.complex)
-        arrays = (grad_exits, entries, waves, transmission, transfer, corners, indices, self._pixel_share(waves))
-        self._fourier.multislice_back(grad_waves, overlaps, *arrays, needs_waves, wants_transmission)
-        if grad_transmission is not None:
-            self.patch_backward(overlaps, corners, indices, grad_transmission)
-        return grad_waves if needs_waves else None
 
     def far_field_forward(self, waves: Array) -> Array:
         self._fourier.transform(waves.reshape(-1, *waves.shape[-2:]), True, math.prod(waves.shape[-2:]) ** -0.5)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ptycupy.backends import multislice
+from ptycupy.backends import composed
 from ptycupy.backends.cuda.launch import Blocks, Rows, parts_of
 from ptycupy.backends.cuda.memory import Memory
 from ptycupy.backends.interface import Array
@@ -191,7 +191,7 @@ class Waves(Memory):
     def multislice_forward(
         self, waves: Array, transmission: Array, transfer: Array, corners: Array, indices: Array
     ) -> tuple[Array, Any]:
-        return multislice.forward(self, waves, transmission, transfer, corners, indices, TAPES[self.tape])
+        return composed.multislice_forward(self, waves, transmission, transfer, corners, indices, TAPES[self.tape])
 
     def multislice_backward(
         self,
@@ -205,7 +205,7 @@ class Waves(Memory):
         needs_waves: bool,
     ) -> Array | None:
         arrays = (transmission, transfer, corners, indices)
-        return multislice.backward(self, grad_exits, saved, *arrays, grad_transmission, needs_waves)
+        return composed.multislice_backward(self, grad_exits, saved, *arrays, grad_transmission, needs_waves)
 
     def far_field_forward(self, waves: Array) -> Array:
         self._fft.forward(waves)
@@ -233,6 +233,36 @@ class Waves(Memory):
         rows, sizes = Rows(patterns, height * width), (object_modes, probe_modes, height * width)
         self._launch("intensity_backward", rows, waves, grad_intensity, occupancy, *sizes)
         return waves
+
+    def diffraction_forward(
+        self,
+        probe: Array,
+        shifts: Array,
+        transmission: Array,
+        transfer: Array | None,
+        corners: Array,
+        indices: Array,
+        occupancy: Array,
+    ) -> tuple[Array, Any]:
+        return composed.diffraction_forward(self, probe, shifts, transmission, transfer, corners, indices, occupancy)
+
+    def diffraction_backward(
+        self,
+        grad_intensity: Array,
+        saved: Any,
+        shifts: Array,
+        transmission: Array,
+        transfer: Array | None,
+        corners: Array,
+        indices: Array,
+        occupancy: Array,
+        grad_probe: Array | None,
+        grad_shifts: Array | None,
+        grad_transmission: Array | None,
+    ) -> None:
+        arrays = (transmission, transfer, corners, indices, occupancy)
+        grads = (grad_probe, grad_shifts, grad_transmission)
+        composed.diffraction_backward(self, grad_intensity, saved, shifts, *arrays, *grads)
 
     def axis_filter(self, values: Array, indices: Array, weights: Array) -> Array:
         outer, length, inner = values.shape

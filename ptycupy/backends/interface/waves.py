@@ -142,6 +142,40 @@ class Waves(Protocol):
         """grad_waves = 2 occupancy[o] grad_intensity waves, overwriting waves."""
         ...
 
+    def diffraction_forward(
+        self,
+        probe: Array,
+        shifts: Array,
+        transmission: Array,
+        transfer: Array | None,
+        corners: Array,
+        indices: Array,
+        occupancy: Array,
+    ) -> tuple[Array, Any]:
+        """intensity [n, y, x] of the probe [p, y, x] shifted by shifts [n, 2] px, behind transmission [o, z, Y, X].
+
+        `shift_forward`, `multislice_forward` with transfer [1 or z - 1, 1 or n, y, x] (None for one slice),
+        `far_field_forward` and `intensity_forward`, one after the other. Also returns what the adjoint needs.
+        """
+        ...
+
+    def diffraction_backward(
+        self,
+        grad_intensity: Array,
+        saved: Any,
+        shifts: Array,
+        transmission: Array,
+        transfer: Array | None,
+        corners: Array,
+        indices: Array,
+        occupancy: Array,
+        grad_probe: Array | None,
+        grad_shifts: Array | None,
+        grad_transmission: Array | None,
+    ) -> None:
+        """Accumulates into the gradients that are wanted; overwrites what was saved."""
+        ...
+
     def axis_filter(self, values: Array, indices: Array, weights: Array) -> Array:
         """out[a, i, b] = sum_t weights[i, t] values[a, indices[i, t], b]: a sparse matrix along one axis.
 

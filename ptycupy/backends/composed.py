@@ -1,0 +1,110 @@
+"""Chains of the protocol's own steps, for backends and sizes that have no kernel for the whole of them."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, Protocol
+
+from ptycupy.backends.interface import Array
+from ptycupy.backends.interface.waves import Waves
+from ptycupy.backends.tapes import Arrays, FullTape, Tape
+
+
+class Steps(Waves, Arrays, Protocol):
+    """The ops that the chain is made of, and the memory that its waves wait in."""
+
+
+def multislice_forward(
+    backend: Steps,
+    waves: Array,
+    transmission: Array,
+    transfer: Array,
+    corners: Array,
+    indices: Array,
+    tape: type[Tape] = FullTape,
+) -> tuple[Array, Tape]:
+    """`Waves.multislice_forward` from `transmit_forward` and `propagate_forward`; `tape` keeps what enters slices."""
+    last = transmission.shape[1] - 1
+    kept = tape(backend, waves, (last, waves.shape[0], transmission.shape[0], *waves.shape[2:]))
+
+    def slice_and_gap(entry: Array, s: int) -> Array:
+        exits = backend.transmit_forward(entry, transmission, s, corners, indices)
+        return backend.propagate_forward(exits, transfer, s % transfer.shape[0], False)[0]
+
+    entry = waves
+    for s in range(last):
+        entry = kept.keep(partial(slice_and_gap, entry, s))
+    return backend.transmit_forward(entry, transmission, last, corners, indices), kept
+
+
+def multislice_backward(
+    backend: Waves,
+    grad_exits: Array,
+    saved: Tape,
+    transmission: Array,
+    transfer: Array,
+    corners: Array,
+    indices: Array,
+    grad_transmission: Array | None,
+    needs_waves: bool,
+) -> Array | None:
+    """`Waves.multislice_backward` from `transmit_backward` and `propagate_backward`."""
+    grad = grad_exits
+    for s in range(transmission.shape[1] - 1, 0, -1):
+        where = (s, corners, indices, grad_transmission)
+        grad = backend.transmit_backward(grad, saved.get(s), transmission, *where, needs_waves=True)
+        grad = backend.propagate_backward(grad, transfer, (s - 1) % transfer.shape[0], None, None)
+    where = (0, corners, indices, grad_transmission)
+    return backend.transmit_backward(grad, saved.get(0), transmission, *where, needs_waves)
+
+
+def diffraction_forward(
+    backend: Waves,
+    probe: Array,
+    shifts: Array,
+    transmission: Array,
+    transfer: Array | None,
+    corners: Array,
+    indices: Array,
+    occupancy: Array,
+) -> tuple[Array, Any]:
+    """`Waves.diffraction_forward` from shift, multislice or transmit, far field and intensity."""
+    waves, of_shift = backend.shift_forward(probe, shifts)
+    if transfer is None:
+        exits, kept = backend.transmit_forward(waves, transmission, 0, corners, indices), waves
+    else:
+        exits, kept = backend.multislice_forward(waves, transmission, transfer, corners, indices)
+    far = backend.far_field_forward(exits)
+    return backend.intensity_forward(far, occupancy), (of_shift, kept, far)
+
+
+def diffraction_backward(
+    backend: Waves,
+    grad_intensity: Array,
+    saved: Any,
+    shifts: Array,
+    transmission: Array,
+    transfer: Array | None,
+    corners: Array,
+    indices: Array,
+    occupancy: Array,
+    grad_probe: Array | None,
+    grad_shifts: Array | None,
+    grad_transmission: Array | None,
+) -> None:
+    """`Waves.diffraction_backward` from the adjoints of the same."""
+    of_shift, kept, far = saved
+    grad = backend.far_field_backward(backend.intensity_backward(grad_intensity, far, occupancy))
+    needs_waves = grad_probe is not None or grad_shifts is not None
+    back: Array | None
+    if transfer is None:
+        where = (transmission, 0, corners, indices, grad_transmission, needs_waves)
+        back = backend.transmit_backward(grad, kept, *where)
+    else:
+        arrays = (transmission, transfer, corners, indices, grad_transmission, needs_waves)
+        back = backend.multislice_backward(grad, kept, *arrays)
+    if back is not None:
+        backend.shift_backward(back, shifts, of_shift, grad_probe, grad_shifts)
+
+
+__all__ = ["diffraction_backward", "diffraction_forward", "multislice_backward", "multislice_forward"]

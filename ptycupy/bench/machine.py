@@ -14,7 +14,7 @@ CPUINFO = Path("/proc/cpuinfo")
 
 
 def describe_machine(device: str) -> dict[str, Any]:
-    """date, device, machine (processor, cores, clocks, system) and versions."""
+    """date, device, machine (processor, cores, clocks, load, system) and versions."""
     return {
         "date": time.strftime("%Y-%m-%d"),
         "device": device,
@@ -22,6 +22,7 @@ def describe_machine(device: str) -> dict[str, Any]:
             "processor": processor(),
             "cores": os.cpu_count(),
             "clock_mhz": _cpuinfo("cpu MHz"),
+            "load_average": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,  # what else runs here
             "system": platform.platform(),
         },
         "versions": versions(),

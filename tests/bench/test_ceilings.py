@@ -1,8 +1,10 @@
 """What the machine can do at best."""
 
 import pytest
+from cuda_on_cpu.host_device import HostDevice
 
 from ptycupy import backends
+from ptycupy.backends.cuda import CudaBackend
 from ptycupy.bench import ceilings
 
 
@@ -17,6 +19,16 @@ def test_rates_are_measured():
 def test_copy_rate(monkeypatch):
     monkeypatch.setattr(ceilings, "COPIED", 2**16)
     assert ceilings.copy_rate(backends.select("cpu"), budget_s=0.0) > 0
+
+
+def test_rates_of_a_gpu(kernel_folder, monkeypatch):
+    """On the harness: the plans of the CUDA backend on a stack of its own."""
+    monkeypatch.setattr(ceilings, "COPIED", 2**16)
+    monkeypatch.setattr(ceilings, "GPU_STACK", 3 * 8 * 16**2)
+    backend = CudaBackend(HostDevice(kernel_folder))
+    (rate,) = ceilings.fft_rates(backend, (16, 16), budget_s=0.0)
+    assert (rate.library, rate.waves) == ("cufft", 3)
+    assert ceilings.copy_rate(backend, budget_s=0.0) > 0
 
 
 def test_flops_of_a_transform():

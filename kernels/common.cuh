@@ -33,6 +33,7 @@ typedef Pair<real>::type pair;
 DEVICE complex operator*(complex a, complex b) { return {a.x * b.x - a.y * b.y, a.x * b.y + a.y * b.x}; }
 DEVICE complex operator*(real a, complex b) { return {a * b.x, a * b.y}; }
 DEVICE complex operator+(complex a, complex b) { return {a.x + b.x, a.y + b.y}; }
+DEVICE complex operator-(complex a, complex b) { return {a.x - b.x, a.y - b.y}; }
 DEVICE complex& operator+=(complex& a, complex b) { return a = a + b; }
 DEVICE complex conj_times(complex a, complex b) { return {a.x * b.x + a.y * b.y, a.x * b.y - a.y * b.x}; }
 DEVICE real norm(complex a) { return a.x * a.x + a.y * a.y; }
@@ -124,6 +125,17 @@ DEVICE real ldg(const real* address) { return __ldg(address); }
 DEVICE complex ldg(const complex* address) {
     pair value = __ldg(reinterpret_cast<const pair*>(address));
     return {value.x, value.y};
+}
+
+// Memory that no kernel touches again soon: it gives way to others in the cache first.
+DEVICE complex load_once(const complex* address) {
+    pair value = __ldcs(reinterpret_cast<const pair*>(address));
+    return {value.x, value.y};
+}
+DEVICE void store_once(complex* address, complex value) {
+    pair given;
+    given.x = value.x, given.y = value.y;
+    __stcs(reinterpret_cast<pair*>(address), given);
 }
 
 // Atomic additions whose result is not read.

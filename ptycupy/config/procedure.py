@@ -210,7 +210,11 @@ class Backend(Section):
     device: Annotated[str, StringConstraints(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = described(
         "auto", "auto (a GPU where there is one), cpu, cuda, or one GPU such as cuda:1."
     )
-    fft: Literal["auto", "cufft", "own"] = described("auto", "FFT on the GPU.")
+    fft: Literal["auto", "cufft", "own"] = described(
+        "auto",
+        "Transforms: on a GPU auto and cufft take cuFFT, and own takes fused kernels for the slices of windows with "
+        "sides of 64, 128, 256 or 512 px and cuFFT for others.",
+    )
     deterministic: bool = described(
         False, "Same bits in every run on a GPU: windows of the object's gradient are summed in the batch's order. "
         "Without it they are added in whatever order they come, a little faster; such runs differ by rounding, about "

@@ -28,9 +28,9 @@ GUARD = 64  # bytes at least on each side of an array
 ALIGNMENT = 64
 PATTERN = 0xA5
 FLAGS = ("-std=c++17", "-O1", "-fPIC", "-fno-gnu-unique", "-fvisibility=hidden", "-ffp-contract=off")
-WARNINGS = ("-Wall", "-Wextra", "-Werror", "-Wno-unused-function", "-Wno-maybe-uninitialized")
+WARNINGS = ("-Wall", "-Wextra", "-Werror", "-Wno-unused-function", "-Wno-maybe-uninitialized", "-Wno-unknown-pragmas")
 
-_BARRIER = re.compile(r"\b(store_part|block_sum|sum_parts|__syncthreads)\b")
+_BARRIER = re.compile(r"\b(store_part|block_sum|sum_parts|__syncthreads|EXCHANGE)\b")
 
 
 def bodies(text: str) -> dict[str, str]:
@@ -155,9 +155,9 @@ class HostDevice:
         array.view(np.uint8)[...] = 0
 
     def kernel(self, op: str, name: str, defines: tuple[str, ...]) -> Any:
-        generic = any(define.startswith("VALUE=") for define in defines)
+        generic = len(defines) > 1  # an element type, or a length
         # Everything that depends on REAL alone is compiled in one go, which is much quicker.
-        ops = [op] if generic else [o for o in sources.ops() if "VALUE" not in sources.read(f"{o}.cu")]
+        ops = [op] if generic else [o for o in sources.ops() if not sources.generic(o)]
         library = load(build({o: self._sources.get(o, sources.read(f"{o}.cu")) for o in ops}, defines, self.folder))
         function = getattr(library, f"run_{name}")
         function.restype = None

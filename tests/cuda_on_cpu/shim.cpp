@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <ucontext.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -16,6 +17,7 @@ Index threadIdx, blockIdx;
 namespace {
 
 constexpr std::size_t STACK_BYTES = 64 * 1024;
+constexpr unsigned WARP = 32;
 
 // A fiber is entered once through ucontext and then switched by setjmp, which needs no system call.
 struct Fiber {
@@ -23,7 +25,9 @@ struct Fiber {
     jmp_buf waiting;
     bool started;
     std::unique_ptr<char[]> stack{new char[STACK_BYTES]};
-    int barriers;  // passed so far
+    int barriers;       // of the block, passed so far
+    int warp_barriers;  // since the last of those
+    bool in_warp;       // waits for its warp alone
     bool finished;
 };
 
@@ -61,6 +65,36 @@ unsigned place_in(int schedule, unsigned i, unsigned count) {
     return i < half ? 2 * i : 2 * (i - half) + 1;
 }
 
+// Runs a warp until all of it waits for the block, or has ended: no other warp runs while it waits for itself alone.
+// Returns how many of its threads ended.
+unsigned run_warp(unsigned first, unsigned block, int schedule, int& furthest) {
+    unsigned count = std::min(WARP, block - first), ended = 0;
+    for (bool again = true; again;) {
+        unsigned waiting = 0, running_threads = 0;
+        int passed = -1;
+        for (unsigned i = 0; i < count; ++i) {
+            threadIdx.x = first + place_in(schedule, i, count);
+            Fiber& fiber = *fibers[threadIdx.x];
+            if (fiber.finished) continue;
+            ++running_threads;
+            resume(fiber);
+            if (fiber.finished) {
+                ++ended;
+                continue;
+            }
+            waiting += fiber.in_warp;
+            if (passed >= 0 && fiber.warp_barriers != passed) fail("threads wait at different barriers of a warp");
+            passed = fiber.warp_barriers;
+            if (fiber.in_warp) continue;
+            if (furthest >= 0 && fiber.barriers != furthest) fail("threads wait at different barriers");
+            furthest = fiber.barriers;
+        }
+        if (waiting > 0 && waiting < running_threads) fail("divergent barrier of a warp");
+        again = waiting > 0;
+    }
+    return ended;
+}
+
 void run_with_barriers(unsigned block, int schedule) {
     while (fibers.size() < block) fibers.push_back(std::make_unique<Fiber>());
     for (unsigned t = 0; t < block; ++t) {
@@ -70,24 +104,16 @@ void run_with_barriers(unsigned block, int schedule) {
         fiber.context.uc_stack.ss_size = STACK_BYTES;
         fiber.context.uc_link = nullptr;
         fiber.started = false;
-        fiber.barriers = 0;
+        fiber.barriers = fiber.warp_barriers = 0;
+        fiber.in_warp = false;
         fiber.finished = false;
         makecontext(&fiber.context, fiber_main, 0);
     }
     for (unsigned unfinished = block; unfinished > 0;) {
         int furthest = -1;
-        for (unsigned i = 0; i < block; ++i) {
-            threadIdx.x = place_in(schedule, i, block);
-            Fiber& fiber = *fibers[threadIdx.x];
-            if (fiber.finished) continue;
-            resume(fiber);
-            if (fiber.finished) {
-                --unfinished;
-                continue;
-            }
-            if (furthest >= 0 && fiber.barriers != furthest) fail("threads wait at different barriers");
-            furthest = fiber.barriers;
-        }
+        unsigned warps = (block + WARP - 1) / WARP;
+        for (unsigned w = 0; w < warps; ++w)
+            unfinished -= run_warp(place_in(schedule, w, warps) * WARP, block, schedule, furthest);
         // A thread that has left cannot arrive at the barrier where others of its block wait.
         if (unfinished > 0 && unfinished < block) fail("divergent barrier: some threads left the kernel before it");
     }
@@ -99,6 +125,15 @@ void run_with_barriers(unsigned block, int schedule) {
 void shim_barrier() {
     if (!running) fail("barrier in a kernel that was taken for one without");
     ++running->barriers;
+    running->warp_barriers = 0;
+    running->in_warp = false;
+    if (!_setjmp(running->waiting)) _longjmp(scheduler, 1);
+}
+
+void shim_warp_barrier() {
+    if (!running) fail("barrier in a kernel that was taken for one without");
+    ++running->warp_barriers;
+    running->in_warp = true;
     if (!_setjmp(running->waiting)) _longjmp(scheduler, 1);
 }
 

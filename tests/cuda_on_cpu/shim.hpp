@@ -52,12 +52,16 @@ inline void sincospif(float half_turns, float* s, float* c) {
 }
 
 template <class T> T __ldg(const T* address) { return *address; }
+template <class T> T __ldcs(const T* address) { return *address; }
+template <class T> void __stcs(T* address, T value) { *address = value; }
 template <class T> void atomicAdd(T* target, T value) { *target += value; }
 
-void shim_barrier();
+void shim_barrier();       // of the block
+void shim_warp_barrier();  // of 32 threads
 // Memory of the block, filled with NaN at its start; `key` tells the arrays of one kernel apart.
 void* shim_shared(std::size_t key, std::size_t bytes);
 #define __syncthreads() shim_barrier()
+#define __syncwarp() shim_warp_barrier()
 #define SHARED_ARRAY(type, name, count) \
     type* name = static_cast<type*>(shim_shared(__COUNTER__, sizeof(type) * (count)))
 

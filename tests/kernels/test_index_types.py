@@ -18,11 +18,12 @@ KNOWN = {
     "element": WIDE, "divide": WIDE, "canvas_offset": WIDE, "size_t": WIDE, "int": INT, "unsigned": INT,
     "at.row": INT, "at.column": INT, "at.first": WIDE, "at.stride": WIDE, "threadIdx.x": INT, "blockIdx.x": INT,
 }  # fmt: skip
-# Products of these stay far below 2^31: numbers of modes, variations and filter taps, threads of a block.
-FEW = {"p", "terms", "taps", "variations", "probe_modes", "THREADS"}
+# Products of these stay far below 2^31: numbers of modes, variations and filter taps, threads
+# and lines of a block.
+FEW = {"p", "terms", "taps", "variations", "probe_modes", "THREADS", "Columns"}
 TOKEN = re.compile(r"\s*([A-Za-z_][\w.]*|\d+\w*|->|==|<<|>>|.)")
 # Sizes and places within one window, pattern or canvas, whose pixels an int counts: launch() sees to that.
-IN_PLANE = {"height", "width", "padded_height", "padded_width"}
+IN_PLANE = {"height", "width", "padded_height", "padded_width", "columns.place"}
 DECLARED = re.compile(r"(?<![\w.<(])(?:const\s+)?(int|unsigned|size_t)\s+(?=(\w[^;{}]*))")
 
 

@@ -69,10 +69,10 @@ class Launcher:
             "real": real,
             "complex": np.dtype(np.complex64 if real == np.float32 else np.complex128),
         }
-        self._kernels: dict[tuple[str, str], Kernel] = {}
+        self._kernels: dict[tuple[str, str, int], Kernel] = {}
 
-    def __call__(self, name: str, size: int | Rows | Blocks, *arguments: Any) -> None:
-        """Launches over `size` threads, rows or blocks; an empty size launches nothing.
+    def __call__(self, name: str, size: int | Rows | Blocks, *arguments: Any, length: int = 0) -> None:
+        """Launches over `size` threads, rows or blocks; an empty size launches nothing. length: of a kernel's lines.
 
         Raises TypeError for an argument of the wrong type and ValueError for an integer that does not fit.
         """
@@ -86,11 +86,15 @@ class Launcher:
         checked = [
             self._argument(name, a, given, value) for a, given in zip(signature.arguments, arguments, strict=True)
         ]
-        kernel = self._kernels.get((name, value))
+        kernel = self._kernels.get((name, value, length))
         if kernel is None:
             real = "float" if self._real == np.float32 else "double"
-            defines = (f"REAL={real}", f"VALUE={value}") if signature.generic else (f"REAL={real}",)
-            kernel = self._kernels[name, value] = self._device.kernel(signature.op, name, defines)
+            defines = (
+                f"REAL={real}",
+                *([f"VALUE={value}"] if value else []),
+                *([f"LENGTH={length}"] if length else []),
+            )
+            kernel = self._kernels[name, value, length] = self._device.kernel(signature.op, name, defines)
         self._device.launch(kernel, grid, THREADS, 0, checked)
 
     def partials(self, name: str, rows: int, columns: int, partials: Array, *arguments: Any) -> None:

@@ -65,6 +65,18 @@ def ops() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in folder().glob("*.cu")))
 
 
+@cache
+def sized(op: str) -> bool:
+    """Whether an op is compiled per length of its lines (the macro LENGTH)."""
+    return re.search(r"\bLENGTH\b", read(f"{op}.cu")) is not None
+
+
+@cache
+def generic(op: str) -> bool:
+    """Whether an op is compiled for more than the real type."""
+    return sized(op) or "VALUE" in read(f"{op}.cu")
+
+
 def parse(op: str, text: str) -> tuple[Signature, ...]:
     """The kernels of one source; comments may stand behind arguments."""
     found = []
@@ -88,4 +100,4 @@ def signatures() -> dict[str, Signature]:
     return {kernel.name: kernel for op in ops() for kernel in parse(op, read(f"{op}.cu"))}
 
 
-__all__ = ["Argument", "Signature", "folder", "headers", "ops", "parse", "read", "signatures"]
+__all__ = ["Argument", "Signature", "folder", "generic", "headers", "ops", "parse", "read", "signatures", "sized"]

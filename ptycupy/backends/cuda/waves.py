@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ptycupy.backends import composed
+from ptycupy.backends.cuda import wave_steps
 from ptycupy.backends.cuda.launch import Blocks, Rows, parts_of
 from ptycupy.backends.cuda.memory import Memory
 from ptycupy.backends.interface import Array
@@ -126,9 +127,7 @@ class Waves(Memory):
             width,
         )
         if patches is not None:
-            canvas = canvas_height * canvas_width
-            first, stride = slice_index * canvas, slices * canvas
-            self._gather(grad_transmission, patches, corners, indices, first, stride, object_modes)
+            self._gather_slice(grad_transmission, patches, slice_index, corners, indices)
         return grad_waves
 
     def transfer_forward(
@@ -191,6 +190,8 @@ class Waves(Memory):
     def multislice_forward(
         self, waves: Array, transmission: Array, transfer: Array, corners: Array, indices: Array
     ) -> tuple[Array, Any]:
+        if self._has_steps(waves.shape[-2:]):
+            return wave_steps.multislice_forward(self, waves, transmission, transfer, corners, indices)
         return composed.multislice_forward(self, waves, transmission, transfer, corners, indices, TAPES[self.tape])
 
     def multislice_backward(
@@ -205,6 +206,8 @@ class Waves(Memory):
         needs_waves: bool,
     ) -> Array | None:
         arrays = (transmission, transfer, corners, indices)
+        if self._has_steps(grad_exits.shape[-2:]):
+            return wave_steps.multislice_backward(self, grad_exits, saved, *arrays, grad_transmission, needs_waves)
         return composed.multislice_backward(self, grad_exits, saved, *arrays, grad_transmission, needs_waves)
 
     def far_field_forward(self, waves: Array) -> Array:
@@ -288,6 +291,12 @@ class Waves(Memory):
             return
         rows, sizes = Rows(patterns * planes, height * width), (planes, canvas_height, canvas_width, height, width)
         self._launch("patch_backward", rows, grad_field, grad_patches, corners, indices, *sizes)
+
+    def _gather_slice(self, target: Any, patches: Array, slice_index: int, corners: Array, indices: Array) -> None:
+        """Adds patches [n, o, y, x] to one slice of target [o, z, Y, X]."""
+        object_modes, slices, height, width = target.shape
+        first, stride = slice_index * height * width, slices * height * width
+        self._gather(target, patches, corners, indices, first, stride, object_modes)
 
     def _gather(
         self, target: Array, patches: Array, corners: Array, indices: Array, first: int, stride: int, planes: int

@@ -28,7 +28,7 @@ SWEEPS = {
     "figure 3d": ("figure_3d", "slices", "slices"),
     "window": ("windows", "window", "window, px"),
 }
-NAMES = {"batch": "batch", "modes": "modes", "slices": "slices", "window": "px window"}
+NAMES = {"batch": "batch {}", "modes": "{} modes", "slices": "{} slices", "window": "window {} px"}
 Record = dict[str, Any]
 
 
@@ -46,11 +46,12 @@ def measured(rows: list[Record]) -> list[Record]:
 
 def held(rows: list[Record], varied: str) -> str:
     """What a sweep holds fixed, in words."""
-    return ", ".join(f"{rows[0][key]} {name}" for key, name in NAMES.items() if key != varied)
+    return ", ".join(name.format(rows[0][key]) for key, name in NAMES.items() if key != varied)
 
 
-def axes_of(rows: int = 1, columns: int = 1, width: float = 6.0, height: float = 4.2) -> tuple[Figure, Any]:
-    return plt.subplots(rows, columns, figsize=(width, height), layout="constrained", squeeze=False)
+def axes_of(columns: int = 1, width: float = 6.0, height: float = 4.2, shared: bool = False) -> tuple[Figure, Any]:
+    """A row of panels in inches, with one y scale where it is shared."""
+    return plt.subplots(1, columns, figsize=(width, height), layout="constrained", squeeze=False, sharey=shared)
 
 
 def sweep(records: list[Record], name: str) -> Figure | None:
@@ -81,7 +82,7 @@ def grid(records: list[Record]) -> Figure | None:
         return None
     slices = sorted({row["slices"] for _, rows in found for row in rows})
     batches = sorted({row["batch"] for _, rows in found for row in rows})
-    figure, (panels,) = axes_of(columns=len(slices), width=1 + 3.6 * len(slices))
+    figure, (panels,) = axes_of(columns=len(slices), width=2 + 3.4 * len(slices), shared=True)
     for axes, count in zip(panels, slices, strict=True):
         for record, rows in found:
             for modes in sorted({row["modes"] for row in rows}):
@@ -93,8 +94,9 @@ def grid(records: list[Record]) -> Figure | None:
         axes.set_yscale("log")
         axes.set_xticks(batches, [str(value) for value in batches])
         axes.minorticks_off()
-        axes.set(xlabel="batch size", ylabel="s per iteration of 16384 patterns", title=f"{count} slices")
-    panels[0].legend()
+        axes.set(xlabel="batch size", title=f"slices: {count}")
+    panels[0].set_ylabel("s per iteration of 16384 patterns")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper")
     figure.suptitle(label(found[0][0]) if len(found) == 1 else "")
     return figure
 
@@ -177,7 +179,7 @@ def ops(records: list[Record]) -> Figure | None:
         axes.set_yticks(np.arange(count), [row["op"] for row in found[0]["ops"]["rows"]])
         axes.invert_yaxis()
         axes.set(xlabel=title, title=held([found[0]["ops"]], ""))
-    panels[1].legend(loc="lower right")
+    figure.legend(*panels[1].get_legend_handles_labels(), loc="outside upper center")
     return figure
 
 

@@ -174,10 +174,10 @@ class Memory:
         cost.launches += launches
 
     def _transform(self, waves: Array) -> None:
-        """2-D transforms of all waves of a stack [..., y, x]."""
-        height, width = waves.shape[-2:]
+        """2-D transforms of all waves of a stack [..., y, x], or [..., y, 2 x] of real and imaginary parts."""
+        height, width = waves.shape[-2], waves.shape[-1] * waves.dtype.itemsize // self.complex.itemsize
         points, cost = height * width, self.ledger.cost
-        count = waves.size // points if points else 0
+        count = waves.nbytes // (points * self.complex.itemsize) if points else 0
         cost.transforms += count
         cost.transform_flops += 5 * count * points * math.log2(max(points, 1))
         self._traffic((self.transform_passes * waves.nbytes // 2,), (self.transform_passes * waves.nbytes // 2,), 0, 2)

@@ -122,6 +122,17 @@ def test_the_cpu_backend_allocates_what_is_counted(name, sub_batch):
     assert counted.arena_bytes() == pytest.approx(blocks, rel=0.1)
 
 
+@pytest.mark.parametrize("name", SCENES)
+def test_both_backends_transform_the_same(cpu_backend, name):
+    given, home, totals = scene(name), cpu_backend("float32"), []
+    for kind in ("cpu", "cuda"):
+        counted = counting(kind)
+        run(counted, *given, 3, like=home)
+        totals.append(counted.ledger.total)
+    assert totals[0].transforms == totals[1].transforms
+    assert totals[0].transform_flops == pytest.approx(totals[1].transform_flops)
+
+
 @pytest.mark.parametrize("kind", [CountingCpu, CountingCuda])
 def test_every_method_of_a_backend_is_counted(kind):
     methods = [name for name in dir(Backend) if not name.startswith("_")]

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from ptycupy.backends.interface import Backend
+from ptycupy.backends.interface import Array, Backend
 from ptycupy.errors import ConfigError
+from ptycupy.planning.backend import counting, shaped
 from ptycupy.planning.ledger import Cost
 
 COPIED = 2**26  # bytes: larger than the caches
-WAVES = 32  # of one stack of transforms
+PATTERNS, MODES, SLICES = 4, 4, 4  # of a small batch
 SHORTEST = 0.05  # s that a measurement takes at least
 
 
@@ -25,7 +26,7 @@ class Ceilings:
     name: str
     stated: str  # how these numbers are known
     bytes_per_second: float  # of memory, reads and writes together
-    flops_per_second: float  # of 2-D transforms that stay in caches, 5 N log2 N each; the rest is taken as no slower
+    flops_per_second: float  # of 2-D transforms, 5 N log2 N each, and what is done to waves between them
     launch_seconds: float  # of a kernel without work
     memory_bytes: int  # that may be taken
     cache_bytes: int = 0  # of a cache that all cores share and that waves may stay in; 0 = none is counted on
@@ -43,18 +44,38 @@ def measure_ceilings(backend: Backend, window: tuple[int, int]) -> Ceilings:
     source = backend.zeros((COPIED,), np.uint8)
     target = backend.zeros((COPIED,), np.uint8)
     copied = _time_of(backend, lambda: backend.copy(target, source))
-    waves = backend.zeros((WAVES, 1, 1, *window), backend.complex)
-    transformed = _time_of(backend, lambda: backend.far_field_forward(waves))
     tiny = backend.zeros((1, 1, 1, 2, 2), backend.complex)
-    points = window[0] * window[1]
     return Ceilings(
         name=backend.name,
         stated="measured here",
         bytes_per_second=2 * COPIED / copied,
-        flops_per_second=5 * WAVES * points * math.log2(max(points, 2)) / transformed,
+        flops_per_second=_flops_per_second(backend, window),
         launch_seconds=_time_of(backend, lambda: backend.far_field_forward(tiny)),
         memory_bytes=backend.free_bytes(),
     )
+
+
+def _flops_per_second(backend: Backend, window: tuple[int, int]) -> float:
+    """Of transforms as a batch has them: there and back through SLICES slices, with what is done between them."""
+    count = np.arange(PATTERNS, dtype=np.int32)
+    probe = backend.zeros((MODES, *window), backend.complex)
+    shifts = backend.zeros((PATTERNS, 2), backend.real)
+    transmission = backend.zeros((1, SLICES, *window), backend.complex)
+    transfer = backend.zeros((1, 1, *window), backend.complex)
+    places = (backend.zeros((PATTERNS, 2), np.int32), backend.asarray(count), backend.asarray(np.ones(1, backend.real)))
+    wanted = [backend.zeros(array.shape, array.dtype) for array in (probe, shifts, transmission)]
+    arrays = (probe, shifts, (transmission, transfer, *places), wanted)
+    counted = counting(backend.name, backend.real)
+    _there_and_back(counted, *shaped(arrays))
+    cost = counted.ledger.total
+    return (cost.transform_flops + cost.flops) / _time_of(backend, lambda: _there_and_back(backend, *arrays))
+
+
+def _there_and_back(backend: Any, probe: Array, shifts: Array, given: Sequence[Array], wanted: Sequence[Array]) -> None:
+    """Intensities of some patterns, and what they would change."""
+    with backend.arena():
+        intensity, saved = backend.diffraction_forward(probe, shifts, *given)
+        backend.diffraction_backward(intensity, saved, shifts, *given, *wanted)
 
 
 def _time_of(backend: Backend, run: Callable[[], object]) -> float:

@@ -232,9 +232,10 @@ def main() -> None:
         print(f"round {number + 1}: {told}", flush=True)
     rates = sorted(rates + cpu_fft_rates(WINDOW), key=lambda rate: -rate.gflops)  # the machine may have been busy
     summary = summarise(turns, job, rates)
+    command = shlex.join(["python", "benchmarks/against_ptyrad.py", *sys.argv[1:]])
     result = {
         **describe_machine("cpu"),
-        "command": shlex.join(["python", "benchmarks/against_ptyrad.py", *sys.argv[1:]]),
+        "command": command.replace(given.ptyrad_python, "PTYRAD_PYTHON"),
         "ptyrad": {"version": "1.0.0", "torch": next((r["torch"] for r in turns["ptyrad"] if "torch" in r), None)},
         "job": {**job, "data": DATA.name},
         **summary,

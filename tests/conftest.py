@@ -73,7 +73,7 @@ def _host_cuda(folder: Path, schedule: int = 0, deterministic: bool = False) -> 
         "cpu float32",
         "cpu float64",
         "host float32 ascending",
-        "host float64 ascending",
+        pytest.param("host float64 ascending", marks=pytest.mark.slow),  # the others have its order and its precision
         "host float32 descending",
         "host float64 strided deterministic",
         pytest.param("gpu float32", marks=pytest.mark.gpu),

@@ -132,7 +132,13 @@ def test_multislice(backend: CpuBackend, scene: Scene, fft: str, gaps: str, shar
 
 
 @pytest.mark.parametrize(
-    ("dtype", "window"), [("float32", (64, 128)), ("float64", (64, 128)), ("float32", (512, 256))], ids=str
+    ("dtype", "window"),
+    [
+        ("float32", (64, 128)),
+        ("float64", (64, 128)),
+        pytest.param("float32", (512, 256), marks=pytest.mark.slow),  # half a minute of compilation
+    ],
+    ids=str,
 )
 def test_diffraction_with_transforms_of_our_own(dtype: str, window: tuple[int, int]) -> None:
     """Every factorisation: 64 = 8 8, 128 = 16 8, 256 = 16 16, 512 = 32 16."""

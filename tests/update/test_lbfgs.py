@@ -48,9 +48,18 @@ def work_on(backend, function, start, rate, moments):
     )
 
 
-@pytest.mark.parametrize("number", range(len(LBFGS)))
-@pytest.mark.parametrize("kind", ["cpu", "host"])
-def test_steps_are_torchs(number, kind, host_cuda_backend):
+LONGEST = 2  # a minute on the sources that run thread by thread
+
+
+@pytest.mark.parametrize(
+    ("kind", "number"),
+    [
+        pytest.param(kind, number, marks=[pytest.mark.slow] if (kind, number) == ("host", LONGEST) else [])
+        for kind in ("cpu", "host")
+        for number in range(len(LBFGS))
+    ],
+)
+def test_steps_are_torchs(kind, number, host_cuda_backend):
     backend = select("cpu", "float64") if kind == "cpu" else host_cuda_backend("float64")
     options = {"line_search_fn": None, **LBFGS[number]}
     rate = options.pop("lr")

@@ -58,53 +58,55 @@ def multislice_backward(
     return backend.transmit_backward(grad, saved.get(0), transmission, *where, needs_waves)
 
 
-def diffraction_forward(
-    backend: Waves,
-    probe: Array,
-    shifts: Array,
-    transmission: Array,
-    transfer: Array | None,
-    corners: Array,
-    indices: Array,
-    occupancy: Array,
-) -> tuple[Array, Any]:
-    """`Waves.diffraction_forward` from shift, multislice or transmit, far field and intensity."""
-    waves, of_shift = backend.shift_forward(probe, shifts)
-    if transfer is None:
-        exits, kept = backend.transmit_forward(waves, transmission, 0, corners, indices), waves
-    else:
-        exits, kept = backend.multislice_forward(waves, transmission, transfer, corners, indices)
-    far = backend.far_field_forward(exits)
-    return backend.intensity_forward(far, occupancy), (of_shift, kept, far)
+class Diffraction:
+    """`Waves.diffraction_forward` and its adjoint, for backends to inherit."""
+
+    def diffraction_forward(
+        self: Waves,
+        probe: Array,
+        shifts: Array,
+        transmission: Array,
+        transfer: Array | None,
+        corners: Array,
+        indices: Array,
+        occupancy: Array,
+    ) -> tuple[Array, Any]:
+        """From shift, multislice or transmit, far field and intensity."""
+        waves, of_shift = self.shift_forward(probe, shifts)
+        if transfer is None:
+            exits, kept = self.transmit_forward(waves, transmission, 0, corners, indices), waves
+        else:
+            exits, kept = self.multislice_forward(waves, transmission, transfer, corners, indices)
+        far = self.far_field_forward(exits)
+        return self.intensity_forward(far, occupancy), (of_shift, kept, far)
+
+    def diffraction_backward(
+        self: Waves,
+        grad_intensity: Array,
+        saved: Any,
+        shifts: Array,
+        transmission: Array,
+        transfer: Array | None,
+        corners: Array,
+        indices: Array,
+        occupancy: Array,
+        grad_probe: Array | None,
+        grad_shifts: Array | None,
+        grad_transmission: Array | None,
+    ) -> None:
+        """From the adjoints of the same."""
+        of_shift, kept, far = saved
+        grad = self.far_field_backward(self.intensity_backward(grad_intensity, far, occupancy))
+        needs_waves = grad_probe is not None or grad_shifts is not None
+        back: Array | None
+        if transfer is None:
+            where = (transmission, 0, corners, indices, grad_transmission, needs_waves)
+            back = self.transmit_backward(grad, kept, *where)
+        else:
+            arrays = (transmission, transfer, corners, indices, grad_transmission, needs_waves)
+            back = self.multislice_backward(grad, kept, *arrays)
+        if back is not None:
+            self.shift_backward(back, shifts, of_shift, grad_probe, grad_shifts)
 
 
-def diffraction_backward(
-    backend: Waves,
-    grad_intensity: Array,
-    saved: Any,
-    shifts: Array,
-    transmission: Array,
-    transfer: Array | None,
-    corners: Array,
-    indices: Array,
-    occupancy: Array,
-    grad_probe: Array | None,
-    grad_shifts: Array | None,
-    grad_transmission: Array | None,
-) -> None:
-    """`Waves.diffraction_backward` from the adjoints of the same."""
-    of_shift, kept, far = saved
-    grad = backend.far_field_backward(backend.intensity_backward(grad_intensity, far, occupancy))
-    needs_waves = grad_probe is not None or grad_shifts is not None
-    back: Array | None
-    if transfer is None:
-        where = (transmission, 0, corners, indices, grad_transmission, needs_waves)
-        back = backend.transmit_backward(grad, kept, *where)
-    else:
-        arrays = (transmission, transfer, corners, indices, grad_transmission, needs_waves)
-        back = backend.multislice_backward(grad, kept, *arrays)
-    if back is not None:
-        backend.shift_backward(back, shifts, of_shift, grad_probe, grad_shifts)
-
-
-__all__ = ["diffraction_backward", "diffraction_forward", "multislice_backward", "multislice_forward"]
+__all__ = ["Diffraction", "multislice_backward", "multislice_forward"]

@@ -26,38 +26,8 @@ from ptycupy.planning.waves import ACCUMULATE, MULTIPLY, Waves
 class Counting(Waves, Instrument, Data, Constraining):
     """A Backend whose arrays have no values; `ledger` has what its ops cost, `arena_bytes()` their scratch."""
 
-    @op
-    def diffraction_forward(
-        self,
-        probe: Array,
-        shifts: Array,
-        transmission: Array,
-        transfer: Array | None,
-        corners: Array,
-        indices: Array,
-        occupancy: Array,
-    ) -> tuple[Array, Any]:
-        arrays = (transmission, transfer, corners, indices, occupancy)
-        return composed.diffraction_forward(cast(Any, self), probe, shifts, *arrays)
-
-    @op
-    def diffraction_backward(
-        self,
-        grad_intensity: Array,
-        saved: Any,
-        shifts: Array,
-        transmission: Array,
-        transfer: Array | None,
-        corners: Array,
-        indices: Array,
-        occupancy: Array,
-        grad_probe: Array | None,
-        grad_shifts: Array | None,
-        grad_transmission: Array | None,
-    ) -> None:
-        arrays = (transmission, transfer, corners, indices, occupancy)
-        grads = (grad_probe, grad_shifts, grad_transmission)
-        composed.diffraction_backward(cast(Any, self), grad_intensity, saved, shifts, *arrays, *grads)
+    diffraction_forward = op(composed.Diffraction.diffraction_forward)
+    diffraction_backward = op(composed.Diffraction.diffraction_backward)
 
 
 class CountingCpu(Counting):

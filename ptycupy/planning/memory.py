@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import functools
 import math
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from ptycupy.backends.host_arena import HostArena
 from ptycupy.backends.interface import Array
 from ptycupy.planning.ledger import Ledger
 from ptycupy.planning.shaped import Block, Shaped
@@ -31,43 +31,6 @@ def op(method: Method) -> Method:
             return method(self, *arguments, **keywords)
 
     return cast(Method, counted)
-
-
-class HostArena:
-    """As the CPU backend's: while open, the k-th request for a shape and type gets its k-th block."""
-
-    def __init__(self, alloc: Callable[[tuple[int, ...], DTypeLike], Shaped]) -> None:
-        self._alloc = alloc
-        self._blocks: dict[tuple[tuple[int, ...], np.dtype[Any]], list[Shaped]] = {}
-        self._handed_out: Counter[tuple[tuple[int, ...], np.dtype[Any]]] = Counter()
-        self._depth = 0
-
-    @contextmanager
-    def scope(self) -> Iterator[None]:
-        before = self._handed_out.copy()
-        self._depth += 1
-        try:
-            yield
-        finally:
-            self._depth -= 1
-            self._handed_out = before
-
-    def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> Shaped:
-        if self._depth == 0:
-            return self._alloc(shape, dtype)
-        kind = (tuple(shape), np.dtype(dtype))
-        blocks, number = self._blocks.setdefault(kind, []), self._handed_out[kind]
-        if number == len(blocks):
-            blocks.append(self._alloc(shape, dtype))
-        self._handed_out[kind] = number + 1
-        return blocks[number]
-
-    def bytes(self) -> int:
-        return sum(block.nbytes for blocks in self._blocks.values() for block in blocks)
-
-    def clear(self) -> None:
-        self._blocks.clear()
-        self._handed_out.clear()
 
 
 class Memory:
@@ -193,4 +156,4 @@ def _size(part: Bytes) -> int:
     return part if isinstance(part, int) else int(part.nbytes)
 
 
-__all__ = ["Bytes", "HostArena", "Memory", "op"]
+__all__ = ["Bytes", "Memory", "op"]

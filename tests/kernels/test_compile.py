@@ -13,7 +13,7 @@ import pytest
 
 from ptycupy.backends.cuda import sources
 from ptycupy.backends.cuda.nvrtc import Nvrtc, Resources, nvrtc_of, resources
-from ptycupy.backends.cuda.wave_steps import LENGTHS
+from ptycupy.backends.sizes import FACTORS as LENGTHS
 from ptycupy.errors import ResourceError
 
 RECORD = Path(__file__).parents[2] / "benchmarks" / "results" / "kernel_resources.json"

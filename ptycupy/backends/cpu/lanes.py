@@ -10,7 +10,8 @@ from __future__ import annotations
 import importlib
 import inspect
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,9 +110,11 @@ class Memory:
             total = self.build.add(total, part)
         return total
 
-    def loop(self, count: int) -> Any:
+    @contextmanager
+    def loop(self, count: int) -> Iterator[Any]:
         """`with memory.loop(n) as index:`, which runs from 0."""
-        return _Loop(self, count)
+        with _cgutils.for_range(self.build, self.index(count)) as loop:
+            yield loop.index
 
     def load(self, pointer: Any, offset: Any) -> Lanes:
         """From a planar row."""
@@ -168,17 +171,6 @@ class Memory:
     def _vector_at(self, pointer: Any, offset: Any, length: int) -> Any:
         place = self.build.gep(pointer, [self.index(offset)])
         return self.build.bitcast(place, ir.PointerType(ir.VectorType(self.real, length)))
-
-
-class _Loop:
-    def __init__(self, memory: Memory, count: int) -> None:
-        self._loop = _cgutils.for_range(memory.build, memory.index(count))
-
-    def __enter__(self) -> Any:
-        return self._loop.__enter__().index
-
-    def __exit__(self, *reason: Any) -> None:
-        self._loop.__exit__(*reason)
 
 
 def _alignment(real: Any) -> int:

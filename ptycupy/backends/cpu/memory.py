@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -16,45 +13,8 @@ from numpy.typing import DTypeLike, NDArray
 
 from ptycupy.backends.cpu import half
 from ptycupy.backends.cpu.scalar import BLOCK
+from ptycupy.backends.host_arena import HostArena
 from ptycupy.backends.interface import Array
-
-
-class Arena(threading.local):
-    """Blocks by shape and dtype: while open, the k-th request for a kind gets its k-th block.
-
-    Each thread has blocks of its own. Arenas nest: the end of an inner one returns what it handed out.
-    """
-
-    def __init__(self) -> None:
-        self._blocks: dict[tuple[tuple[int, ...], np.dtype[Any]], list[NDArray[Any]]] = {}
-        self._handed_out: Counter[tuple[tuple[int, ...], np.dtype[Any]]] = Counter()
-        self._depth = 0
-
-    @contextmanager
-    def open(self) -> Iterator[None]:
-        before = self._handed_out.copy()
-        self._depth += 1
-        try:
-            yield
-        finally:
-            self._depth -= 1
-            self._handed_out = before
-
-    def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
-        """A recycled block where an arena is open, else a new array."""
-        if self._depth == 0:
-            return np.empty(shape, dtype)
-        kind = (tuple(shape), np.dtype(dtype))
-        blocks, number = self._blocks.setdefault(kind, []), self._handed_out[kind]
-        if number == len(blocks):
-            blocks.append(np.empty(shape, dtype))
-        self._handed_out[kind] = number + 1
-        return blocks[number]
-
-    def clear(self) -> None:
-        """Forgets this thread's blocks; those still in use live on with their users."""
-        self._blocks.clear()
-        self._handed_out.clear()
 
 
 def _number(path: Path) -> int | None:
@@ -150,7 +110,7 @@ class Memory:
         if self.real not in (np.float32, np.float64):
             raise ValueError(f"dtype {self.real}: the backends compute in float32 or float64")
         self.complex: np.dtype[Any] = np.result_type(self.real, np.complex64)
-        self._arena = Arena()
+        self._arena = HostArena(np.empty)
 
     def _reals(self, values: Any) -> Array:
         return np.ascontiguousarray(values, self.real)
@@ -173,7 +133,7 @@ class Memory:
         return self._arena.empty(shape, dtype)
 
     def arena(self) -> AbstractContextManager[None]:
-        return self._arena.open()
+        return self._arena.scope()
 
     def fill(self, array: Array, value: float) -> None:
         array.fill(value)
@@ -203,4 +163,4 @@ class Memory:
         return
 
 
-__all__ = ["Arena", "Memory", "blocks", "flat", "free_bytes"]
+__all__ = ["Memory", "blocks", "flat", "free_bytes"]

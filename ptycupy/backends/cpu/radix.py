@@ -55,7 +55,7 @@ class Columns:
             values = points([load(memory.at(m2, m1 * self.n2)) for m1 in range(self.n1)], FORWARD)
             for k1, value in enumerate(values):
                 place = memory.at(m2, k1 * self.n2)
-                self._put(place, value * memory.broadcast(self.factors, memory.at((place, 2))) if k1 else value)
+                self._put(place, value * self._factor(place) if k1 else value)
 
     def end(self, store: Store) -> None:
         """Second half of the inverse transform, into store(y, value)."""
@@ -88,11 +88,13 @@ class Columns:
     def _back(self, k1: Any, spectrum: list[Lanes]) -> None:
         for m2, value in enumerate(points(spectrum, INVERSE)):
             place = self.memory.at((k1, self.n2), m2)
-            factor = self.memory.broadcast(self.factors, self.memory.at((place, 2))) if m2 else None
-            self._put(place, value if factor is None else factor.conjugate_times(value))
+            self._put(place, self._factor(place).conjugate_times(value) if m2 else value)
 
     def _frequency(self, k1: Any, k2: int) -> Any:
         return self.memory.at(k1, self.n1 * k2)
+
+    def _factor(self, place: Any) -> Lanes:
+        return self.memory.broadcast(self.factors, self.memory.at((place, 2)))
 
     def _get(self, place: Any) -> Lanes:
         return self.memory.load(self.scratch, self.memory.at((place, 2 * LANES)))

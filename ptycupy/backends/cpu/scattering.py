@@ -28,7 +28,7 @@ class Fused:
     ramps: tuple[Array, Array]  # [n, y] and [n, x] of the shifts
 
 
-class Scattering(Waves):
+class Scattering(composed.Diffraction, Waves):
     _fused: bool
 
     def multislice_forward(
@@ -82,9 +82,7 @@ class Scattering(Waves):
     ) -> tuple[Array, Any]:
         window = probe.shape[1:]
         if not (self._fused and has_own_transforms(window)):
-            return composed.diffraction_forward(
-                self, probe, shifts, transmission, transfer, corners, indices, occupancy
-            )
+            return super().diffraction_forward(probe, shifts, transmission, transfer, corners, indices, occupancy)
         require_inside(corners, indices, window, transmission.shape[-2:])
         states, slices = transmission.shape[:2]
         height, width = window
@@ -124,7 +122,7 @@ class Scattering(Waves):
         if not isinstance(saved, Fused):
             arrays = (transmission, transfer, corners, indices, occupancy)
             grads = (grad_probe, grad_shifts, grad_transmission)
-            composed.diffraction_backward(self, grad_intensity, saved, shifts, *arrays, *grads)
+            super().diffraction_backward(grad_intensity, saved, shifts, *arrays, *grads)
             return
         waves, entries, spectra, moves, ramps = saved.waves, saved.entries, saved.spectra, saved.moves, saved.ramps
         height, width = grad_intensity.shape[1:]

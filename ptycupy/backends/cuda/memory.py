@@ -13,8 +13,8 @@ from ptycupy.backends.cuda.arena import Arena
 from ptycupy.backends.cuda.device import Device
 from ptycupy.backends.cuda.launch import Blocks, Launcher, Rows, parts_of
 from ptycupy.backends.cuda.transforms import Transforms
-from ptycupy.backends.cuda.wave_steps import LENGTHS, fits
 from ptycupy.backends.interface import Array
+from ptycupy.backends.sizes import FACTORS, has_own_transforms
 from ptycupy.backends.tapes import TAPES
 from ptycupy.errors import ConfigError, MemoryShortage
 
@@ -110,11 +110,11 @@ class Memory:
 
     def _has_steps(self, window: tuple[int, int]) -> bool:
         """Whether waves of this size go through our own steps of rows and columns; says once why not."""
-        if not self._own_fft or fits(window):
+        if not self._own_fft or has_own_transforms(window):
             return self._own_fft
         if window not in self._told:
             self._told.add(window)
-            sizes = ", ".join(map(str, LENGTHS))
+            sizes = ", ".join(map(str, FACTORS))
             logger.info("backend.fft own: windows of %d x %d px take cuFFT; own sides are %s", *window, sizes)
         return False
 

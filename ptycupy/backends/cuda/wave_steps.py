@@ -15,14 +15,8 @@ from ptycupy.backends.interface import Array
 if TYPE_CHECKING:
     from ptycupy.backends.cuda.waves import Waves
 
-LENGTHS = (64, 128, 256, 512)
 ELEMENTS = 8  # of a line, per thread: fft.cuh
 ENOUGH_BLOCKS = 512  # to keep a large GPU busy; a function of sizes alone, so that sums repeat bit by bit
-
-
-def fits(window: tuple[int, int]) -> bool:
-    """Whether there are steps for windows of this size."""
-    return all(length in LENGTHS for length in window)
 
 
 def lines_per_block(length: int) -> int:
@@ -114,4 +108,4 @@ def propagate(backend: Waves, kernel: str, waves: Array, transfer: Array, gap: i
     backend._launch(kernel, blocks, waves, factors, scale, *sizes, length=height)
 
 
-__all__ = ["LENGTHS", "fits", "multislice_backward", "multislice_forward"]
+__all__ = ["multislice_backward", "multislice_forward"]

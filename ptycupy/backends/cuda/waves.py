@@ -12,7 +12,7 @@ from ptycupy.backends.interface import Array
 from ptycupy.backends.tapes import TAPES
 
 
-class Waves(Memory):
+class Waves(composed.Diffraction, Memory):
     """The ops between the parameters and the intensities."""
 
     def take_forward(self, table: Array, indices: Array) -> Array:
@@ -236,36 +236,6 @@ class Waves(Memory):
         rows, sizes = Rows(patterns, height * width), (object_modes, probe_modes, height * width)
         self._launch("intensity_backward", rows, waves, grad_intensity, occupancy, *sizes)
         return waves
-
-    def diffraction_forward(
-        self,
-        probe: Array,
-        shifts: Array,
-        transmission: Array,
-        transfer: Array | None,
-        corners: Array,
-        indices: Array,
-        occupancy: Array,
-    ) -> tuple[Array, Any]:
-        return composed.diffraction_forward(self, probe, shifts, transmission, transfer, corners, indices, occupancy)
-
-    def diffraction_backward(
-        self,
-        grad_intensity: Array,
-        saved: Any,
-        shifts: Array,
-        transmission: Array,
-        transfer: Array | None,
-        corners: Array,
-        indices: Array,
-        occupancy: Array,
-        grad_probe: Array | None,
-        grad_shifts: Array | None,
-        grad_transmission: Array | None,
-    ) -> None:
-        arrays = (transmission, transfer, corners, indices, occupancy)
-        grads = (grad_probe, grad_shifts, grad_transmission)
-        composed.diffraction_backward(self, grad_intensity, saved, shifts, *arrays, *grads)
 
     def axis_filter(self, values: Array, indices: Array, weights: Array) -> Array:
         outer, length, inner = values.shape

@@ -29,48 +29,22 @@ from typing import Any
 import numpy as np
 
 import ptycupy
-from ptycupy.analysis.comparison import compare_with_truth, scan_centre
-from ptycupy.analysis.result import score_result
+from ptycupy.analysis.result import score_phase
+from ptycupy.backends import select
 from ptycupy.bench.ceilings import FftRate, cpu_fft_rates, iteration_transform_flops
 from ptycupy.bench.machine import describe_machine
+from ptycupy.bench.quality import DATA, PIXEL_ANGSTROM, SCAN_SHAPE, STEP_ANGSTROM, Watch, wse2_engine
 from ptycupy.config.schema import Truth
-from ptycupy.data import read_array, read_attributes
-from ptycupy.reconstruction.callbacks import Quiet
 
 HERE = Path(__file__).resolve().parent
-DATA = HERE.parent / "configs" / "data" / "abtem_wse2.h5"
-SCAN, STEP_ANGSTROM, PIXEL_ANGSTROM, WINDOW = (24, 24), 0.429, 0.1494, (128, 128)
+WINDOW = (128, 128)
 QUALITY = {"iterations": 20, "jitter_px": 0.15}
 
 
 def own_engine(job: dict[str, Any]) -> ptycupy.Engine:
     """The same problem and settings with ptycupy on the CPU backend."""
-    from ptycupy.config import from_dict
-    from ptycupy.data import open_source
-    from ptycupy.experiment import build
-    from ptycupy.reconstruction.configured import settings_from
-
-    config = from_dict(
-        {
-            "data": {"path": job["data"], "key": "dp", "scan_shape": list(SCAN)},
-            "illumination": {"voltage_kv": 80, "convergence_angle_mrad": 24.9, "modes": job["modes"]},
-            "calibration": {"mode": "pixel_size_angstrom", "value": PIXEL_ANGSTROM},
-            "scan": {"step_angstrom": STEP_ANGSTROM, "jitter_px": job["jitter_px"] or 0.0},
-            "object": {"slices": job["slices"], "slice_thickness_angstrom": 2.0},
-            "constraints": [
-                {"name": "orthogonal_probe"},
-                {"name": "fixed_probe_intensity"},
-                {"name": "lateral_blur", "std": 0.4},
-                {"name": "depth_blur", "std": 1.0},
-                {"name": "amplitude_threshold", "thresh": [0.98, 1.02]},
-                {"name": "positive_phase"},
-                {"name": "position_recentring"},
-            ],
-            "reconstruction": {"batch_size": job["batch"], "seed": job["seed"]},
-        }
-    )
-    problem, state = build(config, open_source(config.data))
-    return ptycupy.Engine(problem, state, settings_from(config), backend="cpu")
+    settings = (job["batch"], job["modes"], job["slices"], job["jitter_px"] or 0.0, job["seed"])
+    return wse2_engine(select("cpu"), Path(job["data"]), *settings)
 
 
 def own_turn(job: dict[str, Any]) -> dict[str, Any]:
@@ -80,15 +54,15 @@ def own_turn(job: dict[str, Any]) -> dict[str, Any]:
     return {"seconds": engine.history.seconds, "loss": engine.history.total}
 
 
-class Reaching(Quiet):
-    """Notes the SSIM of every iteration, and stops the engine that has reached a wanted one."""
+class Reaching(Watch):
+    """Stops the engine that has reached a wanted SSIM."""
 
-    def __init__(self, truth: Truth, wanted: float) -> None:
-        self.truth, self.wanted = truth, wanted
-        self.ssim: list[float] = []
+    def __init__(self, data: Path, wanted: float) -> None:
+        super().__init__(data, ())
+        self.wanted = wanted
 
     def on_iteration(self, engine: ptycupy.Engine) -> None:
-        self.ssim.append(score_result(engine.snapshot(), self.truth).ssim)
+        super().on_iteration(engine)
         engine.stop_requested = self.ssim[-1] >= self.wanted
 
 
@@ -98,19 +72,8 @@ def ptyrad_ssim(file: Path, data: str) -> float:
         phase, corners = found["phase"], found["corners"]
     first, last = corners.min(axis=0) + WINDOW[0] // 2, corners.max(axis=0) + WINDOW[0] // 2
     field = phase[first[0] : last[0] + 1, first[1] : last[1] + 1]
-    stated = truth_attributes(data)
-    truth = read_array(data, "truth_phase").sum(axis=0, dtype=np.float64)
-    centre = scan_centre(stated["scan_origin_A"], STEP_ANGSTROM, SCAN)
-    return compare_with_truth(field, PIXEL_ANGSTROM, truth, stated["px_A"], centre).ssim
-
-
-def truth_attributes(data: str) -> dict[str, Any]:
-    """Where the truth lies: px_A and scan_origin_A."""
-    attributes = read_attributes(data, "truth_phase")
-    pixel, origin = attributes.numbers("px_A"), attributes.numbers("scan_origin_A")
-    if pixel is None or origin is None:
-        raise SystemExit(f"{data}: truth_phase needs the attributes px_A and scan_origin_A")
-    return {"px_A": float(np.mean(pixel)), "scan_origin_A": origin}
+    ends = np.array([(0, 0), np.subtract(SCAN_SHAPE, 1)]) * STEP_ANGSTROM / PIXEL_ANGSTROM  # of the raster, px
+    return score_phase(field, PIXEL_ANGSTROM, ends, Truth(path=data, key="truth_phase")).ssim
 
 
 def quality(job: dict[str, Any], ask: Any) -> dict[str, Any]:
@@ -121,7 +84,7 @@ def quality(job: dict[str, Any], ask: Any) -> dict[str, Any]:
         if "failed" in theirs:
             sys.exit(f"PtyRAD failed: {theirs['failed']}")
         wanted = ptyrad_ssim(file, job["data"])
-    watch = Reaching(Truth(path=job["data"], key="truth_phase"), wanted)
+    watch = Reaching(Path(job["data"]), wanted)
     engine = own_engine({**job, **QUALITY})
     engine.run(3 * QUALITY["iterations"], [watch])
     reached = watch.ssim[-1] >= wanted
@@ -141,7 +104,7 @@ def summarise(turns: dict[str, list[dict[str, Any]]], job: dict[str, Any], rates
         seconds = [s for run in runs for s in run.get("seconds", [])[1:]]
         medians[name] = statistics.median(seconds) if seconds else None
     own = medians["ptycupy"]
-    flops = iteration_transform_flops(WINDOW, SCAN[0] * SCAN[1], job["modes"], job["slices"])
+    flops = iteration_transform_flops(WINDOW, SCAN_SHAPE[0] * SCAN_SHAPE[1], job["modes"], job["slices"])
     return {
         "median_seconds_per_iteration": medians,
         "ratio": {

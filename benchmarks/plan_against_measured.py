@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
 import time
 from pathlib import Path
@@ -21,9 +20,9 @@ from typing import Any
 from ptycupy import Engine, backends, data, experiment
 from ptycupy.api import settle
 from ptycupy.api.forecast import Forecast
+from ptycupy.bench.machine import describe_machine
 from ptycupy.planning import measure_ceilings
 from ptycupy.reconstruction.configured import settings_from
-from ptycupy.reconstruction.resume import versions
 
 CONFIGS = ("configs/multislice_wse2.yaml", "configs/quickstart.yaml")
 
@@ -72,11 +71,9 @@ def main() -> None:
         time.perf_counter = time.process_time
     found = [compared(path, arguments.backend, arguments.rounds) for path in arguments.configs]
     report = {
-        "machine": platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
+        **describe_machine(arguments.backend),
         "threads": os.environ.get("NUMBA_NUM_THREADS", "all"),
         "clock": "process" if arguments.cpu_time else "wall",
-        "versions": versions(),
         "configs": found,
     }
     if arguments.out is not None:

@@ -15,12 +15,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
 
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402
-import numpy as np  # noqa: E402
-from matplotlib.figure import Figure  # noqa: E402
+from ptycupy.outputs.canvas import new_figure
 
 SWEEPS = {
     "figure 3b": ("figure_3b", "batch", "batch size"),
@@ -51,7 +49,8 @@ def held(rows: list[Record], varied: str) -> str:
 
 def axes_of(columns: int = 1, width: float = 6.0, height: float = 4.2, shared: bool = False) -> tuple[Figure, Any]:
     """A row of panels in inches, with one y scale where it is shared."""
-    return plt.subplots(1, columns, figsize=(width, height), layout="constrained", squeeze=False, sharey=shared)
+    figure = new_figure(width, height, dpi=120)
+    return figure, figure.subplots(1, columns, squeeze=False, sharey=shared)
 
 
 def sweep(records: list[Record], name: str) -> Figure | None:
@@ -198,8 +197,7 @@ def draw(records: list[Record], folder: Path) -> list[Path]:
     for name, figure in figures.items():
         if figure is not None:
             written.append(folder / f"{name}.png")
-            figure.savefig(written[-1], dpi=120)
-            plt.close(figure)
+            figure.savefig(written[-1])
     return written
 
 

@@ -37,22 +37,31 @@ def score_result(snapshot: Snapshot, truth: Truth) -> Comparison:
     """
     if snapshot.pixel_size is None:
         raise DataError("the reconstruction has no pixel size")
+    return score_phase(_summed_phase(snapshot), snapshot.pixel_size, snapshot.initial_positions, truth)
+
+
+def score_phase(
+    summed: NDArray[Any], pixel_size: float | tuple[float, float], positions: NDArray[Any], truth: Truth
+) -> Comparison:
+    """The same of a phase [y, x] whose field is that of these positions [N, 2] px, the first one at the scan's origin.
+
+    Raises DataError as `score_result` does.
+    """
     stated = data.read_attributes(truth.path, truth.key)
-    pixel_size = truth.pixel_size_angstrom or stated.numbers("px_A")
+    truth_pixel_size = truth.pixel_size_angstrom or stated.numbers("px_A")
     origin = truth.scan_origin_angstrom or stated.numbers("scan_origin_A")
-    if pixel_size is None or origin is None:
+    if truth_pixel_size is None or origin is None:
         raise DataError(
             f"{truth.path}: {truth.key}: truth.pixel_size_angstrom and truth.scan_origin_angstrom are needed,"
             " or the attributes px_A and scan_origin_A"
         )
     phase = data.read_array(truth.path, truth.key)
-    positions = snapshot.initial_positions
     middle = (positions.min(axis=0) + positions.max(axis=0)) / 2 - positions[0]  # px from the first one
-    centre = np.broadcast_to(origin, (2,)) + middle * snapshot.pixel_size
+    centre = np.broadcast_to(origin, (2,)) + middle * pixel_size
     return compare_with_truth(
-        _summed_phase(snapshot),
-        snapshot.pixel_size,
+        summed,
+        pixel_size,
         phase if phase.ndim == 2 else phase.sum(axis=0, dtype=np.float64),
-        float(np.mean(pixel_size)),
+        float(np.mean(truth_pixel_size)),
         (float(centre[0]), float(centre[1])),
     )

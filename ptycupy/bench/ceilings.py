@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from ptycupy.backends.interface import Backend
 from ptycupy.errors import ResourceError
+from ptycupy.planning.ceilings import best_seconds
 
 COPIED = 2**27  # bytes of one array: more than caches hold
 STACKS = (4, 64)  # waves per thread: in the caches of the cores, and in the one that they share
@@ -40,20 +40,6 @@ def transform_flops(window: tuple[int, int]) -> float:
 def iteration_transform_flops(window: tuple[int, int], patterns: int, modes: int, slices: int) -> float:
     """Flops of the transforms of one iteration: 4 per slice and wave (forward and adjoint), a wave per mode."""
     return 4 * slices * patterns * modes * transform_flops(window)
-
-
-def best_seconds(call: Callable[[], object], synchronize: Callable[[], None], budget_s: float) -> float:
-    """The shortest of the runs that `budget_s` allows, at least three, after one that is not counted."""
-    call()
-    synchronize()
-    best, runs, begun = float("inf"), 0, time.perf_counter()
-    while runs < 3 or time.perf_counter() - begun < budget_s:
-        start = time.perf_counter()
-        call()
-        synchronize()
-        best = min(best, time.perf_counter() - start)
-        runs += 1
-    return best
 
 
 def cpu_threads() -> int:

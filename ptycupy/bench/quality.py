@@ -27,16 +27,21 @@ IMAGES_AT = (1, 5, 20, 100, 200)
 BATCHES = (16, 32, 64, 128, 256)
 
 
-def wse2_engine(backend: Backend, data: Path, batch: int, modes: int = 4, slices: int = 6) -> Engine:
+SCAN_SHAPE, STEP_ANGSTROM, PIXEL_ANGSTROM = (24, 24), 0.429, 0.1494
+
+
+def wse2_engine(
+    backend: Backend, data: Path, batch: int, modes: int = 4, slices: int = 6, jitter_px: float = 0.0, seed: int = 0
+) -> Engine:
     """As configs/multislice_wse2.yaml, with another batch size. Raises DataError where there are no data."""
     if not data.exists():
         raise DataError(f"{data}: the abTEM set is not here; it lies in configs/data of the source tree")
     config = from_dict(
         {
-            "data": {"path": str(data), "key": "dp", "scan_shape": [24, 24]},
+            "data": {"path": str(data), "key": "dp", "scan_shape": list(SCAN_SHAPE)},
             "illumination": {"voltage_kv": 80, "convergence_angle_mrad": 24.9, "modes": modes},
-            "calibration": {"mode": "pixel_size_angstrom", "value": 0.1494},
-            "scan": {"step_angstrom": 0.429},
+            "calibration": {"mode": "pixel_size_angstrom", "value": PIXEL_ANGSTROM},
+            "scan": {"step_angstrom": STEP_ANGSTROM, "jitter_px": jitter_px},
             "object": {"slices": slices, "slice_thickness_angstrom": 2.0},
             "constraints": [
                 {"name": "orthogonal_probe"},
@@ -47,7 +52,7 @@ def wse2_engine(backend: Backend, data: Path, batch: int, modes: int = 4, slices
                 {"name": "positive_phase"},
                 {"name": "position_recentring"},
             ],
-            "reconstruction": {"batch_size": batch},
+            "reconstruction": {"batch_size": batch, "seed": seed},
         }
     )
     problem, state = build(config, open_source(config.data))

@@ -43,14 +43,14 @@ def measure_ceilings(backend: Backend, window: tuple[int, int]) -> Ceilings:
     """Those of the machine at hand, with transforms of this window's size."""
     source = backend.zeros((COPIED,), np.uint8)
     target = backend.zeros((COPIED,), np.uint8)
-    copied = _time_of(backend, lambda: backend.copy(target, source))
+    copied = best_seconds(lambda: backend.copy(target, source), backend.synchronize, SHORTEST)
     tiny = backend.zeros((1, 1, 1, 2, 2), backend.complex)
     return Ceilings(
         name=backend.name,
         stated="measured here",
         bytes_per_second=2 * COPIED / copied,
         flops_per_second=_flops_per_second(backend, window),
-        launch_seconds=_time_of(backend, lambda: backend.far_field_forward(tiny)),
+        launch_seconds=best_seconds(lambda: backend.far_field_forward(tiny), backend.synchronize, SHORTEST),
         memory_bytes=backend.free_bytes(),
     )
 
@@ -68,7 +68,8 @@ def _flops_per_second(backend: Backend, window: tuple[int, int]) -> float:
     counted = counting(backend.name, backend.real)
     _there_and_back(counted, *shaped(arrays))
     cost = counted.ledger.total
-    return (cost.transform_flops + cost.flops) / _time_of(backend, lambda: _there_and_back(backend, *arrays))
+    seconds = best_seconds(lambda: _there_and_back(backend, *arrays), backend.synchronize, SHORTEST)
+    return (cost.transform_flops + cost.flops) / seconds
 
 
 def _there_and_back(backend: Any, probe: Array, shifts: Array, given: Sequence[Array], wanted: Sequence[Array]) -> None:
@@ -78,19 +79,18 @@ def _there_and_back(backend: Any, probe: Array, shifts: Array, given: Sequence[A
         backend.diffraction_backward(intensity, saved, shifts, *given, *wanted)
 
 
-def _time_of(backend: Backend, run: Callable[[], object]) -> float:
-    """Seconds of one run, the best of some."""
-    run()  # compiles and plans
-    backend.synchronize()
-    best, until = np.inf, time.perf_counter() + SHORTEST
-    while True:
+def best_seconds(call: Callable[[], object], synchronize: Callable[[], None], budget_s: float) -> float:
+    """The shortest of the runs that `budget_s` allows, at least three, after one that is not counted."""
+    call()
+    synchronize()
+    best, runs, begun = float("inf"), 0, time.perf_counter()
+    while runs < 3 or time.perf_counter() - begun < budget_s:
         start = time.perf_counter()
-        run()
-        backend.synchronize()
-        end = time.perf_counter()
-        best = min(best, end - start)
-        if end > until:
-            return float(best)
+        call()
+        synchronize()
+        best = min(best, time.perf_counter() - start)
+        runs += 1
+    return best
 
 
 def _gpu(name: str, memory: float, rate: float, peak: float, cache: float, cache_rate: float) -> Ceilings:
@@ -125,4 +125,4 @@ def predicted_ceilings(name: str) -> Ceilings:
     return found
 
 
-__all__ = ["GPUS", "Ceilings", "measure_ceilings", "predicted_ceilings"]
+__all__ = ["GPUS", "Ceilings", "best_seconds", "measure_ceilings", "predicted_ceilings"]

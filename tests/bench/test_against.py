@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from ptycupy.bench import quality
+
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
@@ -52,9 +54,10 @@ def test_worker_answers_with_the_reason(against):
 
 def test_reaching_stops_the_engine(against, monkeypatch):
     scores = iter([0.1, 0.5, 0.9])
-    monkeypatch.setattr(against, "score_result", lambda *_: type("Score", (), {"ssim": next(scores)}))
-    engine = type("Engine", (), {"stop_requested": False, "snapshot": lambda self: None})()
-    watch = against.Reaching(None, 0.5)
+    score = {"correlation": 0.0}
+    monkeypatch.setattr(quality, "score_result", lambda *_: type("Score", (), {**score, "ssim": next(scores)}))
+    engine = type("Engine", (), {"stop_requested": False, "iteration": 1, "snapshot": lambda self: None})()
+    watch = against.Reaching(Path("truth.h5"), 0.5)
     watch.on_iteration(engine)
     assert not engine.stop_requested
     watch.on_iteration(engine)

@@ -3,8 +3,8 @@
     python benchmarks/plot.py FILE.json... [--out FOLDER]
 
 One PNG per figure of the PtyRAD paper that the records have: figure_3a (SSIM against time), figure_3b to figure_3d and
-windows (seconds per iteration), figure_s4 (images), figure_s5 (the grid), figure_s6 (SSIM against the batch size), ops.
-Several records of one kind are drawn together, named by their devices.
+windows (seconds per iteration), figure_s4 (images), figure_s5 (the grid), figure_s6 (SSIM against the batch size), ops;
+and against_ptyrad. Several records of one kind are drawn together, named by their devices.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from ptycupy.outputs.canvas import new_figure
 
@@ -35,6 +36,11 @@ def label(record: Record) -> str:
     machine = record["machine"]
     device = f"{machine['processor']}, {machine['cores']} cores" if record["device"] == "cpu" else record["device"]
     return f"{device}, {record['date']}"
+
+
+def qualities(records: list[Record]) -> list[tuple[Record, list[Record]]]:
+    """The records of `ptycupy bench` that follow the SSIM, with their runs."""
+    return [(record, record["quality"]) for record in records if record.get("quality") and "turns" not in record]
 
 
 def measured(rows: list[Record]) -> list[Record]:
@@ -93,6 +99,8 @@ def grid(records: list[Record]) -> Figure | None:
         axes.set_yscale("log")
         axes.set_xticks(batches, [str(value) for value in batches])
         axes.minorticks_off()
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter("{x:g}")
         axes.set(xlabel="batch size", title=f"slices: {count}")
     panels[0].set_ylabel("s per iteration of 16384 patterns")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper")
@@ -102,12 +110,11 @@ def grid(records: list[Record]) -> Figure | None:
 
 def ssim_against_time(records: list[Record]) -> Figure | None:
     """Figure 3a, of the first batch size of each record."""
-    found = [record for record in records if record.get("quality")]
-    if not found or not isinstance(found[0]["quality"], list):
+    found = qualities(records)
+    if not found:
         return None
     figure, ((axes,),) = axes_of()
-    for record in found:
-        run = record["quality"][0]
+    for record, (run, *_) in found:
         axes.plot(run["seconds"], run["ssim"], marker=".", label=f"batch {run['batch']}, {label(record)}")
     axes.set(xlabel="time of iterations, s", ylabel="SSIM with the truth", xlim=(0, None), title="twisted WSe2, abTEM")
     axes.legend()
@@ -116,16 +123,15 @@ def ssim_against_time(records: list[Record]) -> Figure | None:
 
 def ssim_against_batch(records: list[Record]) -> Figure | None:
     """Figure S6: after the last iteration that all runs have."""
-    found = [record for record in records if isinstance(record.get("quality"), list) and len(record["quality"]) > 1]
+    found = [(record, runs) for record, runs in qualities(records) if len(runs) > 1]
     if not found:
         return None
     figure, ((axes,),) = axes_of()
-    for record in found:
-        runs = record["quality"]
+    for record, runs in found:
         last = min(len(run["ssim"]) for run in runs)
         text = f"after {last} iterations, {label(record)}"
         axes.plot([run["batch"] for run in runs], [run["ssim"][last - 1] for run in runs], marker="o", label=text)
-    batches = sorted({run["batch"] for record in found for run in record["quality"]})
+    batches = sorted({run["batch"] for _, runs in found for run in runs})
     axes.set_xscale("log", base=2)
     axes.set_xticks(batches, [str(value) for value in batches])
     axes.minorticks_off()
@@ -136,7 +142,7 @@ def ssim_against_batch(records: list[Record]) -> Figure | None:
 
 def images(records: list[Record]) -> Figure | None:
     """Figure S4: the summed phase on the way, and the truth, all on the truth's grey scale."""
-    found = [r["quality"][0] for r in records if isinstance(r.get("quality"), list) and r["quality"][0]["images"]]
+    found = [run for _, (run, *_) in qualities(records) if run["images"]]
     if not found:
         return None
     pictures = {name: unpacked(image) for name, image in found[0]["images"].items() if name != "truth"}
@@ -149,6 +155,34 @@ def images(records: list[Record]) -> Figure | None:
         axes.set(title=title, xlabel="px")
     panels[0].set_ylabel("px")
     figure.colorbar(shown, ax=list(panels), label="phase, rad", shrink=0.8)
+    return figure
+
+
+def against(records: list[Record]) -> Figure | None:
+    """Every program's iterations with their median, and the time that each takes to PtyRAD's SSIM; first record."""
+    found = [record for record in records if "turns" in record]
+    if not found:
+        return None
+    record = found[0]
+    medians = {name: value for name, value in record["median_seconds_per_iteration"].items() if value is not None}
+    reached = {name: value for name, value in record.get("quality", {}).get("seconds", {}).items() if value is not None}
+    figure, (panels,) = axes_of(columns=1 + bool(reached), width=5.5 + 4 * bool(reached))
+    panels[0].bar(range(len(medians)), list(medians.values()), 0.6, alpha=0.5)
+    for place, (name, median) in enumerate(medians.items()):
+        seconds = [second for turn in record["turns"][name] for second in turn.get("seconds", [])[1:]]
+        panels[0].plot([place] * len(seconds), seconds, "k.", markersize=4)
+        panels[0].annotate(f"{median:.2f}", (place + 0.08, median), va="bottom")
+    panels[0].set_xticks(range(len(medians)), list(medians))
+    job = record["job"]
+    panels[0].set(
+        ylabel="s per iteration (dots: each; bar: median)",
+        title=f"batch {job['batch']}, {job['modes']} modes, {job['slices']} slices",
+    )
+    if reached:
+        bars = panels[1].bar(list(reached), list(reached.values()), 0.6, alpha=0.5)
+        panels[1].bar_label(bars, fmt="%.0f")
+        panels[1].set(ylabel="s of iterations", title=f"to an SSIM of {record['quality']['ssim']['ptyrad']:.3f}")
+    figure.suptitle(label(record))
     return figure
 
 
@@ -191,6 +225,7 @@ def draw(records: list[Record], folder: Path) -> list[Path]:
         "figure_s5": grid(records),
         "figure_s6": ssim_against_batch(records),
         "ops": ops(records),
+        "against_ptyrad": against(records),
     }
     folder.mkdir(parents=True, exist_ok=True)
     written = []

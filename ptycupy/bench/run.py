@@ -53,9 +53,9 @@ def run_suites(device: str, suites: tuple[str, ...], effort: Effort) -> dict[str
     qualities = len(effort.batches) if "quality" in suites else 0
     with progress(1 + ("ops" in suites) + len(points) + qualities) as tell:
         copied = copy_rate(backend)
-        window = (effort.op_point.window,) * 2
-        rates = fft_rates(backend, window)
-        tell(f"copy {copied:.1f} GB/s, transforms of {window[0]} px {rates[0].gflops:.1f} GFLOP/s ({rates[0].library})")
+        side = effort.op_point.window
+        rates = fft_rates(backend, (side, side))
+        tell(f"copy {copied:.1f} GB/s, transforms of {side} px {rates[0].gflops:.1f} GFLOP/s ({rates[0].library})")
         record: dict[str, Any] = {
             "schema": SCHEMA,
             **describe_machine(backend.name),
@@ -68,8 +68,8 @@ def run_suites(device: str, suites: tuple[str, ...], effort: Effort) -> dict[str
                 "rows": list(time_ops(backend, effort.op_point, copied, rates[0].gflops, effort.op_budget_s)),
             }
             tell(f"{len(record['ops']['rows'])} ops")
-        for slices in (1, 2) if points else ():  # compiles both ways, so that no point's budget pays for it
-            synthetic_engine(backend, Point(1, 1, slices, 16), 2).run(1)
+        for slices, window in sorted({(min(point.slices, 2), point.window) for point in points}):
+            synthetic_engine(backend, Point(1, 1, slices, window), 2).run(1)  # compiles: no point's budget pays for it
         rows = {point: _timed(backend, point, effort, rates[0].gflops, tell) for point in points}
         for suite, sweeps in (("iteration", effort.sweeps), ("paper", effort.paper)):
             if suite in suites:

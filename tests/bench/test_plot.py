@@ -50,8 +50,19 @@ def record():
     }
 
 
+def comparison():
+    """As against_ptyrad.py writes it: its `quality` has another form than that of `ptycupy bench`."""
+    return {
+        **{key: record()[key] for key in ("device", "date", "machine")},
+        "job": {"batch": 16, "modes": 4, "slices": 6},
+        "median_seconds_per_iteration": {"ptycupy": 1.0, "ptyrad": 3.0, "ptyrad compiled": None},
+        "turns": {"ptycupy": [{"seconds": [9.0, 1.0]}], "ptyrad": [{"seconds": [4.0, 3.0]}], "ptyrad compiled": [{}]},
+        "quality": {"ssim": {"ptyrad": 0.5}, "seconds": {"ptyrad": 60.0, "ptycupy": None}},
+    }
+
+
 def test_every_figure(plot, tmp_path):
-    files = plot.draw([record(), record()], tmp_path)
+    files = plot.draw([comparison(), record(), record()], tmp_path)
     names = {file.stem for file in files}
     assert names == {
         "figure_3a",
@@ -63,6 +74,7 @@ def test_every_figure(plot, tmp_path):
         "figure_s5",
         "figure_s6",
         "ops",
+        "against_ptyrad",
     }
     assert all(file.stat().st_size > 5000 for file in files)
 

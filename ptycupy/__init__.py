@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from ptycupy.api import Result, export_patterns, reconstruct
+    from ptycupy.api import BatchResult, Result, export_patterns, reconstruct, reconstruct_batch
     from ptycupy.doctor import doctor
     from ptycupy.experiment.probe import make_probe
     from ptycupy.experiment.state import Problem, State
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Active": "ptycupy.update.settings",
+    "BatchResult": "ptycupy.api",
     "Constraint": "ptycupy.update.settings",
     "Engine": "ptycupy.reconstruction.engine",
     "Loss": "ptycupy.model.objective",
@@ -41,11 +42,13 @@ _HOMES = {
     "loss_and_gradients": "ptycupy.functional",
     "make_probe": "ptycupy.experiment.probe",
     "reconstruct": "ptycupy.api",
+    "reconstruct_batch": "ptycupy.api",
 }
 _MODULES = ("backends",)
 
 __all__ = [
     "Active",
+    "BatchResult",
     "Constraint",
     "Engine",
     "Loss",
@@ -63,6 +66,7 @@ __all__ = [
     "loss_and_gradients",
     "make_probe",
     "reconstruct",
+    "reconstruct_batch",
 ]
 
 

@@ -5,26 +5,35 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ptycupy import config as configuration
 from ptycupy import data, experiment
-from ptycupy.api.run import Result, finish, iterate, prepare, with_simulation
+from ptycupy.api.batch import BatchResult, reconstruct_batch
+from ptycupy.api.run import Result
+from ptycupy.api.session import Session
 from ptycupy.config.notes import Note
 from ptycupy.config.schema import Config
-from ptycupy.errors import ConfigError, PtycupyError
+from ptycupy.errors import ConfigError
 from ptycupy.reconstruction.callbacks import Callback
 from ptycupy.reconstruction.interrupt import StopOnSignal
-from ptycupy.reconstruction.logs import FILE_ONLY, console, log_file
-from ptycupy.reconstruction.run_folder import RunFolder, claim
-from ptycupy.reconstruction.stages import run_stages
+from ptycupy.reconstruction.logs import console, failures_in_log, log_file
+from ptycupy.reconstruction.run_folder import claim
 from ptycupy.storage.patterns import Export, MatVersion, write_patterns
 from ptycupy.storage.scan import write_dataset
 
 logger = logging.getLogger(__name__)
-__all__ = ["Result", "export_patterns", "reconstruct", "settle", "simulate_to_file"]
+__all__ = [
+    "BatchResult",
+    "Result",
+    "export_patterns",
+    "reconstruct",
+    "reconstruct_batch",
+    "settle",
+    "simulate_to_file",
+]
 
 
 def reconstruct(
@@ -57,22 +66,11 @@ def reconstruct(
         overwrite = overwrite or output.overwrite
         folder = stack.enter_context(claim(output.folder, output.name, label, overwrite=overwrite, resume=resume))
         stack.enter_context(log_file(folder.log))
-        stack.enter_context(_failures_in_log())
+        stack.enter_context(failures_in_log())
         logger.info("run folder %s", folder.path)
         for note in notes:
             logger.log(logging.WARNING if note.unsupported else logging.INFO, "PtyRAD's %s", note)
-
-        def run(part: Config, place: RunFolder, again: bool) -> Result:
-            engine = prepare(part, place, again)
-            signals.engine = engine
-            engine.stop_requested = signals.exit_code is not None  # it came while the stage before was finished
-            folder.begun = True
-            iterate(engine, part, place, callbacks, bar=not quiet and sys.stderr.isatty())
-            return finish(engine, part, place, signals, folder)
-
-        if not settled.stages:
-            return run(settled, folder, resume)
-        return run_stages(with_simulation(settled, folder, resume), folder, resume, run)
+        return Session(signals, callbacks, bar=not quiet and sys.stderr.isatty()).run(settled, folder, resume)
 
 
 def simulate_to_file(
@@ -142,16 +140,3 @@ def settle(
     if backend is not None:
         settled = settled.model_copy(update={"backend": settled.backend.model_copy(update={"device": backend})})
     return settled, label, notes
-
-
-@contextlib.contextmanager
-def _failures_in_log() -> Iterator[None]:
-    """What ends a run stands in its log file too; whoever called shows it to the user."""
-    try:
-        yield
-    except PtycupyError as error:
-        logger.error("%s", error, extra=FILE_ONLY)
-        raise
-    except Exception:
-        logger.exception("internal error", extra=FILE_ONLY)
-        raise

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from ptycupy import backends, data, experiment
 from ptycupy import config as configuration
+from ptycupy import data, experiment
 from ptycupy.analysis import score_result, summed_phase_limit
+from ptycupy.backends.interface import Backend
 from ptycupy.config.schema import Config, Reconstruction, Truth
 from ptycupy.errors import DataError, DivergenceError
 from ptycupy.experiment.state import Problem, State
@@ -66,10 +67,8 @@ class Result:
         write_outputs(Path(folder), self.snapshot)
 
 
-def prepare(config: Config, folder: RunFolder, resume: bool) -> Engine:
+def prepare(config: Config, folder: RunFolder, resume: bool, backend: Backend) -> Engine:
     """The engine at its start, or as the folder's newest good checkpoint has it; a start clears the folder."""
-    device = config.backend
-    backend = backends.select(device.device, config.model.dtype, device.fft, device.deterministic, device.tape)
     seen = with_simulation(config, folder, resume)
     source = data.open_source(seen.data)
     if config.truth is not None:
@@ -155,7 +154,7 @@ def iterate(engine: Engine, config: Config, folder: RunFolder, callbacks: Sequen
 def finish(engine: Engine, config: Config, folder: RunFolder, signals: StopOnSignal, run_folder: RunFolder) -> Result:
     """Writes the result, and where no signal ended the run its pictures, scores and information limit.
 
-    `folder` is a stage's own, in the `run_folder`, or the latter itself.
+    `folder` is a stage's own or that of a batch's entry, in the `run_folder`, or the latter itself.
     """
     snapshot = engine.snapshot(configuration.dump(config))
     save_result(folder.result, snapshot)

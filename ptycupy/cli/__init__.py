@@ -108,17 +108,22 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
-    recon = commands.add_parser("recon", parents=[settings, foreign, loudness], help="reconstruct what CFG describes")
-    recon.add_argument(
+    where = argparse.ArgumentParser(add_help=False)
+    where.add_argument(
         "--backend", type=_device, metavar="auto|cpu|cuda|cuda:1",
         help="where to compute, in place of backend.device: auto takes a GPU where there is one, cuda:1 a certain one",
     )  # fmt: skip
-    earlier = recon.add_mutually_exclusive_group()
+    earlier = where.add_mutually_exclusive_group()
     earlier.add_argument(
         "--resume", action="store_true", help="go on from the newest good checkpoint of the newest run of CFG"
     )
     earlier.add_argument(
         "--overwrite", action="store_true", help="replace the results in the folder that output.name names"
+    )
+    parents = [settings, where, foreign, loudness]
+    commands.add_parser("recon", parents=parents, help="reconstruct what CFG describes")
+    commands.add_parser(
+        "batch", parents=parents, help="run a list of reconstructions: a time series, several fields of a specimen"
     )
     commands.add_parser("validate", parents=[settings, foreign, loudness], help="check a configuration; reads no data")
     plan = commands.add_parser(

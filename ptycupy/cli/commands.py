@@ -31,6 +31,25 @@ def recon(arguments: argparse.Namespace) -> int:
     return result.exit_code
 
 
+def batch(arguments: argparse.Namespace) -> int:
+    """Run a list of reconstructions and print how each ended; the exit code is that of the first that failed."""
+    from ptycupy.api import reconstruct_batch
+
+    result = reconstruct_batch(
+        arguments.config,
+        overrides=arguments.overrides,
+        backend=arguments.backend,
+        resume=arguments.resume,
+        overwrite=arguments.overwrite,
+        quiet=arguments.quiet,
+        ptyrad=arguments.ptyrad,
+        allow_unsupported=arguments.allow_unsupported,
+    )
+    print(result)
+    print(result.folder)
+    return result.exit_code
+
+
 def validate(arguments: argparse.Namespace) -> int:
     """Check the configuration alone."""
     for note in _load(arguments).notes:

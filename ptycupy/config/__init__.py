@@ -11,12 +11,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ptycupy.config.batch import Batch, load_batch
     from ptycupy.config.documents import converted, dump, json_schema, template
     from ptycupy.config.load import Loaded, check, from_dict, load_config, load_ptyrad, read_config, read_dict
     from ptycupy.config.schema import Config
     from ptycupy.config.staging import stage_configs
 
 _HOMES = {
+    "Batch": "batch",
     "Config": "schema",
     "Loaded": "load",
     "check": "load",
@@ -24,6 +26,7 @@ _HOMES = {
     "dump": "documents",
     "from_dict": "load",
     "json_schema": "documents",
+    "load_batch": "batch",
     "load_config": "load",
     "load_ptyrad": "load",
     "read_config": "load",
@@ -40,6 +43,7 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
+    "Batch",
     "Config",
     "Loaded",
     "check",
@@ -47,6 +51,7 @@ __all__ = [
     "dump",
     "from_dict",
     "json_schema",
+    "load_batch",
     "load_config",
     "load_ptyrad",
     "read_config",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -75,9 +75,9 @@ def read_config(
     after the translation. Options that have no equivalent are refused unless `allow_unsupported`.
     """
     name = os.fspath(path)
-    root = _python(name) if ptyrad and Path(name).suffix.lower() == ".py" else _root(name)
+    root = _python(name) if ptyrad and Path(name).suffix.lower() == ".py" else document(name)
     folder = os.path.dirname(os.path.abspath(name))
-    return _loaded(root, overrides, name, folder, ptyrad, allow_unsupported)
+    return validated(root, lambda node: overriding.apply(node, overrides), name, folder, ptyrad, allow_unsupported)
 
 
 def load_ptyrad(path: str | os.PathLike[str]) -> tuple[Config, tuple[Note, ...]]:
@@ -87,11 +87,11 @@ def load_ptyrad(path: str | os.PathLike[str]) -> tuple[Config, tuple[Note, ...]]
     """
     name = os.fspath(path)
     folder = os.path.dirname(os.path.abspath(name))
-    loaded = _loaded(_root(name), (), name, folder, True, True)
+    loaded = validated(document(name), lambda node: node, name, folder, True, True)
     return loaded.config, loaded.notes
 
 
-def _root(name: str) -> Node:
+def document(name: str) -> Node:
     """What a file says; ConfigError where it is no mapping of sections."""
     suffix = Path(name).suffix.lower()
     content = _read(name)
@@ -114,11 +114,12 @@ def _python(name: str) -> Node:
     return run(name, _text(_read(name), name))
 
 
-def _loaded(
-    root: Node, overrides: Iterable[str], name: str, folder: str, ptyrad: bool, allow_unsupported: bool
+def validated(
+    root: Node, change: Callable[[Node], Node], name: str, folder: str, ptyrad: bool, allow_unsupported: bool
 ) -> Loaded:
+    """The Config of a document after `change`, which acts on the native one; paths are taken from `folder`."""
     if not ptyrad and "init_params" not in root.value:
-        return Loaded(_validated(overriding.apply(root, overrides), name, folder))
+        return Loaded(_validated(change(root), name, folder))
     from ptycupy.config.ptyrad.translate import translate
 
     native, notes = translate(root, name, folder)
@@ -127,7 +128,7 @@ def _loaded(
         listed = "\n".join(f"  {note}" for note in missing)
         what = name or "PtyRAD parameters"
         raise ConfigError(f"{what}: without an equivalent here (--allow-unsupported goes on without):\n{listed}")
-    return Loaded(_validated(overriding.apply(native, overrides), name, folder), notes)
+    return Loaded(_validated(change(native), name, folder), notes)
 
 
 def from_dict(values: Mapping[str, Any], overrides: Iterable[str] = ()) -> Config:
@@ -139,7 +140,8 @@ def read_dict(
     values: Mapping[str, Any], overrides: Iterable[str] = (), *, ptyrad: bool = False, allow_unsupported: bool = False
 ) -> Loaded:
     """As `read_config`, from a mapping."""
-    return _loaded(from_python(dict(values)), overrides, "", os.getcwd(), ptyrad, allow_unsupported)
+    root, change = from_python(dict(values)), lambda node: overriding.apply(node, overrides)
+    return validated(root, change, "", os.getcwd(), ptyrad, allow_unsupported)
 
 
 def check(config: Config) -> None:

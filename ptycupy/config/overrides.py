@@ -20,16 +20,31 @@ def apply(root: Node, overrides: Iterable[str]) -> Node:
     A part of the path may be the index or the name of an item of a list: `constraints.depth_blur.std=0.5`.
     """
     for override in overrides:
-        path, equals, text = override.partition("=")
-        source = f"--set {shown(override)}"
-        parts = [part.strip() for part in path.split(".")]
-        if not equals or not all(parts):
-            raise ConfigError(f"{source}: expected key.path=value, e.g. reconstruction.iterations=50")
-        if len(parts) > MAX_DEPTH:
-            raise ConfigError(f"{source}: nested deeper than {MAX_DEPTH} levels")
-        value = yaml_text.compose(text, source, numbered=False) or Node(None, source)
-        root = _put(_with_default_constraints(root, parts, source), parts, value, ())
+        root = put(root, *parsed(override))
     return root
+
+
+def parsed(override: str) -> tuple[str, Node]:
+    """Key and value of `key.path=value`; ConfigError where it is none."""
+    key, equals, text = override.partition("=")
+    source = f"--set {shown(override)}"
+    if not equals:
+        raise _no_key(source)
+    return key, yaml_text.compose(text, source, numbered=False) or Node(None, source)
+
+
+def put(root: Node, key: str, value: Node) -> Node:
+    """The configuration with a value at `key.path`; ConfigError, with the value's place, where there is none."""
+    parts = [part.strip() for part in key.split(".")]
+    if not all(parts):
+        raise _no_key(value.where)
+    if len(parts) > MAX_DEPTH:
+        raise ConfigError(f"{value.where}: nested deeper than {MAX_DEPTH} levels")
+    return _put(_with_default_constraints(root, parts, value.where), parts, value, ())
+
+
+def _no_key(source: str) -> ConfigError:
+    return ConfigError(f"{source}: expected key.path=value, e.g. reconstruction.iterations=50")
 
 
 def _with_default_constraints(root: Node, parts: Sequence[str], source: str) -> Node:

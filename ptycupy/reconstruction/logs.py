@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ptycupy.errors import PtycupyError
+
+logger = logging.getLogger(__name__)
 ROOT = "ptycupy"
 FILE_FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 FILE_ONLY = {"file_only": True}  # `extra` of records that a console would show twice or too often
@@ -53,6 +56,19 @@ def log_file(path: Path) -> Iterator[None]:
     handler.setFormatter(logging.Formatter(FILE_FORMAT))
     with _attached(handler, logging.INFO):
         yield
+
+
+@contextmanager
+def failures_in_log() -> Iterator[None]:
+    """What ends a run stands in its log file too; whoever called shows it to the user."""
+    try:
+        yield
+    except PtycupyError as error:
+        logger.error("%s", error, extra=FILE_ONLY)
+        raise
+    except Exception:
+        logger.exception("internal error", extra=FILE_ONLY)
+        raise
 
 
 @contextmanager

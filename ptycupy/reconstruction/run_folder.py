@@ -19,6 +19,7 @@ from ptycupy.reconstruction.lock import FolderLock
 logger = logging.getLogger(__name__)
 RESULT = "result.h5"
 LOG = "run.log"
+SUMMARY = "summary.csv"  # of a batch, which holds run folders
 OWN = ("run.lock", LOG)  # files that do not make a folder hold results
 MAX_LABEL_BYTES = 200  # leaves room for date, time and number in a name of at most 255
 
@@ -145,7 +146,8 @@ def _newest(parent: Path, label: str) -> Path:
 
 
 def _holds_run(path: Path) -> bool:
-    return (path / RESULT).exists() or any(path.glob("checkpoint_*.h5")) or any(path.glob("stage_*/*.h5"))
+    marks = (RESULT, SUMMARY, "checkpoint_*.h5", "stage_*/*.h5")
+    return any(any(path.glob(mark)) for mark in marks)
 
 
 def _check_writable(path: Path) -> None:

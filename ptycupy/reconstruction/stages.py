@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from ptycupy.config import stage_configs
 from ptycupy.config.schema import Config
 from ptycupy.errors import DataError
-from ptycupy.reconstruction.run_folder import RunFolder
+from ptycupy.reconstruction.run_folder import RESULT, RunFolder
 from ptycupy.storage.result import load_result
 
 logger = logging.getLogger(__name__)
+THINGS = ("object", "probe", "positions", "tilts")  # what a reconstruction may take from an earlier one
 
 
 class Ended(Protocol):
@@ -43,42 +44,49 @@ def run_stages(
     for number, stage in enumerate(early, 1):
         path = folder.path / f"stage_{number}"
         path.mkdir(exist_ok=True)
-        if not (resume and _finished(path, stage)):
+        if not (resume and finished(path, stage)):
             logger.info("stage %d of %d", number, len(early) + 1)
             with RunFolder(path) as place:
                 ended = run(_started(stage, before), place, resume and place.holds_run)
             if ended.exit_code:
                 return ended
-        before = stage, path / folder.result.name
+        before = stage, path / RESULT
     logger.info("stage %d of %d", len(early) + 1, len(early) + 1)
     begun = folder.result.exists() or any(folder.path.glob("checkpoint_*.h5"))
     return run(_started(last, before), folder, resume and begun)
 
 
 def _started(stage: Config, before: tuple[Config, Path] | None) -> Config:
-    """The stage's configuration with everything taken from the result before it; a thickness that was refined too."""
-    if before is None:
-        return stage
-    earlier, path = before
-    start = {"path": str(path), "key": None}
-    thing: dict[str, Any] = {**start, "tilt_path": str(path), "tilt_key": None}
-    if earlier.optimizer.slice_thickness.learning_rate > 0:
-        thing["slice_thickness_angstrom"] = None
-    changes = {
-        "object": stage.object.model_copy(update=thing),
-        "illumination": stage.illumination.model_copy(update={**start, "shift_along_beam_angstrom": 0.0}),
-        "scan": stage.scan.model_copy(update={**start, "adjust_loaded": False}),
-    }
-    return stage.model_copy(update=changes)
+    return stage if before is None else start_from(stage, *before)
 
 
-def _finished(path: Path, stage: Config) -> bool:
-    """Whether the stage has done its iterations."""
-    result = path / "result.h5"
+def start_from(config: Config, earlier: Config, result: Path, things: Collection[str] = THINGS) -> Config:
+    """The configuration with these things taken from the result of an earlier one; a refined thickness comes with the
+    object."""
+    start: dict[str, Any] = {"path": str(result), "key": None}
+    thing: dict[str, Any] = {}
+    if "object" in things:
+        thing |= start
+        if earlier.optimizer.slice_thickness.learning_rate > 0:
+            thing["slice_thickness_angstrom"] = None
+    if "tilts" in things:
+        thing |= {"tilt_path": str(result), "tilt_key": None}
+    changes: dict[str, Any] = {"object": config.object.model_copy(update=thing)}
+    if "probe" in things:
+        beam = {**start, "shift_along_beam_angstrom": 0.0}
+        changes["illumination"] = config.illumination.model_copy(update=beam)
+    if "positions" in things:
+        changes["scan"] = config.scan.model_copy(update={**start, "adjust_loaded": False})
+    return config.model_copy(update=changes)
+
+
+def finished(folder: Path, config: Config) -> bool:
+    """Whether the folder's result has all iterations of the configuration, of its last stage where it has some."""
+    result = folder / RESULT
     if not result.exists():
         return False
     try:
-        return load_result(result).iteration >= stage.reconstruction.iterations
+        return load_result(result).iteration >= stage_configs(config)[-1].reconstruction.iterations
     except DataError as error:
-        logger.warning("stage is done again from its checkpoints: %s", error)
+        logger.warning("done again from the checkpoints: %s", error)
         return False

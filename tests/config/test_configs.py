@@ -7,11 +7,13 @@ from pathlib import Path
 import h5py
 import pytest
 
-from ptycupy.config import load_config
+from ptycupy.config import load_batch, load_config
 from ptycupy.config.schema import Config
 
 FOLDER = Path(__file__).parents[2] / "configs"
-FILES = sorted(path for path in FOLDER.rglob("*") if path.suffix in {".yaml", ".yml", ".json", ".toml"})
+EVERY = sorted(path for path in FOLDER.rglob("*") if path.suffix in {".yaml", ".yml", ".json", ".toml"})
+LISTS = [path for path in EVERY if path.parent.name == "batch"]
+FILES = [path for path in EVERY if path not in LISTS]
 
 
 def test_there_are_configurations():
@@ -32,6 +34,15 @@ def test_every_configuration_loads_and_its_data_are_there(path, tmp_path, monkey
             with h5py.File(section.path, "r") as file:
                 assert section.key in file
     assert config.data.path is not None or config.simulation is not None
+
+
+@pytest.mark.parametrize("path", LISTS, ids=lambda path: path.name)
+def test_every_list_loads_and_its_data_are_there(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    batch = load_batch(path)
+    assert len(batch.entries) > 1
+    for config in [entry.loaded.config for entry in batch.entries]:
+        assert config.simulation is not None or Path(config.data.path).is_file()
 
 
 def test_quickstart_works_in_pixels():

@@ -1,0 +1,194 @@
+"""reconstruct_batch: many reconstructions with the same kernels and plans, in one folder."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ptycupy import config as configuration
+from ptycupy.api.run import Result
+from ptycupy.api.session import Session
+from ptycupy.config.batch import Batch, Entry
+from ptycupy.config.notes import Note
+from ptycupy.config.schema import Config
+from ptycupy.errors import PtycupyError
+from ptycupy.outputs.overview import Tile, write_overview
+from ptycupy.outputs.summary import (
+    FAILED,
+    FINISHED,
+    INTERRUPTED,
+    WAITING,
+    Outcome,
+    read_summary,
+    table,
+    write_summary,
+)
+from ptycupy.reconstruction.callbacks import Callback
+from ptycupy.reconstruction.interrupt import Interrupted, StopOnSignal
+from ptycupy.reconstruction.logs import console, failures_in_log, log_file
+from ptycupy.reconstruction.run_folder import SUMMARY, RunFolder, claim
+from ptycupy.reconstruction.stages import finished, start_from
+from ptycupy.storage.result import load_result
+from ptycupy.storage.snapshot import Snapshot
+
+logger = logging.getLogger(__name__)
+OVERVIEW = "overview.png"
+INTERNAL = 1  # exit code of a defect of ours
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """What became of every reconstruction of a list."""
+
+    outcomes: tuple[Outcome, ...]
+    folder: Path  # summary.csv, overview.png, run.log and one run folder for each
+    exit_code: int  # 0, or that of the first that failed, or 130 or 143 where a signal ended the batch
+
+    def __str__(self) -> str:
+        return table(self.outcomes)
+
+
+def reconstruct_batch(
+    path: str | Path,
+    *,
+    overrides: Sequence[str] = (),
+    backend: str | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    callbacks: Sequence[Callback] = (),
+    quiet: bool = True,
+    ptyrad: bool = False,
+    allow_unsupported: bool = False,
+) -> BatchResult:
+    """Runs the reconstructions of a list (see `ptycupy/guide/batch.md`) one after the other, in one batch folder.
+
+    Arguments as of `reconstruct`; overrides are for all of them. What fails is reported, and the others go on. `resume`
+    leaves the finished ones alone, goes on with the one that was interrupted, and tries those that failed again.
+    Raises ConfigError for a wrong list or configuration, and the errors of a batch folder that cannot be had.
+    """
+    given = [*overrides, *([] if backend is None else [f"backend.device={backend}"])]
+    batch = configuration.load_batch(path, given, ptyrad=ptyrad, allow_unsupported=allow_unsupported)
+    output = batch.entries[0].loaded.config.output
+    with contextlib.ExitStack() as stack:
+        if not quiet:
+            stack.enter_context(console(logging.INFO))
+        signals = stack.enter_context(StopOnSignal())
+        overwrite = overwrite or output.overwrite
+        label = f"batch_{Path(path).stem}"
+        folder = stack.enter_context(claim(output.folder, output.name, label, overwrite=overwrite, resume=resume))
+        folder.begun = True
+        stack.enter_context(log_file(folder.log))
+        stack.enter_context(failures_in_log())
+        logger.info("batch folder %s: %d reconstructions", folder.path, len(batch.entries))
+        session = Session(signals, callbacks, bar=not quiet and sys.stderr.isatty())
+        return _Batch(batch, folder, session, resume).run()
+
+
+class _Batch:
+    """A batch on its way through its entries."""
+
+    def __init__(self, batch: Batch, folder: RunFolder, session: Session, resume: bool) -> None:
+        self.batch, self.folder, self.session, self.resume = batch, folder, session, resume
+        self.summary = folder.path / SUMMARY
+        earlier = read_summary(self.summary) if resume else {}
+        self.outcomes = [earlier.get(entry.name, Outcome(entry.name)) for entry in batch.entries]
+        self.tiles = {entry.name: Tile(entry.name) for entry in batch.entries}
+        self.before: tuple[Config, Path] | None = None  # the newest finished one
+
+    def run(self) -> BatchResult:
+        stopped = 0
+        for number, (entry, outcome) in enumerate(zip(self.batch.entries, self.outcomes, strict=True), 1):
+            write_summary(self.summary, self.outcomes)
+            logger.info("reconstruction %d of %d: %s", number, len(self.outcomes), entry.name)
+            config = self._config(entry)
+            place = self.folder.path / entry.name
+            if self.resume and finished(place, config):
+                logger.info("%s: finished before", entry.name)
+                self._finished(outcome, load_result(place / "result.h5"))
+            else:
+                stopped = self._one(config, entry.loaded.notes, place, outcome)
+            if stopped:
+                break
+            if outcome.status == FINISHED:
+                self.before = configuration.stage_configs(config)[-1], place / "result.h5"
+        write_summary(self.summary, self.outcomes)
+        self._draw()
+        failed = [outcome for outcome in self.outcomes if outcome.status == FAILED]
+        if failed:
+            logger.warning("%d of %d reconstructions failed; see %s", len(failed), len(self.outcomes), self.summary)
+        code = stopped or (failed[0].exit_code if failed else 0)
+        return BatchResult(tuple(self.outcomes), self.folder.path, code)
+
+    def _config(self, entry: Entry) -> Config:
+        config = entry.loaded.config
+        output = config.output.model_copy(update={"folder": str(self.folder.path), "name": entry.name})
+        config = config.model_copy(update={"output": output})
+        if self.before is not None and self.batch.start_from_previous:
+            config = start_from(config, *self.before, self.batch.start_from_previous)
+        return config
+
+    def _one(self, config: Config, notes: Sequence[Note], place: Path, outcome: Outcome) -> int:
+        """One reconstruction; the exit code of the signal that ended it, or 0."""
+        signals = self.session.signals
+        outcome.status, outcome.reason = WAITING, ""
+        signals.engine = None  # frees the engine before; a signal before the next one is ready stops at once
+        try:
+            place.mkdir(exist_ok=True)
+            with RunFolder(place, made=[place]) as run, log_file(run.log), failures_in_log():
+                for note in notes:
+                    logger.log(logging.WARNING if note.unsupported else logging.INFO, "PtyRAD's %s", note)
+                result = self.session.run(config, run, self.resume and run.holds_run, self.folder)
+        except Interrupted as error:
+            outcome.status, outcome.exit_code = INTERRUPTED, error.exit_code
+            return error.exit_code
+        except PtycupyError as error:
+            self._failed(outcome, str(error), error.exit_code)
+            return 0
+        except Exception as error:  # the other reconstructions need not suffer from a defect; the log has all of it
+            self._failed(outcome, f"internal error: {type(error).__name__}: {error}", INTERNAL)
+            return 0
+        if result.exit_code:
+            self._ended(outcome, INTERRUPTED, result.snapshot)
+        else:
+            self._finished(outcome, result.snapshot)
+            _score(outcome, result)
+        outcome.exit_code = result.exit_code
+        return result.exit_code
+
+    def _finished(self, outcome: Outcome, snapshot: Snapshot) -> None:
+        self._ended(outcome, FINISHED, snapshot)
+        outcome.exit_code, outcome.reason = 0, ""
+
+    def _ended(self, outcome: Outcome, status: str, snapshot: Snapshot) -> None:
+        history = snapshot.history
+        outcome.status, outcome.iterations = status, snapshot.iteration
+        outcome.loss = history.total[-1] if history.total else math.nan
+        outcome.seconds = sum(history.seconds)
+        remark = "" if status == FINISHED else status
+        self.tiles[outcome.name] = Tile.of(outcome.name, snapshot, remark)
+
+    def _failed(self, outcome: Outcome, reason: str, code: int) -> None:
+        logger.warning("%s failed: %s", outcome.name, reason)
+        outcome.status, outcome.reason, outcome.exit_code = FAILED, reason, code
+
+    def _draw(self) -> None:
+        tiles = []
+        for outcome in self.outcomes:
+            tile = self.tiles[outcome.name]
+            tiles.append(Tile(tile.name, remark=outcome.status) if tile.image is None else tile)
+        try:
+            write_overview(self.folder.path / OVERVIEW, tiles)
+        except OSError as error:
+            logger.warning("overview not written: %s", error)
+
+
+def _score(outcome: Outcome, result: Result) -> None:
+    outcome.correlation = result.scores.get("correlation", math.nan)
+    outcome.ssim = result.scores.get("ssim", math.nan)
+    limit = result.information_limit_angstrom
+    outcome.information_limit_angstrom = math.nan if limit is None else limit

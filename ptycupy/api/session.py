@@ -1,0 +1,51 @@
+"""What reconstructions of one process have in common: their backends, with kernels and plans, signals and progress."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ptycupy import backends
+from ptycupy.api.run import Result, finish, iterate, prepare, with_simulation
+from ptycupy.backends.interface import Backend
+from ptycupy.config.schema import Config
+from ptycupy.reconstruction.callbacks import Callback
+from ptycupy.reconstruction.interrupt import StopOnSignal
+from ptycupy.reconstruction.run_folder import RunFolder
+from ptycupy.reconstruction.stages import run_stages
+
+
+class Session:
+    """Runs configurations one after the other; a backend is made once for each device, precision and kind of FFT."""
+
+    def __init__(self, signals: StopOnSignal, callbacks: Sequence[Callback] = (), *, bar: bool = False) -> None:
+        self.signals = signals
+        self.callbacks = callbacks
+        self.bar = bar
+        self._backends: dict[tuple[str, str, str, bool, str], Backend] = {}
+
+    def backend(self, config: Config) -> Backend:
+        """The backend that the configuration asks for."""
+        asked = config.backend
+        kind = (asked.device, config.model.dtype, asked.fft, asked.deterministic, asked.tape)
+        found = self._backends.get(kind)
+        if found is None:
+            found = self._backends[kind] = backends.select(*kind)
+        return found
+
+    def run(self, config: Config, folder: RunFolder, resume: bool, within: RunFolder | None = None) -> Result:
+        """One reconstruction, in as many stages as it has, in its locked folder; `within` is that of its batch.
+
+        Raises the errors of `ptycupy.errors`; a signal lets the batch of patterns finish and save.
+        """
+
+        def run(part: Config, place: RunFolder, again: bool) -> Result:
+            engine = prepare(part, place, again, self.backend(part))
+            self.signals.engine = engine
+            engine.stop_requested = self.signals.exit_code is not None  # it came while the stage before was finished
+            folder.begun = True
+            iterate(engine, part, place, self.callbacks, bar=self.bar)
+            return finish(engine, part, place, self.signals, within or folder)
+
+        if not config.stages:
+            return run(config, folder, resume)
+        return run_stages(with_simulation(config, folder, resume), folder, resume, run)

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ptycupy.storage.snapshot import History
 
 if TYPE_CHECKING:
     from ptycupy.reconstruction.engine import Engine
+
+
+class Running(Protocol):
+    """What an engine and a joint one have in common for those that watch."""
+
+    @property
+    def iteration(self) -> int: ...
+    @property
+    def history(self) -> History: ...
 
 
 class Callback(Protocol):
@@ -22,13 +33,13 @@ class Callback(Protocol):
 
 
 class Quiet:
-    """A callback that does nothing: the base of those that need only some of the calls."""
+    """A callback that does nothing: the base of those that need only some of the calls, of whatever engine."""
 
-    def on_batch(self, engine: Engine, number: int, batches: int) -> None:
+    def on_batch(self, engine: Any, number: int, batches: int) -> None:
         """Nothing."""
 
-    def on_iteration(self, engine: Engine) -> None:
+    def on_iteration(self, engine: Any) -> None:
         """Nothing."""
 
-    def on_stop(self, engine: Engine) -> None:
+    def on_stop(self, engine: Any) -> None:
         """Nothing."""

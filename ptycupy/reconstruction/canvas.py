@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 MARGIN = 8  # px added beyond the outermost window, so that the canvas does not grow every iteration
 
 
-def reanchor(engine: Engine) -> None:
+def reanchor(engine: Engine) -> NDArray[Any] | None:
     """corner += round(shift), shift -= round(shift); optimizer moments stay. A probe then never wraps far.
+
+    Returns the px (y, x) that the canvas grew by before its first pixel; None where it did not grow.
 
     scan_affine goes on acting on the nominal positions, which stay as they are: what is rounded is the shift and the
     affine displacement together, and what is subtracted is taken from the shift.
@@ -33,8 +35,10 @@ def reanchor(engine: Engine) -> None:
     before = np.where(bounds[:2] < 0, MARGIN - bounds[:2], 0)
     over = bounds[2:] + window - canvas
     after = np.where(over > 0, over + MARGIN, 0)
-    if before.any() or after.any():
-        grow(engine, before, after)
+    if not (before.any() or after.any()):
+        return None
+    grow(engine, before, after)
+    return before
 
 
 def _reanchor_distorted(engine: Engine, scan_affine: Array) -> Array:
@@ -65,6 +69,11 @@ def grow(engine: Engine, before: NDArray[Any], after: NDArray[Any]) -> None:
         setattr(engine.parameters, name, padded(getattr(engine.parameters, name), vacuum))
         if name in engine.moments:
             engine.moments[name] = engine.moments[name].mapped(lambda array: padded(array, 0.0))
-    corners = backend.to_host(engine.experiment.corners) + before.astype(np.int32)
-    engine.experiment.corners = backend.asarray(np.ascontiguousarray(corners, dtype=np.int32))
+    move(engine, before)
+
+
+def move(engine: Engine, before: NDArray[Any]) -> None:
+    """Corners and first positions on a canvas that has grown by so many px (y, x) before its first pixel."""
+    corners = engine.backend.to_host(engine.experiment.corners) + before.astype(np.int32)
+    engine.experiment.corners = engine.backend.asarray(np.ascontiguousarray(corners, dtype=np.int32))
     engine.initial_positions = engine.initial_positions + before

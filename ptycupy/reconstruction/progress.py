@@ -8,13 +8,11 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from ptycupy.reconstruction.callbacks import Quiet
+from ptycupy.reconstruction.callbacks import Quiet, Running
 from ptycupy.reconstruction.logs import FILE_ONLY
 
 if TYPE_CHECKING:
     from rich.progress import Progress
-
-    from ptycupy.reconstruction.engine import Engine
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +27,7 @@ class IterationLog(Quiet):
         self.seconds_between = seconds_between
         self._shown = -float("inf")
 
-    def on_iteration(self, engine: Engine) -> None:
+    def on_iteration(self, engine: Running) -> None:
         now = time.monotonic()
         last = engine.iteration >= self.iterations
         hidden = self.bar or (now - self._shown < self.seconds_between and not last)
@@ -69,16 +67,16 @@ class ProgressBar(Quiet):
         if self._bar is not None:
             self._bar.stop()
 
-    def on_batch(self, engine: Engine, number: int, batches: int) -> None:
+    def on_batch(self, engine: Running, number: int, batches: int) -> None:
         if self._bar is not None:
             self._bar.update(self._task, completed=min(engine.iteration + number / batches, self.iterations))
 
-    def on_iteration(self, engine: Engine) -> None:
+    def on_iteration(self, engine: Running) -> None:
         if self._bar is not None:
             self._bar.update(self._task, completed=engine.iteration, figures=figures(engine, self.iterations))
 
 
-def figures(engine: Engine, iterations: int) -> str:
+def figures(engine: Running, iterations: int) -> str:
     """Loss, seconds per iteration (mean of the last five), time left and peak memory."""
     history = engine.history
     recent = history.seconds[-5:]

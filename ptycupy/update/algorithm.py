@@ -68,14 +68,24 @@ class GradientSteps:
     def move(self, work: Work, names: Iterable[str]) -> None:
         """One step of these fields along their gradients, which `evaluate` has found."""
         for name in names:
-            parameter = getattr(work.parameters, name)
-            optimizer = self.optimizer
-            if name in work.momenta:
-                optimizer = with_momentum(optimizer, work.momenta[name])
-            if name not in work.moments:
-                work.moments[name] = optimizer.init(work.backend, parameter)
-            grad = getattr(work.gradients, name)
-            optimizer.update(work.backend, parameter, grad, work.moments[name], work.rates[name])
+            parameter, grad = getattr(work.parameters, name), getattr(work.gradients, name)
+            self.step(work.backend, name, parameter, grad, work.moments, work.rates[name], work.momenta.get(name))
+
+    def step(
+        self,
+        backend: Backend,
+        name: str,
+        parameter: Array,
+        grad: Array,
+        moments: dict[str, Moments],
+        rate: float,
+        momentum: float | None,
+    ) -> None:
+        """One step of one field; its memory is begun at the first."""
+        optimizer = self.optimizer if momentum is None else with_momentum(self.optimizer, momentum)
+        if name not in moments:
+            moments[name] = optimizer.init(backend, parameter)
+        optimizer.update(backend, parameter, grad, moments[name], rate)
 
 
 def with_momentum(optimizer: Any, momentum: float) -> Any:

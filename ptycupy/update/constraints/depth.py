@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import ceil, inf
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,8 @@ class DepthRecentring:
     max_shift in slices. The transmission is shifted by its periodic Fourier interpolation; phases beyond pi stay
     unwrapped. A shift under 1e-3 slices leaves the object alone.
     """
+
+    changes: ClassVar[tuple[str, ...]] = ("object_amplitude", "object_phase", "probe")
 
     thresh: float = 95.0
     scale: float = 1.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from ptycupy.backends.interface import Array
 from ptycupy.errors import ConfigError
@@ -14,6 +14,8 @@ from ptycupy.model.parameters import Parameters
 @dataclass(frozen=True)
 class OnObject:
     """A constraint on one object array [o, z, Y, X] or on both."""
+
+    changes: ClassVar[tuple[str, ...]] = ("object_amplitude", "object_phase")
 
     obj_type: Literal["amplitude", "phase", "both"] = "both"
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -27,6 +28,8 @@ class ProbeCentring:
 
     Not with position_recentring, which takes away what the shifts take back.
     """
+
+    changes: ClassVar[tuple[str, ...]] = ("probe", "shifts")
 
     relax: float = 0.0
 
@@ -52,6 +55,8 @@ class PhaseRampRemoval:
     through the slices would also be displaced: tilts of A wavelength / 2 pi take that back in the mean over the gaps.
     One slice keeps its patterns exactly, many keep them for slopes of the object of up to about a milliradian.
     """
+
+    changes: ClassVar[tuple[str, ...]] = ("object_phase", "probe", "tilts")
 
     relax: float = 0.0
 
@@ -84,6 +89,8 @@ class ProbeObjectAmbiguity:
     The scale between probe and object is free, unless the one or the other is held: fixed_probe_intensity, which runs
     later, would take the probe's share away again.
     """
+
+    changes: ClassVar[tuple[str, ...]] = ("object_amplitude", "probe")
 
     relax: float = 0.0
 

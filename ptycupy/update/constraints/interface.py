@@ -53,6 +53,8 @@ class Context:
 
 
 class Constrain(Protocol):
+    """Where it names the State's fields that it may change, as `changes`, joint reconstructions take it too."""
+
     def __call__(self, backend: Backend, parameters: Parameters, context: Context) -> None:
         """Change the parameters in place."""
         ...

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf
-from typing import Literal
+from typing import ClassVar, Literal
 
 from ptycupy.backends.interface import Array, Backend
 from ptycupy.errors import ConfigError
@@ -78,6 +78,8 @@ class ComplexRatio(OnObject):
 class MirroredAmplitude:
     """Amplitude 1 - scale max(phase, 0)^power: what scatters also absorbs (PtyRAD's mirrored_amp)."""
 
+    changes: ClassVar[tuple[str, ...]] = ("object_amplitude", "object_phase")
+
     relax: float = 0.1
     scale: float = 0.03
     power: float = 4.0
@@ -89,6 +91,8 @@ class MirroredAmplitude:
 @dataclass(frozen=True)
 class AmplitudeThreshold:
     """Amplitude limited to [low, high] (PtyRAD's obja_thresh)."""
+
+    changes: ClassVar[tuple[str, ...]] = ("object_amplitude", "object_phase")
 
     thresh: tuple[float, float] = (0.98, 1.02)
     relax: float = 0.0
@@ -104,6 +108,8 @@ class AmplitudeThreshold:
 @dataclass(frozen=True)
 class PositivePhase:
     """Phase of at least 0 (PtyRAD's objp_postiv): negative values clipped, or the smallest value of all subtracted."""
+
+    changes: ClassVar[tuple[str, ...]] = ("object_amplitude", "object_phase")
 
     relax: float = 0.0
     mode: Literal["clip_neg", "subtract_min"] = "clip_neg"

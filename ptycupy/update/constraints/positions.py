@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from ptycupy.backends.interface import Backend
 from ptycupy.errors import ConfigError
@@ -19,6 +20,8 @@ TILT_KERNEL_SIZE = 5  # PtyRAD's
 class PositionRecentring:
     """Mean shift of all positions removed (PtyRAD's pos_recenter): object and probe may not drift together."""
 
+    changes: ClassVar[tuple[str, ...]] = ("shifts",)
+
     relax: float = 0.0
 
     def __call__(self, backend: Backend, parameters: Parameters, context: Context) -> None:
@@ -28,6 +31,8 @@ class PositionRecentring:
 @dataclass(frozen=True)
 class TiltSmoothing:
     """Tilts blurred over the scan, std in scan positions, reflecting at the edges (PtyRAD's tilt_smooth)."""
+
+    changes: ClassVar[tuple[str, ...]] = ("tilts",)
 
     std: float = 2.0
     relax: float = 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -47,6 +48,8 @@ class ProbeFourierMask:
     the power that the masked modes hold. The power lost is not made up for: add fixed_probe_intensity.
     """
 
+    changes: ClassVar[tuple[str, ...]] = ("probe",)
+
     radius: float = 0.22
     width: float = 0.05
     power_thresh: float = 0.95
@@ -71,6 +74,8 @@ class ProbeRealMask:
     The plane within z_range (angstrom) that maximises sum |P|^4 of the strongest mode is found in z_steps; there the
     modes are multiplied by exp(-1/2 (R / radius)^(2 order)), R = 1 at the edge of the window, and brought back.
     """
+
+    changes: ClassVar[tuple[str, ...]] = ("probe",)
 
     radius: float = 0.95
     order: float = 6
@@ -118,6 +123,8 @@ class ProbeSupport:
     0 over `width` times the radius, as a cosine.
     """
 
+    changes: ClassVar[tuple[str, ...]] = ("probe",)
+
     radius: float = 0.8
     radius_angstrom: float | None = None
     width: float = 0.1
@@ -139,6 +146,8 @@ class ProbeSupport:
 class OrthogonalProbe:
     """Orthogonal modes of the same mixed state, strongest first (PtyRAD's ortho_pmode; Thibault 2013)."""
 
+    changes: ClassVar[tuple[str, ...]] = ("probe",)
+
     relax: float = 0.0
 
     def __call__(self, backend: Backend, parameters: Parameters, context: Context) -> None:
@@ -150,6 +159,8 @@ class OrthogonalProbe:
 @dataclass(frozen=True)
 class FixedProbeIntensity:
     """Sum |probe|^2 over all modes brought back to `target` (PtyRAD's fix_probe_int); None = as at the start."""
+
+    changes: ClassVar[tuple[str, ...]] = ("probe",)
 
     target: float | None = None
     relax: float = 0.0

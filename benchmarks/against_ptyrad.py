@@ -1,7 +1,7 @@
 """ptycupy and PtyRAD 1.0.0 on the same data, same machine, in turns: seconds per iteration, median and ratio.
 
     python benchmarks/against_ptyrad.py --ptyrad-python /path/to/env/bin/python [--rounds 3] [--compiled ROUNDS]
-        [--quality] [--out FILE.json]
+        [--quality] [--backend cuda] [--scan 128] [--out FILE.json]
 
 PtyRAD runs in an interpreter of its own (Python 3.12 with ptyrad==1.0.0). Each round runs a few iterations of one
 program and then of the other; an iteration is every pattern once with constraints, without loading and saving.
@@ -9,12 +9,14 @@ The first iteration of each turn (compilation, caches) is not counted. --compile
 two iterations a turn, in the first rounds: on a CPU an iteration may take minutes. --quality also runs PtyRAD for 20
 iterations (with its position jitter of 0.15 px) and then ptycupy, with the same settings, until it has PtyRAD's SSIM;
 both times are sums of iterations. The best rate of transforms is measured in the same run; its share counts 4
-transforms per slice and wave.
+transforms per slice and wave. --backend cuda takes both to a GPU, whose load and memory are read meanwhile, and
+--scan 128 repeats the set's patterns to a scan of 128 x 128, the size of the PtyRAD paper's Table S5.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import shlex
@@ -22,18 +24,21 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 
 import ptycupy
 from ptycupy.analysis.result import score_phase
 from ptycupy.backends import select
-from ptycupy.bench.ceilings import FftRate, cpu_fft_rates, iteration_transform_flops
+from ptycupy.bench.ceilings import FftRate, fft_rates, iteration_transform_flops
 from ptycupy.bench.machine import describe_machine
 from ptycupy.bench.quality import DATA, PIXEL_ANGSTROM, SCAN_SHAPE, STEP_ANGSTROM, Watch, wse2_engine
+from ptycupy.bench.sampling import Sampler
 from ptycupy.config.schema import Truth
 
 HERE = Path(__file__).resolve().parent
@@ -41,17 +46,32 @@ WINDOW = (128, 128)
 QUALITY = {"iterations": 20, "jitter_px": 0.15}
 
 
+@contextlib.contextmanager
+def repeated(scan: int) -> Iterator[Path]:
+    """The set with its patterns repeated to a scan of that many lines; the set itself where it has as many."""
+    if (scan, scan) == SCAN_SHAPE:
+        yield DATA
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        with h5py.File(DATA) as few, h5py.File(Path(folder) / "repeated.h5", "w") as many:
+            patterns = few["dp"][...].reshape(-1, *WINDOW)
+            many["dp"] = np.resize(patterns, (scan * scan, *WINDOW))
+        yield Path(folder) / "repeated.h5"
+
+
 def own_engine(job: dict[str, Any]) -> ptycupy.Engine:
-    """The same problem and settings with ptycupy on the CPU backend."""
+    """The same problem and settings with ptycupy."""
     settings = (job["batch"], job["modes"], job["slices"], job["jitter_px"] or 0.0, job["seed"])
-    return wse2_engine(select("cpu"), Path(job["data"]), *settings)
+    return wse2_engine(select(job["device"]), Path(job["data"]), *settings, (job["scan"], job["scan"]))
 
 
 def own_turn(job: dict[str, Any]) -> dict[str, Any]:
-    """Seconds and losses of a job's iterations."""
+    """Seconds and losses of a job's iterations, and the device's load after the first of them."""
     engine = own_engine(job)
-    engine.run(job["iterations"])
-    return {"seconds": engine.history.seconds, "loss": engine.history.total}
+    engine.run(1)
+    with Sampler(engine.backend.name) as sampler:
+        engine.run(job["iterations"] - 1)
+    return {"seconds": engine.history.seconds, "loss": engine.history.total, "load": sampler.summary}
 
 
 class Reaching(Watch):
@@ -104,7 +124,7 @@ def summarise(turns: dict[str, list[dict[str, Any]]], job: dict[str, Any], rates
         seconds = [s for run in runs for s in run.get("seconds", [])[1:]]
         medians[name] = statistics.median(seconds) if seconds else None
     own = medians["ptycupy"]
-    flops = iteration_transform_flops(WINDOW, SCAN_SHAPE[0] * SCAN_SHAPE[1], job["modes"], job["slices"])
+    flops = iteration_transform_flops(WINDOW, job["scan"] ** 2, job["modes"], job["slices"])
     return {
         "median_seconds_per_iteration": medians,
         "ratio": {
@@ -165,12 +185,26 @@ def main() -> None:
         "--compiled", type=int, default=0, metavar="ROUNDS", help="in so many rounds PtyRAD with torch.compile too"
     )
     parser.add_argument("--quality", action="store_true", help="time to the SSIM of PtyRAD's 20 iterations too")
-    parser.add_argument("--out", type=Path, default=HERE / "results" / "against_ptyrad_cpu.json")
+    parser.add_argument("--backend", default="cpu", choices=["cpu", "cuda"], help="of both programs")
+    parser.add_argument(
+        "--scan", type=int, default=SCAN_SHAPE[0], metavar="LINES", help="and as many positions in each"
+    )
+    parser.add_argument("--out", type=Path, help="default: benchmarks/results/against_ptyrad_BACKEND.json")
     given = parser.parse_args()
     if not given.ptyrad_python:
         parser.error("--ptyrad-python (or PTYCUPY_PTYRAD_PYTHON) must name an interpreter that has ptyrad==1.0.0")
+    if given.quality and given.scan != SCAN_SHAPE[0]:
+        parser.error("--quality needs the set as it is, without --scan")
+    with repeated(given.scan) as data:
+        measure(given, data)
+
+
+def measure(given: argparse.Namespace, data: Path) -> None:
+    """Every turn of both programs, into one record."""
     job = {
-        "data": str(DATA),
+        "data": str(data),
+        "scan": given.scan,
+        "device": given.backend,
         "modes": given.modes,
         "slices": given.slices,
         "batch": given.batch,
@@ -182,7 +216,8 @@ def main() -> None:
         "object": "",
     }
     worker = Worker(given.ptyrad_python)
-    rates = cpu_fft_rates(WINDOW)
+    backend = select(given.backend)
+    rates = fft_rates(backend, WINDOW)
     turns: dict[str, list[dict[str, Any]]] = {"ptycupy": [], "ptyrad": []}
     if given.compiled:
         turns["ptyrad compiled"] = []
@@ -193,21 +228,22 @@ def main() -> None:
             turns["ptyrad compiled"].append(worker.ask({**job, "compiled": True, "iterations": 2}))
         told = {n: [round(s, 2) for s in runs[-1].get("seconds", [])] for n, runs in turns.items() if runs}
         print(f"round {number + 1}: {told}", flush=True)
-    rates = sorted(rates + cpu_fft_rates(WINDOW), key=lambda rate: -rate.gflops)  # the machine may have been busy
+    rates = sorted(rates + fft_rates(backend, WINDOW), key=lambda rate: -rate.gflops)  # the machine may have been busy
     summary = summarise(turns, job, rates)
     command = shlex.join(["python", "benchmarks/against_ptyrad.py", *sys.argv[1:]])
     result = {
-        **describe_machine("cpu"),
+        **describe_machine(backend.name),
         "command": command.replace(given.ptyrad_python, "PTYRAD_PYTHON"),
         "ptyrad": {"version": "1.0.0", "torch": next((r["torch"] for r in turns["ptyrad"] if "torch" in r), None)},
-        "job": {**job, "data": DATA.name},
+        "job": {**job, "data": data.name},
         **summary,
         "quality": quality(job, worker.ask) if given.quality else None,
         "turns": turns,
     }
     worker.close()
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    given.out.write_text(json.dumps(result, indent=1) + "\n")
+    out = given.out or HERE / "results" / f"against_ptyrad_{given.backend}.json"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps({key: result[key] for key in (*summary, "quality")}, indent=1))
 
 

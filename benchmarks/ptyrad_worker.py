@@ -25,8 +25,8 @@ def parameters(job: dict, folder: str) -> dict:
             "probe_conv_angle": 24.9,
             "probe_aberrations": {},
             "meas_Npix": 128,
-            "pos_N_scan_slow": 24,
-            "pos_N_scan_fast": 24,
+            "pos_N_scan_slow": job["scan"],
+            "pos_N_scan_fast": job["scan"],
             "pos_scan_step_size": 0.429,
             "meas_calibration": {"mode": "dx", "value": 0.1494},
             "probe_pmode_max": job["modes"],
@@ -86,14 +86,14 @@ def run(job: dict) -> dict:
     torch._dynamo.reset()  # every job compiles for itself
     with tempfile.TemporaryDirectory() as folder:
         given = PtyRADParams(**parameters(job, folder)).model_dump()
-        solver = PtyRADSolver(given, device="cpu", seed=job["seed"])
+        solver = PtyRADSolver(given, device=job["device"], seed=job["seed"])
         start = time.perf_counter()
         solver.run()
         whole = time.perf_counter() - start
     model = solver.reconstruct_results
     if job["object"]:
-        phase = model.opt_objp.detach().numpy()[0].sum(axis=0)
-        np.savez(job["object"], phase=phase, corners=model.crop_pos.numpy())
+        phase = model.opt_objp.detach().cpu().numpy()[0].sum(axis=0)
+        np.savez(job["object"], phase=phase, corners=model.crop_pos.cpu().numpy())
     return {
         "seconds": [float(t) for t in model.iter_times],
         "loss": [float(pair[1]) for pair in model.loss_iters],

@@ -31,14 +31,21 @@ SCAN_SHAPE, STEP_ANGSTROM, PIXEL_ANGSTROM = (24, 24), 0.429, 0.1494
 
 
 def wse2_engine(
-    backend: Backend, data: Path, batch: int, modes: int = 4, slices: int = 6, jitter_px: float = 0.0, seed: int = 0
+    backend: Backend,
+    data: Path,
+    batch: int,
+    modes: int = 4,
+    slices: int = 6,
+    jitter_px: float = 0.0,
+    seed: int = 0,
+    scan_shape: tuple[int, int] = SCAN_SHAPE,
 ) -> Engine:
     """As configs/multislice_wse2.yaml, with another batch size. Raises DataError where there are no data."""
     if not data.exists():
         raise DataError(f"{data}: the abTEM set is not here; it lies in configs/data of the source tree")
     config = from_dict(
         {
-            "data": {"path": str(data), "key": "dp", "scan_shape": list(SCAN_SHAPE)},
+            "data": {"path": str(data), "key": "dp", "scan_shape": list(scan_shape)},
             "illumination": {"voltage_kv": 80, "convergence_angle_mrad": 24.9, "modes": modes},
             "calibration": {"mode": "pixel_size_angstrom", "value": PIXEL_ANGSTROM},
             "scan": {"step_angstrom": STEP_ANGSTROM, "jitter_px": jitter_px},

@@ -5,6 +5,8 @@ import json
 import sys
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
 
 from ptycupy.bench import quality
@@ -24,7 +26,7 @@ def against():
     return load("against_ptyrad")
 
 
-JOB = {"modes": 4, "slices": 6, "batch": 16}
+JOB = {"modes": 4, "slices": 6, "batch": 16, "scan": 24}
 
 
 def test_summary(against):
@@ -63,3 +65,12 @@ def test_reaching_stops_the_engine(against, monkeypatch):
     watch.on_iteration(engine)
     assert engine.stop_requested
     assert watch.ssim == [0.1, 0.5]
+
+
+def test_a_larger_scan_repeats_the_patterns(against):
+    with against.repeated(25) as data, h5py.File(data) as file, h5py.File(against.DATA) as few:
+        assert file["dp"].shape == (625, 128, 128)
+        np.testing.assert_array_equal(file["dp"][576 + 3], few["dp"][...].reshape(-1, 128, 128)[3])
+    assert not data.exists()
+    with against.repeated(24) as data:
+        assert data == against.DATA

@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from ptycupy import __version__
 from ptycupy.errors import PtycupyError
@@ -14,6 +15,7 @@ from ptycupy.errors import PtycupyError
 EPILOG = """\
 a first reconstruction:
   ptycupy info scan.h5          what is in the file
+  ptycupy quick scan.h5         looks at it: images, aperture, orientation, and a first configuration
   ptycupy new scan.yaml         a commented configuration; fill in what it asks for
   ptycupy validate scan.yaml
   ptycupy recon scan.yaml       prints the folder with result.h5, images and figures
@@ -145,6 +147,7 @@ def _parser() -> argparse.ArgumentParser:
     new.add_argument("file", nargs="?", metavar="FILE", help="where to; printed if absent")
     info = commands.add_parser("info", parents=[loudness], help="show what a data file holds")
     info.add_argument("file", metavar="FILE", help="HDF5, .npy, TIFF or EMPAD .raw")
+    _add_quick(commands, loudness)
     simulate = commands.add_parser("simulate", parents=[settings, loudness], help="simulate the data set of CFG")
     simulate.add_argument("--output", metavar="FILE", help="HDF5 file to write; by default <CFG>_simulated.h5 here")
     simulate.add_argument("--overwrite", action="store_true", help="replace FILE if it exists")
@@ -170,6 +173,29 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--out", metavar="FILE.json", help="where to write the record; printed if absent")
     commands.add_parser("doctor", parents=[loudness], help="check this installation and what it can use")
     return parser
+
+
+def _add_quick(commands: Any, loudness: argparse.ArgumentParser) -> None:
+    quick = commands.add_parser(
+        "quick", parents=[loudness],
+        help="look at a scan in seconds: images, aperture, orientation, overlap, dose, and a first configuration",
+    )  # fmt: skip
+    quick.add_argument("file", metavar="FILE", help="the scan's patterns, in any format that recon reads")
+    quick.add_argument("--key", metavar="NAME", help="array inside a file that holds several")
+    quick.add_argument("--scan-shape", type=int, nargs=2, metavar=("SLOW", "FAST"), help="where the file states none")
+    quick.add_argument("--detector-shape", type=int, nargs=2, metavar=("Y", "X"), help="of a raw file")
+    for name, meaning in (
+        ("voltage-kv", "acceleration voltage"),
+        ("convergence-angle-mrad", "convergence semi-angle"),
+        ("step-angstrom", "scan step"),
+    ):
+        quick.add_argument(f"--{name}", type=_positive, metavar="X", help=meaning)
+    quick.add_argument("--defocus-angstrom", type=float, metavar="X", help="positive is underfocus")
+    quick.add_argument("--output", metavar="FOLDER", help="for quick.png and quick.yaml; default: FILE_quick beside it")
+
+
+def _positive(text: str) -> float:
+    return _rate(text) / 1e9
 
 
 def _device(text: str) -> str:

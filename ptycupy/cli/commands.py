@@ -137,6 +137,22 @@ def info(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def quick(arguments: argparse.Namespace) -> int:
+    """Look at a scan, and print what was found and where the picture and the configuration are."""
+    from ptycupy.api.quick import Known, quick
+    from ptycupy.config.schema import Data
+
+    scan, detector = arguments.scan_shape, arguments.detector_shape
+    data = Data(path=arguments.file, key=arguments.key, scan_shape=scan, detector_shape=detector)
+    known = Known(
+        arguments.voltage_kv, arguments.convergence_angle_mrad, arguments.step_angstrom, arguments.defocus_angstrom
+    )
+    found = quick(data, known, None if arguments.output is None else Path(arguments.output))
+    print(found)
+    print(found.folder)
+    return 0
+
+
 def simulate(arguments: argparse.Namespace) -> int:
     """Simulate a data set and its ground truth into one file."""
     from ptycupy.api import simulate_to_file

@@ -31,6 +31,10 @@ class MemoryShortage(ResourceError):
     """A device has less memory than was asked for: smaller parts may fit."""
 
 
+class NotRecordable(PtycupyError):
+    """Work that a device cannot record to launch it again, because it waits for the device or needs the host."""
+
+
 class DivergenceError(PtycupyError):
     """The reconstruction produced values that are not finite, or its loss exploded."""
 

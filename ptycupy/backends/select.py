@@ -56,11 +56,11 @@ def _cpu(dtype: DTypeLike, fft: str) -> Backend:
     return CpuBackend(dtype, fft if fft in ("own", "rocket", "scipy") else "auto")
 
 
-def _cuda(index: int, dtype: DTypeLike, fft: str, deterministic: bool, tape: str) -> Backend:
+def _cuda(index: int, dtype: DTypeLike, fft: str, deterministic: bool, tape: str, graphs: str) -> Backend:
     device = _open(index)
     from ptycupy.backends.cuda import CudaBackend
 
-    backend: Backend = CudaBackend(device, dtype, fft=fft, deterministic=deterministic, tape=tape)
+    backend: Backend = CudaBackend(device, dtype, fft=fft, deterministic=deterministic, tape=tape, graphs=graphs)
     return backend
 
 
@@ -75,20 +75,22 @@ def select(
     fft: str = "auto",
     deterministic: bool = False,
     tape: str = "full",
+    graphs: str = "auto",
 ) -> Backend:
     """The backend of a device: "cpu", "cuda", "cuda:1", or "auto", which is CUDA where it works.
 
     dtype: float32 or float64. fft: which transforms the CUDA backend takes ("auto", "cufft", "own"); the CPU backend
     knows "own", "rocket" and "scipy" and takes its own choice otherwise. deterministic: the same bits from every run
     on CUDA; the CPU backend always gives them. tape: "full", or "half" for half the memory between the slices on
-    CUDA; the CPU backend keeps them in full.
+    CUDA; the CPU backend keeps them in full. graphs: "on" records an engine's updates as CUDA graphs, "auto" is "off";
+    the CPU backend has none.
     Raises ConfigError for an unknown name and ResourceError where the named device is not there.
     """
     if device == "cpu":
         return _cpu(dtype, fft)
     if device == "auto":
         try:
-            return _cuda(0, dtype, fft, deterministic, tape)
+            return _cuda(0, dtype, fft, deterministic, tape, graphs)
         except ResourceError as reason:
             _tell_once(_one_line(reason))
             return _cpu(dtype, fft)
@@ -96,7 +98,7 @@ def select(
     if wanted is None:
         raise ConfigError(f"backend {device!r} is unknown: auto, cpu, cuda, or cuda:N with the number of the device")
     try:
-        return _cuda(int(wanted[1] or 0), dtype, fft, deterministic, tape)
+        return _cuda(int(wanted[1] or 0), dtype, fft, deterministic, tape, graphs)
     except ResourceError as reason:
         raise ResourceError(
             f"backend {device!r} was asked for but cannot be used: {reason}; auto or cpu run on this machine"

@@ -13,6 +13,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from ptycupy.backends.host_arena import HostArena
 from ptycupy.backends.interface import Array
+from ptycupy.backends.recording import Recording
 from ptycupy.planning.ledger import Ledger
 from ptycupy.planning.shaped import Block, Shaped
 
@@ -37,6 +38,7 @@ class Memory:
     """Arrays without values. `arena_bytes` is what all blocks of scratch together take."""
 
     kind: str
+    graphs = False
     transform_passes: int  # over a stack in memory, reads and writes together, for one 2-D transform of it
 
     def __init__(self, dtype: DTypeLike = "float32", deterministic: bool = False, tape: str = "full") -> None:
@@ -125,6 +127,9 @@ class Memory:
 
     def synchronize(self) -> None:
         return
+
+    def record(self, queue: Callable[[], None]) -> Recording:
+        return Recording(queue)
 
     # --- how parts write down costs ------------------------------------------------------------------------------
     def _traffic(

@@ -12,7 +12,8 @@ import os
 import re
 import subprocess
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from ptycupy.backends.cuda import sources
 from ptycupy.backends.cuda.device import array_bytes
+from ptycupy.backends.recording import Recorder, Recording
 
 HERE = Path(__file__).parent
 GUARD = 64  # bytes at least on each side of an array
@@ -94,28 +96,40 @@ def load(library: Path) -> ctypes.CDLL:
 
 
 class HostPlan:
-    """Unnormalised FFTs in place, as cuFFT's."""
+    """Unnormalised FFTs in place, as cuFFT's, queued on a device."""
 
-    def __init__(self, shape: tuple[int, int], batch: int, dtype: DTypeLike) -> None:
+    def __init__(self, device: HostDevice, shape: tuple[int, int], batch: int, dtype: DTypeLike) -> None:
+        self.device = device
         self.expected = (batch, *shape), np.dtype(dtype)
 
     def forward(self, waves: NDArray[Any]) -> None:
         import scipy.fft
 
         assert (waves.shape, waves.dtype) == self.expected
-        waves[...] = scipy.fft.fft2(waves, norm="backward")
+        self.device.queue("fft", lambda: np.copyto(waves, scipy.fft.fft2(waves, norm="backward")), waves)
 
     def inverse(self, waves: NDArray[Any]) -> None:
         import scipy.fft
 
         assert (waves.shape, waves.dtype) == self.expected
-        waves[...] = scipy.fft.ifft2(waves, norm="forward")
+        self.device.queue("inverse fft", lambda: np.copyto(waves, scipy.fft.ifft2(waves, norm="forward")), waves)
+
+
+@dataclass(frozen=True)
+class Work:
+    """One thing that a device does: a launch, a copy, a transform."""
+
+    name: str  # of the kernel, or "copy", "clear", "fft", "inverse fft"
+    run: Callable[[], None]
+    arguments: tuple[Any, ...]  # arrays, scalars, None
+    grid: int = 0
 
 
 class HostDevice:
     """schedule: 0 runs threads and blocks in ascending order, 1 descending, 2 the even ones first.
 
-    texts: other sources for some ops, to see what their tests say of a mistake.
+    texts: other sources for some ops, to see what their tests say of a mistake. `launches` are the kernels that ran,
+    `calls` the host's calls, `done` all that ran with its arguments, as long as it is a list.
     """
 
     name = "host"
@@ -125,6 +139,10 @@ class HostDevice:
         self.schedule = schedule
         self._sources = texts or {}
         self.launches: list[str] = []
+        self.calls: list[str] = []
+        self.done: list[Work] | None = None
+        self.recorder = Recorder()
+        self._recorded: list[Work] = []
         self._buffers: dict[int, tuple[weakref.ref[NDArray[np.uint8]], int, int]] = {}
 
     def alloc(self, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
@@ -137,24 +155,61 @@ class HostDevice:
         self._buffers[key] = (weakref.ref(buffer), start, nbytes)
         weakref.finalize(buffer, self._buffers.pop, key, None)
         array: NDArray[Any] = buffer[start : start + nbytes].view(np.dtype(dtype)).reshape(shape)
+        self.calls.append("alloc")
+        if self.recorder.active:  # scratch of a recording is garbage whenever it begins, as new memory is
+            self._recorded.append(Work("garbage", lambda: array.view(np.uint8).fill(0xFF), ()))
         return array
 
     def upload(self, values: Any, dtype: DTypeLike | None) -> NDArray[Any]:
+        self.recorder.refuse("an upload")
+        self.calls.append("upload")
         host = np.asarray(values, dtype)
         array: NDArray[Any] = self.alloc(host.shape, host.dtype.newbyteorder("="))
         array[...] = host
         return array
 
     def download(self, array: NDArray[Any]) -> NDArray[Any]:
+        self.recorder.refuse("a download")
+        self.calls.append("download")
         return np.array(array)
 
     def copy(self, target: NDArray[Any], source: NDArray[Any]) -> None:
-        np.copyto(target, source)
+        self.queue("copy", lambda: np.copyto(target, source), target, source)
 
     def clear(self, array: NDArray[Any]) -> None:
-        array.view(np.uint8)[...] = 0
+        self.queue("clear", lambda: array.view(np.uint8).fill(0), array)
+
+    def queue(self, name: str, run: Callable[[], None], *arguments: Any, grid: int = 0) -> None:
+        """Runs it now, or writes it down where a recording is under way."""
+        self.calls.append(name)
+        work = Work(name, run, arguments, grid)
+        if self.recorder.active:
+            self.recorder.keep(*arguments)
+            self._recorded.append(work)
+        else:
+            self._do(work)
+
+    def _do(self, work: Work) -> None:
+        if work.grid:
+            self.launches.append(work.name)
+        if self.done is not None:
+            self.done.append(work)
+        work.run()
+
+    def record(self, queue: Callable[[], None]) -> Recording:
+        self._recorded = []
+        with self.recorder.open() as kept:
+            queue()
+        recorded, self._recorded = self._recorded, []
+        return self.recorder.made(lambda: self._launch_all(recorded), kept)
+
+    def _launch_all(self, recorded: list[Work]) -> None:
+        self.calls.append("graph")
+        for work in recorded:
+            self._do(work)
 
     def kernel(self, op: str, name: str, defines: tuple[str, ...]) -> Any:
+        self.recorder.refuse(f"the first launch of {name}")
         generic = len(defines) > 1  # an element type, or a length
         # Everything that depends on REAL alone is compiled in one go, which is much quicker.
         ops = [op] if generic else [o for o in sources.ops() if not sources.generic(o)]
@@ -166,11 +221,14 @@ class HostDevice:
 
     def launch(self, kernel: Any, grid: int, block: int, shared: int, arguments: Sequence[Any]) -> None:
         name, function = kernel
-        self.launches.append(name)
         values = [self._value(argument) for argument in arguments]
         pointers = (ctypes.c_void_p * len(values))(*(value.ctypes.data for value in values))
-        function(pointers, grid, block, self.schedule)
-        self.check_guards(name)
+
+        def run(values: Any = values) -> None:  # which the pointers point to
+            function(pointers, grid, block, self.schedule)
+            self.check_guards(name)
+
+        self.queue(name, run, *arguments, grid=grid)
 
     @staticmethod
     def _value(argument: Any) -> NDArray[Any]:
@@ -191,13 +249,16 @@ class HostDevice:
                 raise IndexError(f"{name} wrote outside an array of {nbytes} bytes")
 
     def fft_plan(self, shape: tuple[int, int], batch: int, dtype: DTypeLike) -> HostPlan:
-        return HostPlan(shape, batch, dtype)
+        self.recorder.refuse("making an FFT plan")
+        return HostPlan(self, shape, batch, dtype)
 
     def free_bytes(self) -> int:
         return 1 << 30
 
     def release(self) -> None:
-        return
+        self.recorder.refuse("giving memory back")
+        self.recorder.drop_all()
 
     def synchronize(self) -> None:
-        return
+        self.recorder.refuse("waiting for the device")
+        self.calls.append("synchronize")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from ptycupy.backends.cpu import half
 from ptycupy.backends.cpu.scalar import BLOCK
 from ptycupy.backends.host_arena import HostArena
 from ptycupy.backends.interface import Array
+from ptycupy.backends.recording import Recording
 
 
 def _number(path: Path) -> int | None:
@@ -104,6 +106,7 @@ class Memory:
     """The methods of CpuBackend that make, move and recycle arrays."""
 
     tape = "full"
+    graphs = False
 
     def __init__(self, dtype: DTypeLike) -> None:
         self.real: np.dtype[Any] = np.dtype(dtype)
@@ -161,6 +164,9 @@ class Memory:
 
     def synchronize(self) -> None:
         return
+
+    def record(self, queue: Callable[[], None]) -> Recording:
+        return Recording(queue)  # the same calls once more: there is no launch to save
 
 
 __all__ = ["Memory", "blocks", "flat", "free_bytes"]

@@ -22,7 +22,8 @@ class CudaBackend(Waves, Instrument, Losses, Optimizing, Constraining, Filtering
     deterministic: the object's scatter is gathered in batch order instead of added atomically, so that the same
     run gives the same bits; all other sums are in a fixed order anyway.
     tape: how the waves between the slices wait for the adjoint, "full" or "half" (precision).
-    Raises ConfigError for a dtype, fft or tape that this version does not have.
+    graphs: "on" records the updates of an engine as CUDA graphs; "auto" is "off".
+    Raises ConfigError for a dtype, fft, tape or graphs that this version does not have.
     """
 
     def __init__(
@@ -32,8 +33,9 @@ class CudaBackend(Waves, Instrument, Losses, Optimizing, Constraining, Filtering
         fft: str = "auto",
         deterministic: bool = False,
         tape: str = "full",
+        graphs: str = "auto",
     ) -> None:
-        super().__init__(device, dtype, fft, deterministic, tape)
+        super().__init__(device, dtype, fft, deterministic, tape, graphs)
 
 
 __all__ = ["CudaBackend"]

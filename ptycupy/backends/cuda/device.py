@@ -3,7 +3,7 @@ is another; everything above this interface is the same for both."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from ptycupy.backends.interface import Array
+from ptycupy.backends.recording import Recording
 from ptycupy.errors import MemoryShortage
 
 Kernel = Any  # what Device.kernel returned: only the device that made it looks inside
@@ -61,10 +62,17 @@ class Device(Protocol):
     def free_bytes(self) -> int: ...
 
     def release(self) -> None:
-        """Gives pooled memory that nothing uses back to the driver."""
+        """Gives pooled memory that nothing uses back to the driver; drops all recordings, which use some."""
         ...
 
     def synchronize(self) -> None: ...
+
+    def record(self, queue: Callable[[], None]) -> Recording:
+        """The launches, copies and transforms that `queue` queues, none of which runs now.
+
+        Raises NotRecordable for what needs the host: uploads, downloads, waits, and kernels and plans that are new.
+        """
+        ...
 
 
 # By name, because the device layer of tests and machines without CuPy know these errors too.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -14,6 +15,7 @@ from ptycupy.backends.cuda.device import Device
 from ptycupy.backends.cuda.launch import Blocks, Launcher, Rows, parts_of
 from ptycupy.backends.cuda.transforms import Transforms
 from ptycupy.backends.interface import Array
+from ptycupy.backends.recording import Recording
 from ptycupy.backends.sizes import FACTORS, has_own_transforms
 from ptycupy.backends.tapes import TAPES
 from ptycupy.errors import ConfigError, MemoryShortage
@@ -24,7 +26,7 @@ logger = logging.getLogger("ptycupy.backends")
 class Memory:
     """Arrays of one device in one precision; the base of the backend's parts."""
 
-    def __init__(self, device: Device, dtype: DTypeLike, fft: str, deterministic: bool, tape: str) -> None:
+    def __init__(self, device: Device, dtype: DTypeLike, fft: str, deterministic: bool, tape: str, graphs: str) -> None:
         self.real = np.dtype(dtype)
         if self.real not in (np.float32, np.float64):
             raise ConfigError(f"dtype {self.real}: the CUDA backend computes in float32 or float64")
@@ -33,6 +35,9 @@ class Memory:
         if tape not in TAPES:
             raise ConfigError(f"backend.tape {tape!r}: one of {', '.join(TAPES)}")
         self.tape = tape
+        if graphs not in ("auto", "off", "on"):
+            raise ConfigError(f"backend.graphs {graphs!r} is unknown: auto, off or on; 'auto' is off")
+        self.graphs = graphs == "on"
         if fft == "own" and tape != "full":
             raise ConfigError(f"backend.fft 'own' keeps the waves between the slices in full, not with tape {tape!r}")
         self.complex = np.dtype(np.complex64 if self.real == np.float32 else np.complex128)
@@ -101,6 +106,9 @@ class Memory:
 
     def synchronize(self) -> None:
         self._device.synchronize()
+
+    def record(self, queue: Callable[[], None]) -> Recording:
+        return self._device.record(queue)
 
     def release(self) -> None:
         """Gives scratch, FFT work areas and pooled memory back: what to do before a smaller second try."""

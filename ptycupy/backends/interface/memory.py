@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from ptycupy.backends.interface.array import Array
+from ptycupy.backends.recording import Recording
 
 
 class Memory(Protocol):
@@ -18,6 +20,7 @@ class Memory(Protocol):
     real: np.dtype[Any]
     complex: np.dtype[Any]
     tape: str  # how waves wait for the adjoint of the specimen: a name of `backends.tapes`
+    graphs: bool  # whether work that repeats should be recorded
 
     def asarray(self, values: Any, dtype: DTypeLike | None = None) -> Array:
         """A C-contiguous device array of these values; a NumPy array of that dtype is not copied on the CPU."""
@@ -72,3 +75,12 @@ class Memory(Protocol):
         ...
 
     def synchronize(self) -> None: ...
+
+    def record(self, queue: Callable[[], None]) -> Recording:
+        """What `queue` asks of this backend, to be launched as one as often as wanted; on CUDA none of it runs now.
+
+        Scalars and addresses stay what they are now, arrays are read when it is launched. `queue` must have run once
+        before, so that kernels, plans and scratch are there. Raises NotRecordable where it needs the host: an upload,
+        a download, a wait.
+        """
+        ...

@@ -8,6 +8,7 @@ from itertools import product
 import numpy as np
 
 from cuda_on_cpu.scene import Outputs, Scene
+from ptycupy.backends.bias import corrected
 from ptycupy.backends.interface import Array, Backend
 
 DECAYS = ((0.0, 1.0), (0.1, 0.95))  # (decay, keep)
@@ -54,7 +55,12 @@ def adam(b: Backend, s: Scene) -> Outputs:
             b.adam(x, g, m[0], m[1], 1e-2, step, 0.9, 0.999, 1e-8, m[2] if len(m) > 2 else None, decay, keep)
 
         outputs |= _each(f"{largest} {decay}", _steps(b, s, 3 if largest else 2, take))
-    return outputs
+
+    def repeat(step: int, x: Array, g: Array, m: list[Array]) -> None:
+        numbers = b.asarray(np.array([*corrected(1e-2, step, 0.9, 0.999), 0.9]))
+        b.adam(x, g, m[0], m[1], 0.0, 1, 0.9, 0.999, 1e-8, decay=0.2, numbers=numbers)
+
+    return outputs | _each("numbers of the device", _steps(b, s, 2, repeat))
 
 
 def sparse_adam(b: Backend, s: Scene) -> Outputs:

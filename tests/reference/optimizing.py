@@ -55,14 +55,17 @@ class Optimizing(Memory):
         largest: Array | None = None,
         decay: float = 0.0,
         keep: float = 1.0,
+        numbers: Array | None = None,
     ) -> None:
+        step_size, root_scale = learning_rate / (1 - beta1**step), (1 - beta2**step) ** -0.5
+        if numbers is not None:
+            step_size, root_scale, keep = numbers
         x = reals(parameter)
         m, v = self._moments(reals(grad) + decay * x, first, second, beta1, beta2)
         if largest is not None:
             v = reals(largest)
             v[...] = np.maximum(v, reals(second))
-        root = np.sqrt(v / (1 - beta2**step)) + eps
-        x[...] = keep * x - learning_rate * m / (1 - beta1**step) / root
+        x[...] = keep * x - step_size * m / (np.sqrt(v) * root_scale + eps)
 
     def sparse_adam(
         self,

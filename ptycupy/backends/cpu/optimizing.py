@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ptycupy.backends.bias import corrected
 from ptycupy.backends.cpu import adadelta as adadelta_op
 from ptycupy.backends.cpu import adafactor as adafactor_op
 from ptycupy.backends.cpu import adagrad as adagrad_op
@@ -65,8 +66,11 @@ class Optimizing(Memory):
         largest: Array | None = None,
         decay: float = 0.0,
         keep: float = 1.0,
+        numbers: Array | None = None,
     ) -> None:
-        step_size, root_scale = learning_rate / (1 - beta1**step), 1 / math.sqrt(1 - beta2**step)
+        step_size, root_scale = corrected(learning_rate, step, beta1, beta2)
+        if numbers is not None:
+            step_size, root_scale, keep = numbers
         scalars = (1 - beta1, 1 - beta2, step_size, root_scale, eps, decay, keep)
         self._run(adam_op.adam, (parameter, first, second, largest, grad), scalars)
 

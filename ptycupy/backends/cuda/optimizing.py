@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
+from ptycupy.backends.bias import corrected
 from ptycupy.backends.cuda.launch import Blocks, parts_of
 from ptycupy.backends.cuda.memory import Memory
 from ptycupy.backends.interface import Array
@@ -14,7 +16,7 @@ from ptycupy.backends.interface import Array
 class Optimizing(Memory):
     """Optimizer steps, in place."""
 
-    def _step(self, name: str, arrays: tuple[Array | None, ...], scalars: tuple[float, ...]) -> None:
+    def _step(self, name: str, arrays: tuple[Array | None, ...], scalars: tuple[Any, ...]) -> None:
         """Launches an elementwise step over the real numbers of its arrays."""
         reals = [None if array is None else self._reals(array) for array in arrays]
         count = max(array.size for array in reals if array is not None)
@@ -48,9 +50,10 @@ class Optimizing(Memory):
         largest: Array | None = None,
         decay: float = 0.0,
         keep: float = 1.0,
+        numbers: Array | None = None,
     ) -> None:
-        step_size, root_scale = learning_rate / (1 - beta1**step), 1 / math.sqrt(1 - beta2**step)
-        scalars = (step_size, root_scale, beta1, 1 - beta1, beta2, 1 - beta2, eps, decay, keep)
+        steps = corrected(learning_rate, step, beta1, beta2)
+        scalars = (numbers, *steps, beta1, 1 - beta1, beta2, 1 - beta2, eps, decay, keep)
         self._step("adam", (parameter, first, second, largest, grad), scalars)
 
     def sparse_adam(

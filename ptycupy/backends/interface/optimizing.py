@@ -42,8 +42,13 @@ class Optimizing(Protocol):
         largest: Array | None = None,
         decay: float = 0.0,
         keep: float = 1.0,
+        numbers: Array | None = None,
     ) -> None:
-        """One step, counted from 1, of Adam, of AMSGrad with `largest`, of AdamW with `keep`."""
+        """One step, counted from 1, of Adam, of AMSGrad with `largest`, of AdamW with `keep`.
+
+        `numbers` [3] float64 are learning_rate / (1 - beta1^step), 1 / sqrt(1 - beta2^step) and keep, in place of what
+        learning_rate, step and keep say: a recording reads them when it is launched.
+        """
         ...
 
     def sparse_adam(

@@ -17,7 +17,7 @@ from ptycupy.update.optimizers.adagrad import Adagrad
 from ptycupy.update.optimizers.adam import Adam, AdamW
 from ptycupy.update.optimizers.adamax import Adamax
 from ptycupy.update.optimizers.asgd import Asgd
-from ptycupy.update.optimizers.interface import Moments, Optimizer
+from ptycupy.update.optimizers.interface import Moments, Optimizer, Repeatable
 from ptycupy.update.optimizers.lbfgs import Lbfgs
 from ptycupy.update.optimizers.lsqml import Lsqml
 from ptycupy.update.optimizers.nadam import NAdam
@@ -58,4 +58,4 @@ def make_optimizer(optimizer: Any, **options: Any) -> Any:
     return make(f"optimizer {optimizer}", name, options, OPTIMIZERS, registered.OPTIMIZERS)
 
 
-__all__ = ["OPTIMIZERS", "Adam", "Moments", "Optimizer", "make_optimizer"]
+__all__ = ["OPTIMIZERS", "Adam", "Moments", "Optimizer", "Repeatable", "make_optimizer"]

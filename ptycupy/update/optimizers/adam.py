@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ptycupy.backends.bias import corrected
 from ptycupy.backends.interface import Array, Backend
 from ptycupy.update.optimizers.interface import Moments, zeros
 
@@ -26,7 +27,14 @@ class Adam:
         return zeros(backend, parameter, "first", "second", *(("largest",) if self.amsgrad else ()))
 
     def update(self, backend: Backend, parameter: Array, grad: Array, moments: Moments, learning_rate: float) -> None:
-        self._step(backend, parameter, grad, moments, learning_rate, self.weight_decay, 1.0)
+        moments.step += 1
+        self._step(backend, parameter, grad, moments, learning_rate, moments.step, self._keep(learning_rate), None)
+
+    def numbers(self, step: int, learning_rate: float) -> tuple[float, float, float]:
+        return *corrected(learning_rate, step, self.beta1, self.beta2), self._keep(learning_rate)
+
+    def repeat(self, backend: Backend, parameter: Array, grad: Array, moments: Moments, numbers: Array) -> None:
+        self._step(backend, parameter, grad, moments, 0.0, 1, 1.0, numbers)
 
     def _step(
         self,
@@ -35,13 +43,21 @@ class Adam:
         grad: Array,
         moments: Moments,
         learning_rate: float,
-        decay: float,
+        step: int,
         keep: float,
+        numbers: Array | None,
     ) -> None:
-        moments.step += 1
         first, second, largest = (moments.arrays.get(name) for name in ("first", "second", "largest"))
-        at = learning_rate, moments.step, self.beta1, self.beta2, self.eps
-        backend.adam(parameter, grad, first, second, *at, largest, decay, keep)
+        at = learning_rate, step, self.beta1, self.beta2, self.eps
+        backend.adam(parameter, grad, first, second, *at, largest, self._decay(), keep, numbers)
+
+    def _decay(self) -> float:
+        """What is added to the gradient, times the parameter."""
+        return self.weight_decay
+
+    def _keep(self, learning_rate: float) -> float:
+        """What multiplies the parameter before a step."""
+        return 1.0
 
 
 @dataclass(frozen=True)
@@ -50,6 +66,8 @@ class AdamW(Adam):
 
     weight_decay: float = 1e-2
 
-    def update(self, backend: Backend, parameter: Array, grad: Array, moments: Moments, learning_rate: float) -> None:
-        keep = 1 - learning_rate * self.weight_decay
-        self._step(backend, parameter, grad, moments, learning_rate, 0.0, keep)
+    def _decay(self) -> float:
+        return 0.0
+
+    def _keep(self, learning_rate: float) -> float:
+        return 1 - learning_rate * self.weight_decay

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ptycupy.backends.interface import Array, Backend
 
@@ -34,6 +34,22 @@ class Optimizer(Protocol):
 
     def update(self, backend: Backend, parameter: Array, grad: Array, moments: Moments, learning_rate: float) -> None:
         """One step in place."""
+        ...
+
+
+@runtime_checkable
+class Repeatable(Optimizer, Protocol):
+    """An optimizer whose step is the same launches every time, so that it can be recorded.
+
+    What differs from step to step is read from device memory; `moments.step` is counted by whoever launches.
+    """
+
+    def numbers(self, step: int, learning_rate: float) -> tuple[float, float, float]:
+        """What differs between steps, counted from 1."""
+        ...
+
+    def repeat(self, backend: Backend, parameter: Array, grad: Array, moments: Moments, numbers: Array) -> None:
+        """`update` with `numbers` [3] float64 on the device."""
         ...
 
 

@@ -21,12 +21,12 @@ class Session:
         self.signals = signals
         self.callbacks = callbacks
         self.bar = bar
-        self._backends: dict[tuple[str, str, str, bool, str], Backend] = {}
+        self._backends: dict[tuple[str, str, str, bool, str, str], Backend] = {}
 
     def backend(self, config: Config) -> Backend:
         """The backend that the configuration asks for."""
         asked = config.backend
-        kind = (asked.device, config.model.dtype, asked.fft, asked.deterministic, asked.tape)
+        kind = (asked.device, config.model.dtype, asked.fft, asked.deterministic, asked.tape, asked.graphs)
         found = self._backends.get(kind)
         if found is None:
             found = self._backends[kind] = backends.select(*kind)

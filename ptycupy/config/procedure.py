@@ -225,6 +225,11 @@ class Backend(Section):
         "and leaves the object's gradient good to about 2e-4. Full while tilts or thickness are refined.",
     )  # fmt: skip
 
+    graphs: Literal["auto", "off", "on"] = described(
+        "auto", "On a GPU, on records the update of a batch as a CUDA graph and launches that from then on, so that "
+        "small batches do not wait for the host (Adam and AdamW with the package's own losses); auto is off.",
+    )  # fmt: skip
+
     @model_validator(mode="before")
     @classmethod
     def _bare_device(cls, values: Any) -> Any:

@@ -75,6 +75,8 @@ class Term(Protocol):
 
     A class attribute `scope: Scope` may say that a term looks at no pattern ("object"), or that `ops` is one
     ScaledLossOp on the intensities ("patterns, to a scale"); then a batch in parts needs no forward pass beforehand.
+    `recordable = True` says that `ops` takes nothing from the host that differs from batch to batch, and works on
+    arrays through the backend alone, so that `backend.graphs` may record it.
     """
 
     weight: float

@@ -45,12 +45,19 @@ class Objective:
         indices: NDArray[np.integer[Any]],
         values: Array,
         factor: float = 1.0,
+        placed: Array | None = None,
     ) -> None:
         """Adds factor * dL/d(parameter) of the batch to every array in `gradients` that is not None, and each
-        term's value, without weight and factor, to `values` [terms] float64."""
+        term's value, without weight and factor, to `values` [terms] float64.
+
+        `placed` [n] int32 are the indices where they are on the device already; then those of the host only say how
+        many there are.
+        """
         with self.backend.arena():
             tape = Tape(self.backend)
-            run = _Run(self, tape, watch(tape, parameters, gradients), indices, values, factor)
+            if placed is None:
+                placed = self.backend.asarray(np.ascontiguousarray(indices, np.int32))
+            run = _Run(self, tape, watch(tape, parameters, gradients), placed, values, factor)
             about_object = [name for name, term in self.terms.items() if scope_of(term) == "object"]
             about_patterns = [name for name in self.terms if name not in about_object]
             run.exactly(about_object)
@@ -101,7 +108,7 @@ class _Run:
         objective: Objective,
         tape: Tape,
         variables: Variables,
-        indices: NDArray[np.integer[Any]],
+        indices: Array,
         values: Array,
         factor: float,
     ) -> None:
@@ -114,7 +121,7 @@ class _Run:
         """Terms of any kind: where the batch runs in parts, its statistics come from a forward pass beforehand."""
         if not names:
             return
-        parts = split(self.indices, self.objective.sub_batch)
+        parts = self._parts()
         statistics = self._statistics(names, parts) if len(parts) > 1 else {}
         through(self.shared, _opened)
         for number, part in enumerate(parts):
@@ -132,13 +139,14 @@ class _Run:
 
     def to_a_scale(self, name: str) -> None:
         """One ScaledLossOp: every part runs forward and back at once, and the scale follows when all are summed."""
-        parts = split(self.indices, self.objective.sub_batch)
+        parts = self._parts()
         if len(parts) == 1:
             self.exactly([name])
             return
         scale = self.backend.empty((1,), np.float64)
         shared = through(self.shared, lambda x: _opened(self.tape.apply(Rescale(self.backend, scale), x)))
-        unit = self.backend.asarray(np.array(UNIT))
+        unit = self.backend.empty((len(UNIT),), np.float64)
+        self.backend.fill(unit, 1.0)
         statistics = self.backend.zeros(unit.shape, np.float64)
         for part in parts:
             with self.backend.arena():
@@ -151,7 +159,12 @@ class _Run:
         self.backend.copy(scale, known.scale(statistics))
         self.backend.add(self._value(name), known.value(statistics))
 
-    def _statistics(self, names: list[str], parts: list[NDArray[np.int32]]) -> dict[str, list[Array]]:
+    def _parts(self) -> list[Array]:
+        """The batch's indices in parts of at most the sub-batch, in order."""
+        step = self.objective.sub_batch or self.indices.size
+        return [self.indices[i : i + step] for i in range(0, self.indices.size, step)]
+
+    def _statistics(self, names: list[str], parts: list[Array]) -> dict[str, list[Array]]:
         sums: dict[str, list[Array]] = {}
         variables, shared = through(self.variables, self._constant), through(self.shared, self._constant)
         for part in parts:
@@ -165,15 +178,15 @@ class _Run:
                         self.backend.add(target, source)
         return sums
 
-    def _batch(self, tape: Tape, variables: Variables, shared: Shared, part: NDArray[np.int32]) -> Batch:
+    def _batch(self, tape: Tape, variables: Variables, shared: Shared, part: Array) -> Batch:
         return Batch(
             backend=self.backend,
             tape=tape,
             experiment=self.objective.experiment,
             variables=variables,
             shared=shared,
-            indices=self.backend.asarray(part),
-            total=len(self.indices),
+            indices=part,
+            total=int(self.indices.size),
         )
 
     def _value(self, name: str) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -28,6 +28,7 @@ from ptycupy.reconstruction.callbacks import Callback
 from ptycupy.reconstruction.canvas import reanchor
 from ptycupy.reconstruction.divergence import diverged
 from ptycupy.reconstruction.fingerprint import data_fingerprint
+from ptycupy.reconstruction.graphs import Graphs, Planned, Slot
 from ptycupy.reconstruction.kept import Kept
 from ptycupy.reconstruction.limits import Limits
 from ptycupy.reconstruction.memory import patterns_that_fit
@@ -93,6 +94,7 @@ class Engine:
         self.pending: list[NDArray[np.int32]] = []
         self.batch_losses: list[list[float]] = []
         self.kept: list[Kept] = []
+        self.graphs = Graphs(self)
         self._problem = problem
         self._scalar_thickness = is_scalar(state.slice_thickness)
 
@@ -175,7 +177,8 @@ class Engine:
         done, batches = len(self.batch_losses), len(self.pending) + len(self.batch_losses)
         values = self.backend.zeros((len(self.pending), len(self.terms)), np.float64)
         sizes = [len(batch) for batch in self.pending]
-        gradients = self.parameters.zeros_like(self.backend, self._active(number))
+        gradients = self.graphs.gradients(self, self._active(number))
+        self.graphs.begin(self._planned(number, done, gradients))
         ran = 0
         while self.pending and not self.stop_requested:
             group = self.pending[: self.settings.gradient_accumulation]
@@ -215,7 +218,21 @@ class Engine:
         groups = make_groups(positions, self.settings.batch_size, self.settings.grouping, self.generator)
         return [self.used[group] for group in groups]
 
-    def _accumulate(self, group: list[NDArray[np.int32]], gradients: Parameters, values: Array) -> None:
+    def _planned(self, number: int, done: int, gradients: Parameters) -> Iterator[Planned]:
+        """The updates of the pending batches, of which `done` ran before."""
+        pending, size = list(self.pending), self.settings.gradient_accumulation
+        for first in range(0, len(pending), size):
+            progress = self._progress(number, done + first, done + len(pending))
+            yield pending[first : first + size], self._rates(gradients, progress)
+
+    def _rates(self, gradients: Parameters, progress: Progress) -> dict[str, float]:
+        """Learning rates above 0 of the fields that have a gradient."""
+        rates = {name: self._rate(name, progress) for name, _ in gradients.items()}
+        return {name: rate for name, rate in rates.items() if rate > 0}
+
+    def _accumulate(
+        self, group: list[NDArray[np.int32]], gradients: Parameters, values: Array, placed: Sequence[Array] | None
+    ) -> None:
         """Gradients of the mean loss of some batches, each weighted by its patterns; halves sub-batches that do
         not fit into memory, and begins again."""
         total = sum(len(batch) for batch in group)
@@ -223,7 +240,8 @@ class Engine:
             try:
                 for i, batch in enumerate(group):
                     share = len(batch) / total
-                    self._objective().accumulate(self.parameters, gradients, batch, values[i], share)
+                    where = None if placed is None else placed[i]
+                    self._objective().accumulate(self.parameters, gradients, batch, values[i], share, where)
                 return
             except MemoryShortage as error:
                 self._halve(error, max(len(batch) for batch in group))
@@ -244,13 +262,28 @@ class Engine:
         self, group: list[NDArray[np.int32]], gradients: Parameters, values: Array, progress: Progress, last: bool
     ) -> None:
         """One update for the mean loss of some batches; `values` gets their terms before it."""
-        rates = {name: self._rate(name, progress) for name, _ in gradients.items()}
+        if not self.graphs.advance(
+            self, group, values, lambda slot: self._move(group, gradients, slot.values, progress, last, slot)
+        ):
+            self._move(group, gradients, values, progress, last)
+
+    def _move(
+        self,
+        group: list[NDArray[np.int32]],
+        gradients: Parameters,
+        values: Array,
+        progress: Progress,
+        last: bool,
+        slot: Slot | None = None,
+    ) -> None:
+        """Queues one update, which reads what differs between updates from a slot where there is one."""
+        placed, numbers = (None, None) if slot is None else (slot.batches, slot.numbers)
 
         def evaluate(values: Array, names: Collection[str] | None = None) -> None:
             wanted = gradients if names is None else gradients.only(names)
             self._clear(wanted)
             self.backend.fill(values, 0.0)
-            self._accumulate(group, wanted, values)
+            self._accumulate(group, wanted, values, placed)
 
         work = Work(
             backend=self.backend,
@@ -258,16 +291,17 @@ class Engine:
             parameters=self.parameters,
             gradients=gradients,
             moments=self.moments,
-            rates={name: rate for name, rate in rates.items() if rate > 0 and getattr(gradients, name) is not None},
+            rates=self._rates(gradients, progress),
             batches=group,
             values=values,
             evaluate=evaluate,
             loss=lambda values: self._group_loss(group, values),
             sub_batch=lambda: self.sub_batch,
             make_smaller=lambda error: self._halve(error, sum(len(batch) for batch in group)),
-            factors={name: self.learning_rate_factor * self.plan.factor(name, progress) for name in rates},
+            factors={n: self.learning_rate_factor * self.plan.factor(n, progress) for n, _ in gradients.items()},
             last=last,
             momenta=self.plan.momenta(self.settings.learning_rates, progress),
+            numbers=numbers,
         )
         self.algorithm.advance(work)
         for name in work.rates:

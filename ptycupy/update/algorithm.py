@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, is_dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from ptycupy.model.experiment import Experiment
 from ptycupy.model.parameters import Parameters
 
 if TYPE_CHECKING:  # the package imports algorithms, which import this
-    from ptycupy.update.optimizers.interface import Moments, Optimizer
+    from ptycupy.update.optimizers.interface import Moments, Optimizer, Repeatable
 
 
 class Evaluate(Protocol):
@@ -44,6 +44,7 @@ class Work:
     factors: dict[str, float]  # by State field, of schedules and divergences; the rates have them in them already
     last: bool  # whether the iteration ends with this update
     momenta: dict[str, float] = field(default_factory=dict)  # by State field, where a schedule moves them
+    numbers: Mapping[str, Array] | None = None  # by State field, of a Repeatable optimizer that is to use them
 
 
 @runtime_checkable
@@ -69,7 +70,11 @@ class GradientSteps:
         """One step of these fields along their gradients, which `evaluate` has found."""
         for name in names:
             parameter, grad = getattr(work.parameters, name), getattr(work.gradients, name)
-            self.step(work.backend, name, parameter, grad, work.moments, work.rates[name], work.momenta.get(name))
+            if work.numbers is None:
+                self.step(work.backend, name, parameter, grad, work.moments, work.rates[name], work.momenta.get(name))
+            else:
+                optimizer = cast("Repeatable", self.optimizer)
+                optimizer.repeat(work.backend, parameter, grad, work.moments[name], work.numbers[name])
 
     def step(
         self,

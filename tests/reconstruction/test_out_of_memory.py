@@ -56,7 +56,7 @@ class ScarceDevice(HostDevice):
         nbytes = array_bytes((batch, *shape), dtype)
         with memory_guard(self, f"an FFT plan of {batch} x {shape[0]} x {shape[1]}", nbytes):
             self.take("plan", nbytes)
-        plan = WorkingPlan(shape, batch, dtype)
+        plan = WorkingPlan(self, shape, batch, dtype)
         plan.work = super().alloc((nbytes,), np.uint8)
         return plan
 
@@ -64,7 +64,7 @@ class ScarceDevice(HostDevice):
         return self.budget - self.live
 
 
-def engine_on(device, **settings):
+def engine_on(device, graphs="off", **settings):
     problem, state = random_scene(positions=8, window=(24, 24), probe_modes=4, object_modes=1)
     chosen = Settings(
         {"gaussian": {}, "sparsity": {}},
@@ -72,7 +72,7 @@ def engine_on(device, **settings):
         constraints=[Constraint("orthogonal_probe"), Constraint("lateral_blur")],
         **{"batch_size": 8, "sub_batch": 8, **settings},
     )
-    return Engine(problem, state, chosen, CudaBackend(device, "float64", deterministic=True))
+    return Engine(problem, state, chosen, CudaBackend(device, "float64", deterministic=True, graphs=graphs))
 
 
 def assert_same(engine, plain):
@@ -91,11 +91,12 @@ def plain(kernel_folder):
     return engine, device.live, device.peak
 
 
-def test_fault_50_the_less_memory_the_smaller_the_sub_batches(kernel_folder, plain):
+@pytest.mark.parametrize(("graphs", "shares"), [("off", (1.0, 0.7, 0.5, 0.35)), ("on", (1.1, 0.7, 0.35))])
+def test_fault_50_the_less_memory_the_smaller_the_sub_batches(kernel_folder, plain, graphs, shares):
     reference, kept, peak = plain
     sizes = []
-    for share in (1.0, 0.7, 0.5, 0.35):
-        engine = engine_on(ScarceDevice(kernel_folder, kept + int(share * (peak - kept))))
+    for share in shares:
+        engine = engine_on(ScarceDevice(kernel_folder, kept + int(share * (peak - kept))), graphs)
         engine.run(3)
         assert_same(engine, reference)
         sizes.append(engine.sub_batch)
@@ -141,10 +142,11 @@ def test_fault_50_in_a_later_iteration(kernel_folder, plain, point):
     assert_same(engine, reference)
 
 
-def test_fault_50_memory_that_others_took_meanwhile(kernel_folder, plain):
+@pytest.mark.parametrize("graphs", ["off", "on"])
+def test_fault_50_memory_that_others_took_meanwhile(kernel_folder, plain, graphs):
     reference, _, peak = plain
     device = ScarceDevice(kernel_folder)
-    engine = engine_on(device)
+    engine = engine_on(device, graphs)
     engine.run(2)
     engine.backend.release()
     device.budget = device.live + (peak - device.live) // 2
@@ -170,6 +172,34 @@ def test_fault_50_in_the_second_of_two_accumulated_batches(kernel_folder):
     engines[1].run(1)
     assert device.failures == 1
     assert_same(engines[1], engines[0])
+
+
+def test_fault_50_graphs_give_back_what_they_hold_and_are_made_again(kernel_folder):
+    engines = [engine_on(ScarceDevice(kernel_folder), graphs, batch_size=4) for graphs in ("off", "on")]
+    for engine in engines:
+        engine.run(2)
+    (slot,) = engines[1].graphs._slots.values()
+    before = slot.recording
+    assert before.alive
+    for engine in engines:
+        engine.backend._device.fail = "alloc"
+        engine.run(1)
+        assert engine.backend._device.failures == 1
+    assert not before.alive
+    assert slot.recording.alive
+    np.testing.assert_array_equal(engines[1].state.object_phase, engines[0].state.object_phase)
+
+
+def test_fault_50_a_graph_holds_no_memory_once_it_is_dropped(kernel_folder):
+    device = ScarceDevice(kernel_folder)
+    engine = engine_on(device, "on")
+    engine.run(3)
+    held = device.live
+    engine.backend.release()
+    kept = sum(array.nbytes for _, array in engine.parameters.items())
+    kept += sum(array.nbytes for memory in engine.moments.values() for array in memory.arrays.values())
+    assert held > 5 * kept
+    assert device.live < 2 * kept  # with gradients, tables and patterns
 
 
 @pytest.mark.parametrize("point", ["lsqml_residual", "lsqml_products"])

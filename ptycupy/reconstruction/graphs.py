@@ -1,0 +1,232 @@
+"""Updates that are recorded once for each shape of a batch, and launched as one from then on.
+
+What differs between updates of one shape (indices, learning rates with Adam's corrections) is a row of bytes in device
+memory: many rows go there at once, and each is copied to where the recording reads it. Its losses are copied away.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptycupy.backends.interface import Array, Backend
+from ptycupy.backends.recording import Recording
+from ptycupy.errors import MemoryShortage, NotRecordable
+from ptycupy.model.losses import TERMS
+from ptycupy.model.parameters import Parameters
+from ptycupy.update.algorithm import GradientSteps
+from ptycupy.update.optimizers import Moments, Repeatable
+from ptycupy.update.schedules import Progress
+
+if TYPE_CHECKING:
+    from ptycupy.reconstruction.engine import Engine
+
+logger = logging.getLogger(__name__)
+AHEAD = 64  # updates whose rows are uploaded at once, while the device works on those before
+ATTEMPTS = 2  # at recording, each after an update that ran as usual
+NUMBERS = 3  # of a Repeatable optimizer, for each field
+
+Group = list[NDArray[np.int32]]
+Planned = tuple[Group, dict[str, float]]  # the batches of an update, and learning rates above 0 by State field
+
+
+@dataclass(frozen=True)
+class Coming:
+    """An update whose row is on the device."""
+
+    group: Group
+    shape: tuple[tuple[int, ...], tuple[str, ...]]  # lengths of the batches, fields that move
+    steps: tuple[int, ...]  # of the optimizer, which these numbers are for
+    row: Array
+
+
+@dataclass
+class Slot:
+    """Where updates of one shape read and write, and the recording that does."""
+
+    row: Array  # [bytes] uint8, which the next two are views of
+    numbers: Mapping[str, Array]
+    batches: Sequence[Array]
+    values: Array  # [batches, terms] float64
+    attempts: int = 0
+    ran: bool = False  # as usual, so that kernels, plans and scratch are there
+    recording: Recording | None = None
+
+
+class Graphs:
+    """The recordings of one engine; they are forgotten as soon as any array that they know is another one."""
+
+    def __init__(self, engine: Engine) -> None:
+        reason = _obstacle(engine) if engine.backend.graphs else ""
+        self.usable = engine.backend.graphs and not reason
+        if reason:
+            logger.info("backend.graphs: none, because %s", reason)
+        self._gradients: Parameters | None = None
+        self._known: list[int] = []  # what every recording keeps alive, so that no other array gets its id
+        self._slots: dict[tuple[tuple[int, ...], tuple[str, ...]], Slot] = {}
+        self._plan: Iterator[Planned] = iter(())
+        self._coming: list[Coming] = []  # the next one last
+
+    def gradients(self, engine: Engine, names: set[str]) -> Parameters:
+        """Arrays for the gradients of these fields: where updates are recorded the same ones in every iteration."""
+        kept = dict(self._gradients.items()) if self._gradients is not None else {}
+        shapes = {name: array.shape for name, array in engine.parameters.items() if name in names}
+        if not self.usable or {name: array.shape for name, array in kept.items()} != shapes:
+            self._forget()
+            kept = {}  # before the new ones are there
+            self._gradients = None
+            made = engine.parameters.zeros_like(engine.backend, names)
+            if not self.usable:
+                return made
+            self._gradients = made
+        assert self._gradients is not None
+        return self._gradients
+
+    def begin(self, plan: Iterator[Planned]) -> None:
+        """`plan` gives the updates to come, in order, when their turn is near."""
+        self._plan, self._coming = plan, []
+
+    def advance(self, engine: Engine, group: Group, values: Array, run: Callable[[Slot], None]) -> bool:
+        """One update where it can be one that is recorded, `values` [batches, terms] included; whether it was.
+
+        `run` queues the update as it reads and writes a slot.
+        """
+        if not self.usable:
+            return False
+        coming = self._next(engine, group)
+        if coming is None:
+            return False
+        backend, slot = engine.backend, self._slot(engine, coming)
+        backend.copy(slot.row, coming.row)
+        if slot.recording is not None and not slot.recording.alive:
+            slot.recording, slot.ran = None, False  # scratch went with it
+        if slot.recording is None and slot.ran and slot.attempts < ATTEMPTS:
+            self._record(engine, slot, run)
+        if not self._launched(slot):
+            run(slot)
+            slot.ran = True
+        backend.copy(values, slot.values)
+        for name in coming.shape[1]:
+            engine.moments[name].step += 1
+        return True
+
+    # --- pieces -----------------------------------------------------------------------------------------------
+    @staticmethod
+    def _launched(slot: Slot) -> bool:
+        if slot.recording is None:
+            return False
+        try:
+            slot.recording.launch()
+        except MemoryShortage as error:  # of the launch itself: nothing ran
+            logger.info("backend.graphs: %s", error)
+            return False
+        return True
+
+    def _record(self, engine: Engine, slot: Slot, run: Callable[[Slot], None]) -> None:
+        slot.attempts += 1
+        try:
+            slot.recording = engine.backend.record(lambda: run(slot))
+            slot.recording.keep(self._arrays(engine))
+            slot.attempts = 0
+        except NotRecordable as error:
+            told = "once more later" if slot.attempts < ATTEMPTS else "such batches run without"
+            logger.info("backend.graphs: %s; %s", error, told)
+
+    def _next(self, engine: Engine, group: Group) -> Coming | None:
+        """What is on the device of this update; None where it is not what was planned."""
+        if not self._coming:
+            self._coming = self._place(engine)[::-1]
+        if not self._coming or not all(a is b for a, b in zip(self._coming[-1].group, group, strict=False)):
+            return None
+        coming = self._coming.pop()
+        names = coming.shape[1]
+        if tuple(self._memory(engine, name).step + 1 for name in names) != coming.steps:
+            return None
+        return coming
+
+    def _place(self, engine: Engine) -> list[Coming]:
+        """Uploads the rows of the next updates."""
+        planned = list(islice(self._plan, AHEAD))
+        if not planned:
+            return []
+        optimizer: Repeatable = engine.algorithm.optimizer  # type: ignore[attr-defined]
+        steps = {name: self._memory(engine, name).step for _, rates in planned for name in rates}
+        rows: list[bytes] = []
+        known: list[tuple[Group, tuple[tuple[int, ...], tuple[str, ...]], tuple[int, ...]]] = []
+        for group, rates in planned:
+            steps.update({name: steps[name] + 1 for name in rates})
+            numbers = [optimizer.numbers(steps[name], rate) for name, rate in rates.items()]
+            rows.append(np.array(numbers, np.float64).tobytes() + np.concatenate(group).astype(np.int32).tobytes())
+            lengths, names = tuple(len(batch) for batch in group), tuple(rates)
+            known.append((group, (lengths, names), tuple(steps[name] for name in names)))
+        table = engine.backend.asarray(np.frombuffer(b"".join(rows), np.uint8))
+        ends = np.cumsum([len(row) for row in rows])
+        places = [table[end - len(row) : end] for row, end in zip(rows, ends.tolist(), strict=True)]
+        return [Coming(*what, place) for what, place in zip(known, places, strict=True)]
+
+    @staticmethod
+    def _memory(engine: Engine, name: str) -> Moments:
+        """What the optimizer remembers of a field, before its first step too."""
+        if name not in engine.moments:
+            optimizer: Repeatable = engine.algorithm.optimizer  # type: ignore[attr-defined]
+            engine.moments[name] = optimizer.init(engine.backend, getattr(engine.parameters, name))
+        return engine.moments[name]
+
+    def _slot(self, engine: Engine, coming: Coming) -> Slot:
+        known = [engine.sub_batch, *map(id, self._arrays(engine))]
+        if known != self._known:
+            self._forget()
+            self._known = known
+        slot = self._slots.get(coming.shape)
+        if slot is None:
+            slot = self._slots[coming.shape] = _new_slot(engine.backend, coming, len(engine.terms))
+        return slot
+
+    def _arrays(self, engine: Engine) -> list[Array]:
+        """All arrays that recordings know, and that others may replace."""
+        assert self._gradients is not None
+        arrays = [engine.experiment.patterns, engine.experiment.corners]
+        arrays += [array for _, array in engine.parameters.items()]
+        arrays += [array for _, array in self._gradients.items()]
+        for moments in engine.moments.values():
+            arrays += moments.arrays.values()
+        return arrays
+
+    def _forget(self) -> None:
+        for slot in self._slots.values():
+            if slot.recording is not None:
+                slot.recording.drop()
+        self._slots, self._known = {}, []
+
+
+def _obstacle(engine: Engine) -> str:
+    """Why the updates of this engine cannot be recorded; empty where they can."""
+    algorithm = engine.algorithm
+    if not isinstance(algorithm, GradientSteps):
+        return f"{type(algorithm).__name__} decides on the host"
+    if not isinstance(algorithm.optimizer, Repeatable):
+        return f"{type(algorithm.optimizer).__name__} takes what differs between its steps from the host"
+    if engine.plan.momenta(engine.settings.learning_rates, Progress(1, 0, 1, ())):
+        return "a schedule moves the momentum"
+    for name, term in engine.terms.items():
+        if type(term) not in TERMS.values() and not getattr(term, "recordable", False):
+            return f"losses.{name} does not say that it is `recordable`"
+    return ""
+
+
+def _new_slot(backend: Backend, coming: Coming, terms: int) -> Slot:
+    lengths, names = coming.shape
+    row = backend.zeros((int(coming.row.size),), np.uint8)
+    first = 8 * NUMBERS * len(names)
+    numbers = row[:first].view(np.float64).reshape(len(names), NUMBERS)
+    indices = row[first:].view(np.int32)
+    ends = np.cumsum(lengths).tolist()
+    batches = [indices[end - length : end] for length, end in zip(lengths, ends, strict=True)]
+    values = backend.zeros((len(lengths), terms), np.float64)
+    return Slot(row, {name: numbers[i] for i, name in enumerate(names)}, batches, values)

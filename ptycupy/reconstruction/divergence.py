@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ptycupy.backends.interface import Array
+from ptycupy.backends.together import to_host_together
 from ptycupy.errors import DivergenceError
 
 if TYPE_CHECKING:
@@ -20,13 +25,42 @@ COLLAPSED = 1e-8  # intensity relative to the start (probe) or to vacuum (object
 SMALLEST_FACTOR = 1e-3  # of the learning rates, after which halving them is given up
 
 
-def diverged(engine: Engine, loss: float, begun: float, number: int) -> bool:
+@dataclass(frozen=True)
+class Findings:
+    """What tells whether the updates of an iteration did harm."""
+
+    nonfinite: dict[str, int]  # values that are not finite, by State field
+    transmitted: float  # intensity, the mean over the object
+    power: float  # of the probe
+    shifts: NDArray[Any]  # [N, 2] px
+
+
+def examine(engine: Engine, also: Sequence[Array] = ()) -> tuple[Findings, list[NDArray[Any]]]:
+    """The findings, and the values of these arrays too, in one download."""
+    backend, parameters = engine.backend, engine.parameters
+    with backend.arena():
+        counts = {name: backend.count_nonfinite(array) for name, array in parameters.items()}
+        transmission = backend.transmission_forward(parameters.object_amplitude, parameters.object_phase)
+        powers = backend.total_power(transmission), backend.total_power(parameters.probe)
+        transmitted, power, shifts, *rest = to_host_together(
+            backend, [*powers, parameters.shifts, *counts.values(), *also]
+        )
+    findings = Findings(
+        nonfinite={name: int(count[0]) for name, count in zip(counts, rest, strict=False)},
+        transmitted=float(transmitted[0]) / transmission.size,
+        power=float(power[0]),
+        shifts=shifts,
+    )
+    return findings, rest[len(counts) :]
+
+
+def diverged(engine: Engine, findings: Findings, loss: float, begun: float, number: int) -> bool:
     """True to go back and try again with half the learning rates; DivergenceError to stop.
 
     `loss` is the mean over the iteration, `begun` that of its first batch, with which the first iteration is compared.
     """
     first = engine.history.total[0] if engine.history.total else max(abs(begun), NEGLIGIBLE)
-    damage = _damage(engine)
+    damage = _damage(engine, findings)
     broken = not np.isfinite(loss) or bool(damage)
     if not broken and not abs(loss) > EXPLODED * max(abs(first), 1e-12):
         return False
@@ -45,35 +79,21 @@ def diverged(engine: Engine, loss: float, begun: float, number: int) -> bool:
     )
 
 
-def _damage(engine: Engine) -> str:
+def _damage(engine: Engine, findings: Findings) -> str:
     """The first array that is not finite, or the position that is out of reach; empty where all is well."""
-    backend = engine.backend
     for name, array in engine.parameters.items():
-        with backend.arena():
-            count = int(backend.to_host(backend.count_nonfinite(array))[0])
+        count = findings.nonfinite[name]
         if count:
             return f"first array that is not finite: {name} ({count} of {int(np.prod(array.shape))} values)"
-    collapsed = _collapsed(engine)
-    if collapsed:
-        return collapsed
-    shifts = np.abs(backend.to_host(engine.parameters.shifts))
+    if findings.transmitted < COLLAPSED:
+        return f"object_amplitude collapsed to {findings.transmitted**0.5:.2g} rms"
+    start = engine.context.probe_intensity
+    if not findings.power > COLLAPSED * start:
+        return f"probe collapsed: its intensity is {findings.power:.2g}, at first it was {start:.4g}"
+    shifts = np.abs(findings.shifts)
     farthest = np.maximum(STRAYED * np.asarray(engine.parameters.window), engine.parameters.canvas)
     strayed = np.flatnonzero((shifts > farthest).any(axis=1))
     if strayed.size:
         worst = float(shifts[strayed].max())
         return f"{strayed.size} positions, the first is {strayed[0]}, strayed by up to {worst:.4g} px in one iteration"
-    return ""
-
-
-def _collapsed(engine: Engine) -> str:
-    """Which of object and probe has become next to nothing; empty where neither has."""
-    backend, parameters = engine.backend, engine.parameters
-    with backend.arena():
-        transmission = backend.transmission_forward(parameters.object_amplitude, parameters.object_phase)
-        transmitted = float(backend.to_host(backend.total_power(transmission))[0]) / transmission.size
-        power = float(backend.to_host(backend.total_power(parameters.probe))[0])
-    if transmitted < COLLAPSED:
-        return f"object_amplitude collapsed to {transmitted**0.5:.2g} rms"
-    if not power > COLLAPSED * engine.context.probe_intensity:
-        return f"probe collapsed: its intensity is {power:.2g}, at first it was {engine.context.probe_intensity:.4g}"
     return ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from bisect import bisect_left
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from ptycupy import backends
 from ptycupy.backends.exchange import to_numpy
 from ptycupy.backends.interface import Array, Backend
+from ptycupy.backends.together import to_host_together
 from ptycupy.errors import ConfigError, DataError, MemoryShortage
 from ptycupy.experiment.seeds import generator
 from ptycupy.experiment.state import Problem, State
@@ -26,7 +28,7 @@ from ptycupy.model.parameters import Parameters, centred, download, is_scalar, u
 from ptycupy.reconstruction.batches import make_groups
 from ptycupy.reconstruction.callbacks import Callback
 from ptycupy.reconstruction.canvas import reanchor
-from ptycupy.reconstruction.divergence import diverged
+from ptycupy.reconstruction.divergence import diverged, examine
 from ptycupy.reconstruction.fingerprint import data_fingerprint
 from ptycupy.reconstruction.graphs import Graphs, Planned, Slot
 from ptycupy.reconstruction.kept import Kept
@@ -189,13 +191,13 @@ class Engine:
             ran += len(group)
             for callback in callbacks:
                 callback.on_batch(self, done + ran, batches)
-        found = self.backend.to_host(values)[:ran]
-        self.batch_losses += [[size, *row] for size, row in zip(sizes, found.tolist(), strict=False)]
+        findings, (found,) = examine(self, [values])
+        self.batch_losses += [[size, *row] for size, row in zip(sizes, found[:ran].tolist(), strict=False)]
         if self.pending:
             return
         loss = self._mean_loss()
         begun = self._objective().loss(self.batch_losses[0][1:])  # before the first step of the iteration
-        if diverged(self, loss.total, begun.total, number):
+        if diverged(self, findings, loss.total, begun.total, number):
             self.kept[0].put_back(self)
             self.learning_rate_factor /= 2
             logger.warning("iteration %d diverged: back to %d, half the learning rates", number, self.iteration)
@@ -203,7 +205,6 @@ class Engine:
         for active, constrain in self.constraints:
             if number in active:
                 self._constrain(constrain)
-        self.limits.warn(self.backend, self.parameters)
         if self.parameters.probe_variations is not None:
             normalise_variations(self.backend, self.parameters, self.context.probe_intensity)
         if self._active(number) & {"shifts", "scan_affine"}:
@@ -322,9 +323,7 @@ class Engine:
 
     def _progress(self, iteration: int, batches_done: int, batches: int) -> Progress:
         accumulated = self.settings.gradient_accumulation
-        losses = [
-            loss for number, loss in zip(self.history.iterations, self.history.total, strict=True) if number < iteration
-        ]
+        losses = self.history.total[: bisect_left(self.history.iterations, iteration)]
         return Progress(iteration, batches_done // accumulated, -(-batches // accumulated), losses)
 
     @property
@@ -367,7 +366,8 @@ class Engine:
         for name, _ in self.parameters.items():
             rates = h.learning_rates.setdefault(name, [0.0] * (len(h.iterations) - 1))
             rates.append(self.learning_rate(name, number))
-        thickness = self.backend.to_host(self.parameters.slice_thickness)
+        thickness, tilts = to_host_together(self.backend, [self.parameters.slice_thickness, self.parameters.tilts])
+        self.limits.warn({"slice_thickness": thickness, "tilts": tilts})
         h.slice_thickness.append(float(thickness.mean()) if thickness.size else 0.0)  # one slice may have no gap
-        tilt = self.backend.to_host(self.parameters.tilts).mean(axis=0)
+        tilt = tilts.mean(axis=0)
         h.mean_tilt.append((float(tilt[0]), float(tilt[1])))

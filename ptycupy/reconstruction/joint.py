@@ -16,7 +16,7 @@ from ptycupy.model.objective import Loss
 from ptycupy.model.parameters import Parameters
 from ptycupy.reconstruction.callbacks import Callback, Quiet
 from ptycupy.reconstruction.canvas import move, reanchor
-from ptycupy.reconstruction.divergence import diverged
+from ptycupy.reconstruction.divergence import diverged, examine
 from ptycupy.reconstruction.engine import Engine
 from ptycupy.reconstruction.kept import Kept
 from ptycupy.reconstruction.sharing import Sharing
@@ -103,7 +103,6 @@ class JointEngine:
             return
         self.sharing.constrain(number)
         for engine in self.engines:
-            engine.limits.warn(engine.backend, engine.parameters)
             if engine.parameters.probe_variations is not None:  # never a shared one
                 normalise_variations(engine.backend, engine.parameters, engine.context.probe_intensity)
             if engine._active(number) & {"shifts", "scan_affine"}:
@@ -182,7 +181,7 @@ class JointEngine:
 
     def _diverged(self, engine: Engine, loss: Loss, number: int) -> bool:
         begun = engine._objective().loss(engine.batch_losses[0][1:])
-        return diverged(engine, loss.total, begun.total, number)
+        return diverged(engine, examine(engine)[0], loss.total, begun.total, number)
 
     def _go_back(self, number: int) -> None:
         for engine, kept in zip(self.engines, self._kept[0], strict=True):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Mapping
+from typing import Any
 
-import numpy as np
+from numpy.typing import NDArray
 
 from ptycupy.backends.interface import Array, Backend
-from ptycupy.model.parameters import Parameters
 
 logger = logging.getLogger(__name__)
 STEEPEST = 1400.0  # mrad, 80 degrees
@@ -37,10 +38,10 @@ class Limits:
             backend.clamp(values, *LIMITS[name], 0.0)
             self._moved.add(name)
 
-    def warn(self, backend: Backend, parameters: Parameters) -> None:
-        """To be called once per iteration."""
+    def warn(self, present: Mapping[str, NDArray[Any]]) -> None:
+        """To be called once per iteration, with the values of the fields in ODD."""
         for name in ODD.keys() & self._moved - self._told:
-            values, (low, high) = np.asarray(backend.to_host(getattr(parameters, name))), LIMITS[name]
+            values, (low, high) = present[name], LIMITS[name]
             if (values <= low).any() or (values >= high).any():
                 self._told.add(name)
                 logger.warning("%s: try a smaller learning rate of %s", ODD[name], name)

@@ -12,6 +12,8 @@ from math import log2
 
 import numpy as np
 
+from ptycupy.data.counts import count_of, pack
+from ptycupy.data.source import ArraySource
 from ptycupy.experiment.propagation import propagation_tables
 from ptycupy.experiment.rows import blur_matrix
 from ptycupy.model.experiment import upload_rows
@@ -60,6 +62,9 @@ class Bench:
         self.mask, self.weights = b.asarray(np.ones((W, W), np.uint8)), b.asarray(np.ones(N, np.uint8))
         self.measured = b.patterns(self.stored, self.indices, self.scale, self.mask, self.weights)
         self.small, self.background = b.asarray(g.integers(0, 1000, (N, 64, 64)).astype(np.uint16)), real(W, W)
+        counts = ArraySource(g.poisson(500 / W**2, (N, W, W)).astype(np.uint8))
+        kept = counts, np.ones((W, W), bool), np.ones(N, bool)
+        self.packed, self.events = (pack(counts, count_of(*kept), bits, *kept[1:]).moved(b.asarray) for bits in (4, 0))
         self.detector_rows = upload_rows(b, blur_matrix(W, 0.8, 5, "reflect"))
         self.rows = upload_rows(b, blur_matrix(C, 0.8, 5, "reflect"))
         self.first, self.second = real(1, Z, C, C), real(1, Z, C, C)
@@ -169,6 +174,16 @@ class Bench:
             "patterns (uint16, padded)": (
                 lambda: b.patterns(self.small, self.indices, self.scale, self.mask, self.weights, self.background),
                 1.5 * pattern,
+                0,
+            ),
+            "patterns (4 bits per pixel)": (
+                lambda: b.packed_patterns(self.packed, self.indices, self.scale, self.mask, self.weights),
+                pattern + self.packed.nbytes,
+                0,
+            ),
+            "patterns (events, 500 electrons)": (
+                lambda: b.packed_patterns(self.events, self.indices, self.scale, self.mask, self.weights),
+                pattern + self.events.nbytes,
                 0,
             ),
             "counted filter (resampling, y)": (

@@ -1,4 +1,4 @@
-#include "common.cuh"
+#include "patterns.cuh"
 
 template <class T> DEVICE double number(T value) { return double(value); }
 DEVICE double number(float16 value) {
@@ -26,13 +26,10 @@ KERNEL patterns(
     Place at = place(pixels);
     if (at.column >= pixels) return;
     int index = indices[at.row];
-    int y = at.column / padded_width, x = at.column - y * padded_width;
-    // The beam is at n / 2 of both grids.
-    int row = (y + padded_height / 2) % padded_height - (padded_height / 2 - height / 2);
-    int column = (x + padded_width / 2) % padded_width - (padded_width / 2 - width / 2);
+    int pixel = stored_pixel(at.column, height, width, padded_height, padded_width);
     double value;
-    if (row >= 0 && row < height && column >= 0 && column < width)
-        value = number(stored[(size_t(index) * height + row) * width + column]) * double(scale[index]);
+    if (pixel >= 0)
+        value = number(stored[size_t(index) * height * width + pixel]) * double(scale[index]);
     else
         value = double(ldg(&background[at.column]));
     bool counts = value >= 0 && is_finite(value) && mask[at.column] && weights[index];

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from ptycupy import backends, data, experiment
 from ptycupy.api import settle
 from ptycupy.api.forecast import Forecast
 from ptycupy.config.schema import Config
+from ptycupy.data.counts import PackedPatterns, form_of
 from ptycupy.data.files import human
 from ptycupy.errors import ConfigError
 from ptycupy.planning import Ceilings, measure_ceilings, predicted_ceilings
@@ -123,7 +125,7 @@ def plan(
     ptyrad: bool = False,
     allow_unsupported: bool = False,
 ) -> Plan:
-    """The Plan of a configuration, from the headers of its data: patterns are not read, and nothing is computed.
+    """The Plan of a configuration, from the headers of its data and a few patterns; nothing is computed.
 
     The ceilings are measured on the backend of the configuration, or are those of a `gpu` by name ("H200", "A100",
     "RTX 4090"), as predicted; `bytes_per_second` (copy) and `flops_per_second` (FFT) replace either. Of a run in stages
@@ -180,10 +182,21 @@ def _described(problem: experiment.Problem, state: experiment.State) -> tuple[tu
     probes, *window = state.probe.shape
     scan = "" if problem.scan_shape is None else ", scan {} x {}".format(*problem.scan_shape)
     return (
-        ("patterns", f"{count} of {detector[0]} x {detector[1]} px, {problem.patterns.dtype}{scan}"),
+        (
+            "patterns",
+            f"{count} of {detector[0]} x {detector[1]} px, {problem.patterns.dtype}{scan}{_form(problem.patterns)}",
+        ),
         ("object", f"{modes} modes, {slices} slices, {canvas[0]} x {canvas[1]} px"),
         ("probe", f"{probes} modes, {window[0]} x {window[1]} px"),
     )
+
+
+def _form(patterns: Any) -> str:
+    """How they are held, where that is not as they came; estimated from a few of them."""
+    if not isinstance(patterns, PackedPatterns):
+        return ""
+    dense = math.prod(patterns.shape) * patterns.dtype.itemsize
+    return f"; on the device as {form_of(patterns.bits)}: {human(patterns.nbytes)} instead of {human(dense)}"
 
 
 __all__ = ["Choice", "Plan", "plan"]

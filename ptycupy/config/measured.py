@@ -101,4 +101,8 @@ class Data(Section):
         0.0, "Standard deviation of a blur of each pattern; model.detector_blur_px blurs the model instead.",
         unit="px", ge=0,
     )  # fmt: skip
+    device_storage: Literal["auto", "dense", "packed", "events"] = described(
+        "auto", "How the device holds the patterns: dense as they came, packed in 1 to 16 bits per pixel, or as "
+        "events; auto takes the smallest. All are exact: packed and events are for whole counts, and refuse others.",
+    )  # fmt: skip
     noise: Noise | None = described(None, "Poisson noise put on the patterns.", example={"electrons": 1e4})

@@ -76,6 +76,7 @@ def assemble(config: schema.Config, source: PatternSource, measured: Measured) -
         detector_match=config.model.detector_match,
         pattern_padding=measured.padding,
         pattern_resampling=measured.resampling,
+        pattern_storage=config.data.device_storage,
         aberrations=config.illumination.refined_aberrations,
     )
     state = State(amplitude, phase, probe, placement.shifts, tilts, thickness)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
+from ptycupy.data.counts import Storage
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -14,7 +16,7 @@ class Problem:
     object canvas. `pixel_size` and `wavelength` may be None for a single slice, which then speaks in pixels.
     """
 
-    patterns: Any  # (N, ky, kx) array or PatternSource
+    patterns: Any  # (N, ky, kx) array, PatternSource or PackedPatterns
     corners: Any  # (N, 2) int32 px (y, x)
     pixel_size: float | tuple[float, float] | None = None  # angstrom, scalar or (y, x)
     wavelength: float | None = None  # angstrom
@@ -31,6 +33,7 @@ class Problem:
     pattern_padding: Any = None  # (Y, X) background put around every scaled pattern; its middle ky kx are not looked at
     pattern_resampling: tuple[float, float] | None = None  # new pixels per (padded) pixel, (y, x); the sum is preserved
     aberrations: tuple[str, ...] = ()  # what State.aberrations are the coefficients of, as C10, C12a, C12b, C30
+    pattern_storage: Storage = "dense"  # on the device; auto = the smallest form that is exact
     nominal_positions: Any = None  # (N, 2) px, any origin, that State.scan_affine distorts; None = the corners
 
 

@@ -11,8 +11,8 @@ from numpy.typing import DTypeLike, NDArray
 
 from ptycupy.backends.exchange import to_numpy
 from ptycupy.backends.interface import Array, Backend
+from ptycupy.data.counts import PackedPatterns
 from ptycupy.data.pad import padded_mask
-from ptycupy.data.source import PatternSource
 from ptycupy.errors import ConfigError, DataError
 from ptycupy.experiment.aberrations import aberration_basis
 from ptycupy.experiment.optics import pair
@@ -20,6 +20,7 @@ from ptycupy.experiment.propagation import moved_near_field, near_field_transfer
 from ptycupy.experiment.rows import RowMatrix, detector_matrix, pattern_matrix
 from ptycupy.experiment.state import Problem
 from ptycupy.model.parameters import Parameters
+from ptycupy.model.storage import as_source, on_device
 from ptycupy.ops.axis_filter import Rows
 
 
@@ -38,7 +39,7 @@ class NearField:
 class Experiment:
     """Device arrays that the forward model and the losses read; only `corners` ever changes."""
 
-    patterns: Array  # [N, ky, kx] in the dtype they came in, beam in the centre
+    patterns: Array | PackedPatterns  # [N, ky, kx] in the dtype they came in, or packed, beam in the centre
     scale: Array  # [N]
     mask: Array  # [Y, X] uint8, zero frequency in the corner: the patterns' detector, padded
     background: Array | None  # [Y, X] around the patterns, zero frequency in the corner
@@ -73,7 +74,8 @@ class Experiment:
     def measured(self, backend: Backend, indices: Array) -> Array:
         """Measured intensities [n, *detector_shape] of the positions `indices`, zero frequency in the corner, padded
         and resampled; -1 where not counted."""
-        values = backend.patterns(self.patterns, indices, self.scale, self.mask, self.weights, self.background)
+        decode = backend.packed_patterns if isinstance(self.patterns, PackedPatterns) else backend.patterns
+        values = decode(self.patterns, indices, self.scale, self.mask, self.weights, self.background)
         down, across = self.resampling
         if down is not None:
             values = backend.counted_filter(values, down.indices, down.weights)
@@ -105,8 +107,8 @@ def place(backend: Backend, problem: Problem, parameters: Parameters) -> Experim
 
     Raises DataError where patterns and positions do not fit each other, ConfigError where geometry does not.
     """
-    patterns = stored(problem.patterns)
-    count = patterns.shape[0]
+    source = as_source(problem.patterns)
+    count = source.shape[0]
     corners = _corners(problem, parameters, count)
     window, slices = parameters.window, parameters.slices
     if slices > 1 and (problem.pixel_size is None or problem.wavelength is None):
@@ -114,8 +116,8 @@ def place(backend: Backend, problem: Problem, parameters: Parameters) -> Experim
     pixel_size = 1.0 if problem.pixel_size is None else pair(problem.pixel_size)
     wavelength = 1.0 if problem.wavelength is None else float(problem.wavelength)
     tables = propagation_tables(window, pixel_size, wavelength, problem.propagator, problem.anti_aliasing)
-    measured_shape = int(patterns.shape[1]), int(patterns.shape[2])
-    mask = _filled("mask", problem.mask, "the detector's shape", measured_shape, bool)
+    measured_shape = int(source.shape[1]), int(source.shape[2])
+    counted = mask = _filled("mask", problem.mask, "the detector's shape", measured_shape, bool)
     background = _background(problem, measured_shape)
     if background is not None:
         mask = padded_mask(mask, (background.shape[0], background.shape[1]))
@@ -127,7 +129,7 @@ def place(backend: Backend, problem: Problem, parameters: Parameters) -> Experim
         raise ConfigError(f"background {tuple(parameters.background.shape)} must have the detector's shape {detector}")
     used = _filled("pattern_weights", problem.pattern_weights, "shape", (count,), bool)
     return Experiment(
-        patterns=backend.asarray(patterns),
+        patterns=on_device(backend, source, problem.pattern_storage, counted, used),
         scale=backend.asarray(_filled("pattern_scale", problem.pattern_scale, "shape", (count,), real)),
         mask=backend.asarray(_to_corner(mask.astype(np.uint8))),
         background=None if background is None else backend.asarray(_to_corner(background.astype(real))),
@@ -156,25 +158,6 @@ def nominal_positions(problem: Problem) -> NDArray[np.float64]:
     if positions.shape != to_numpy(problem.corners).shape:
         raise ConfigError(f"nominal_positions {positions.shape} must be (N, 2) px, as the corners")
     return np.asarray(positions - positions.mean(axis=0), np.float64)
-
-
-def stored(patterns: Any) -> NDArray[Any]:
-    """All patterns as one array [N, ky, kx] in their own dtype; a NumPy array of that is not copied.
-
-    64-bit integers become doubles, which hold counts exactly up to 2^53. Raises DataError for other shapes and kinds.
-    """
-    if not isinstance(patterns, np.ndarray) and isinstance(patterns, PatternSource):
-        array = np.empty(patterns.shape, patterns.dtype)
-        for part, slab in patterns.slabs(max(1, 2**26 // max(1, array[:1].nbytes))):
-            array[part] = slab
-    else:
-        array = to_numpy(patterns, "patterns")
-    if array.ndim != 3 or 0 in array.shape:
-        raise DataError(f"patterns {array.shape} must be (N, ky, kx), none of them zero")
-    if array.dtype.kind not in "biuf":
-        raise DataError(f"patterns: dtype {array.dtype} must be real numbers")
-    wide = array.dtype.itemsize > 8 or (array.dtype.kind in "iu" and array.dtype.itemsize == 8)
-    return array.astype(np.float64 if wide else array.dtype.newbyteorder("="), copy=False)
 
 
 def upload_rows(backend: Backend, matrix: RowMatrix) -> Rows:

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from ptycupy.backends.interface import Array
+from ptycupy.data.counts import PackedPatterns
 from ptycupy.planning.ledger import ELEMENTARY
 from ptycupy.planning.memory import Memory, op
 
@@ -25,6 +26,24 @@ class Data(Memory):
         measured = self.empty((indices.size, *mask.shape), self.real)
         read = indices.size * math.prod(stored.shape[1:]) * stored.dtype.itemsize
         self._traffic((read, mask, background), (measured,), measured.size)
+        return measured
+
+    @op
+    def packed_patterns(
+        self,
+        stored: PackedPatterns,
+        indices: Array,
+        scale: Array,
+        mask: Array,
+        weights: Array,
+        background: Array | None = None,
+    ) -> Array:
+        """Every pattern's list is as long as on average; where codes have no bits, every pixel is looked for in it."""
+        measured = self.empty((indices.size, *mask.shape), self.real)
+        count = stored.shape[0]
+        looked = 0 if stored.bits else measured.size * math.log2(1 + stored.pixels.size / count)
+        read = indices.size * stored.nbytes // count
+        self._traffic((read, mask, background), (measured,), measured.size + looked)
         return measured
 
     @op

@@ -123,7 +123,7 @@ class Engine:
     @cached_property
     def fingerprint(self) -> str:
         """What tells these patterns from others; they never change, so it is computed once."""
-        return data_fingerprint(self.experiment.patterns)
+        return data_fingerprint(self._problem.patterns)
 
     def snapshot(self, config: str = "") -> Snapshot:
         """Everything that it takes to go on later; `config` is the YAML that made this engine."""

@@ -6,6 +6,7 @@ import numpy as np
 
 from cuda_on_cpu.scene import Outputs, Scene
 from ptycupy.backends.interface import Backend
+from ptycupy.data.counts import PackedPatterns
 
 STORED = ("bool", "uint8", "int8", "uint16", "int16", "uint32", "int32", "float16", "float32", "float64")
 
@@ -33,6 +34,35 @@ def patterns(b: Backend, s: Scene) -> Outputs:
             wide = (s.random("padded mask").random(shape) < 0.8).astype(np.uint8)
             padded = s.indices(b), scale, b.asarray(wide), b.asarray(weights), around
             outputs[f"{dtype} padded by {extra}"] = b.to_host(b.patterns(b.asarray(stored), *padded))
+    return outputs
+
+
+def packed_patterns(b: Backend, s: Scene) -> Outputs:
+    """Counts by hand: all codes, every third pixel in the list once or twice, no entry for the second pattern."""
+    outputs = {}
+    rng = s.random("packed patterns")
+    height, width = s.window
+    weights = (np.arange(s.total) != s.total - 1).astype(np.uint8)
+    scale = s.draw(b, "scale", s.total, low=0.1, high=2)
+    lists = [np.sort(rng.choice(np.repeat(np.arange(0, height * width, 3), 2), height * width // 3)) for _ in weights]
+    lists[1] = lists[1][:0]
+    offsets = np.cumsum([0, *map(len, lists)]).astype(np.uint64)
+    extras = rng.integers(1, 256, max(int(offsets[-1]), 1)).astype(np.uint8)
+    for bits in (0, 1, 2, 4, 8, 16):
+        words = rng.integers(0, 2**32, (s.total, -(-height * width * bits // 32)), np.uint32) if bits else None
+        for i, listed in enumerate(lists if bits else ()):  # only the largest code has entries
+            for word, place in zip(*np.divmod(listed, 32 // bits), strict=True):
+                words[i, word] |= np.uint32(((1 << bits) - 1) << int(place) * bits)
+        for number in ("uint16", "uint32"):
+            pixels = np.concatenate([*lists, [0]])[: extras.size].astype(number)
+            packed = PackedPatterns(bits, words, offsets, pixels, extras, s.window, np.dtype(np.uint16))
+            stored = packed.moved(b.asarray)
+            for extra in ((0, 0), (2, 3), (5, 4)):
+                shape = height + extra[0], width + extra[1]
+                around = s.draw(b, "background", *shape, low=0, high=1) if any(extra) else None
+                mask = (s.random("mask").random(shape) < 0.8).astype(np.uint8)
+                arguments = s.indices(b), scale, b.asarray(mask), b.asarray(weights), around
+                outputs[f"{bits} bits, {number}, {extra}"] = b.to_host(b.packed_patterns(stored, *arguments))
     return outputs
 
 

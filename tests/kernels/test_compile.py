@@ -39,7 +39,7 @@ def whole() -> str:
         if sources.sized(op):
             parts += (part for length in LENGTHS for part in sized(op, length))
             continue
-        value = "float16" if op == "patterns" else "complex"
+        value = {"patterns": "float16", "packed_patterns": "unsigned"}.get(op, "complex")
         parts += [f"#define VALUE {value}", f"namespace op_{op} {{", f'#line 1 "{op}.cu"']
         parts += [sources.read(f"{op}.cu"), "}", "#undef VALUE"]
     return "\n".join(parts) + "\n"

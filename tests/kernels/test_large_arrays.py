@@ -10,6 +10,7 @@ import ctypes
 import mmap
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from ptycupy.backends.cuda import CudaBackend, sources
 from ptycupy.backends.cuda.device import array_bytes
+from ptycupy.data.counts import PackedPatterns
 
 WINDOW, MODES, CANVAS = (64, 64), 2, (70, 67)
 PATTERNS = 2**31 // (MODES * WINDOW[0] * WINDOW[1]) + 3
@@ -35,6 +37,7 @@ OPS = [
     "patch",
     "take",
     "patterns",
+    "packed_patterns",
     "transfer",
     "dose",
     "gaussian",
@@ -203,6 +206,24 @@ def patterns(b: Batch) -> Outputs:
     return [b.backend.patterns(stored, here, b.last((), np.float32, 0.5), mask, weights)]
 
 
+def packed_patterns(b: Batch) -> Outputs:
+    """Both the words and the list have more than 2^31 elements; a batch is the last pattern, whose entries end it."""
+    detector, here = (2 * MODES * WINDOW[0], WINDOW[1]), b.backend.zeros((1,), np.int32)
+    here[0] = b.n - 1
+    entries = 3 if b.n == 1 else ELEMENTS
+    words = b.last((detector[0] * detector[1] // 2,), np.uint32, 0)
+    words[-1, ::7] = 0xFFFF0003
+    offsets, pixels = b.backend.zeros((b.n + 1,), np.uint64), b.backend.zeros((entries,), np.uint16)
+    offsets[-2:], pixels[-3:] = (entries - 3, entries), (1, 15, 15)
+    extras = b.backend.zeros((entries,), np.uint8)
+    extras[-3:] = 7, 255, 9
+    packed = PackedPatterns(16, words, offsets, pixels, extras, detector, np.dtype(np.uint32))
+    mask, weights = b.put(detector, np.uint8), b.last((), np.uint8, 1)
+    listed = replace(packed, bits=0, words=None)
+    scale = b.last((), np.float32, 0.5)
+    return [b.backend.packed_patterns(stored, here, scale, mask, weights) for stored in (packed, listed)]
+
+
 def take(b: Batch) -> Outputs:
     table, here = b.last((2 * MODES * WINDOW[0] * WINDOW[1],), np.float32), b.backend.zeros((1,), np.int32)
     here[0] = b.n - 1
@@ -219,7 +240,9 @@ def images(b: Batch) -> Outputs:
     return [grad[-1], b.backend.dose_forward(intensity, factors)[-1]]
 
 
-CASES = (transmit, propagate, intensity, shift, descan, vary, patch, transfer, patterns, take, images)
+CASES = (
+    transmit, propagate, intensity, shift, descan, vary, patch, transfer, patterns, packed_patterns, take, images,
+)  # fmt: skip
 
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="arrays without memory behind them are Linux's")

@@ -12,7 +12,7 @@ from ptycupy.backends.cuda import sources
 from ptycupy.backends.cuda.launch import LARGEST_GRID, Blocks, Launcher, Rows
 from ptycupy.backends.interface import Backend
 
-TYPES = {"real", "complex", "complex128", "int", "size_t", "double", "float16", "unsigned char", "VALUE"}
+TYPES = {"real", "complex", "complex128", "int", "size_t", "double", "float16", "unsigned", "unsigned char", "VALUE"}
 
 
 def test_kernels_are_found_in_the_checkout() -> None:

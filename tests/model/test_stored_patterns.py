@@ -14,8 +14,9 @@ from ptycupy.config.schema import Orientation
 from ptycupy.data import ArraySource
 from ptycupy.data.preprocess import scan
 from ptycupy.data.transform import crop_detector, orient
-from ptycupy.model.experiment import Experiment, place, stored
+from ptycupy.model.experiment import Experiment, place
 from ptycupy.model.parameters import upload
+from ptycupy.model.storage import stored
 
 COUNT, DETECTOR = 6, (10, 9)
 # what the file holds -> what is stored; wide integers become doubles of the same size, exact up to 2^53
@@ -93,4 +94,4 @@ def test_a_source_is_read_without_a_wider_copy() -> None:
     tracemalloc.stop()
     assert found.dtype == np.uint8
     assert peak < patterns.nbytes + 2 * 2**26  # the array, the slab that is put into it, and the next one
-    assert stored(patterns) is patterns
+    assert stored(ArraySource(patterns)) is patterns

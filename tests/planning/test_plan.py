@@ -6,6 +6,7 @@ import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from scenes import random_scene
@@ -112,12 +113,12 @@ def test_parts_beyond_those_that_are_counted_cost_what_they_do_when_they_are():
 
 
 def test_what_does_not_fit_is_refused_with_numbers(capsys, monkeypatch):
-    small = replace(ceilings.GPUS["a100"], memory_bytes=30 * 2**20)
+    small = replace(ceilings.GPUS["a100"], memory_bytes=24 * 2**20)
     monkeypatch.setitem(ceilings.GPUS, "a100", small)
     assert main(["plan", str(CONFIGS / "multislice_wse2.yaml"), "--gpu", "A100", "-q"]) == 4
     told = capsys.readouterr().out
     assert "does not fit" in told
-    assert "30.0 MiB are free" in told
+    assert "24.0 MiB are free" in told
 
 
 def test_an_unknown_gpu_is_refused_with_the_known_ones(wse2, capsys):
@@ -138,3 +139,21 @@ def test_memory_and_arithmetic_go_at_once_and_launches_come_on_top():
     machine = replace(ceilings.GPUS["h200"], bytes_per_second=100.0, flops_per_second=10.0, launch_seconds=1.0)
     assert machine.seconds(Cost(launches=2, read=100, written=100, flops=5.0, transform_flops=5.0)) == 4.0
     assert machine.seconds(Cost(read=100, flops=50.0)) == 5.0
+
+
+def test_a_plan_says_how_patterns_are_held(tmp_path, capsys):
+    from tiny_run import write
+
+    path = write(tmp_path)
+    with h5py.File(tmp_path / "scan.h5", "r+") as file:
+        file["dp"][...] = np.random.default_rng(0).poisson(0.02, (16, 16, 16))
+    given = ["--set", "optimizer.shifts=0"]
+    sizes = {}
+    for storage in ("dense", "packed", "events", "auto"):
+        found = plan(path, overrides=[f"data.device_storage={storage}"], gpu="H200")
+        sizes[storage] = found.memory["patterns"]
+        assert ("on the device as" in str(found)) == (storage != "dense")
+    assert sizes["dense"] == 16 * 16 * 16 * 2
+    assert sizes["auto"] == sizes["events"] < sizes["packed"] < sizes["dense"]
+    assert main(["plan", str(path), *given, "--gpu", "H200", "-q"]) == 0
+    assert "on the device as events: about " in capsys.readouterr().out

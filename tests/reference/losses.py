@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ptycupy.backends.interface import Array
+from ptycupy.data.counts import PackedPatterns
 from reference.common import INTENSITY_FLOOR, windows
 from reference.memory import Memory
 
@@ -22,6 +23,26 @@ class Losses(Memory):
         measured[:, top : top + stored.shape[1], left : left + stored.shape[2]] = inner
         measured = np.fft.ifftshift(measured, axes=(1, 2))
         return np.where((mask != 0) & (weights[indices] != 0)[:, None, None], measured, -1.0)
+
+    def packed_patterns(
+        self,
+        stored: PackedPatterns,
+        indices: Array,
+        scale: Array,
+        mask: Array,
+        weights: Array,
+        background: Array | None = None,
+    ) -> Array:
+        counts = np.zeros((stored.shape[0], np.prod(stored.detector_shape)))
+        per_word = 32 // stored.bits if stored.bits else 1
+        for i, pattern in enumerate(counts):
+            for pixel in range(pattern.size if stored.bits else 0):
+                word, place = divmod(pixel, per_word)
+                pattern[pixel] = int(stored.words[i, word]) // 2 ** (place * stored.bits) % 2**stored.bits
+            for entry in range(int(stored.offsets[i]), int(stored.offsets[i + 1])):
+                pattern[stored.pixels[entry]] += stored.extras[entry]
+        dense = counts.reshape(stored.shape)
+        return self.patterns(dense, indices, scale, mask, weights, background)
 
     def counted_filter(self, values: Array, indices: Array, weights: Array) -> Array:
         taken = values[:, indices].astype(np.float64)

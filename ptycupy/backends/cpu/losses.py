@@ -6,12 +6,14 @@ import numpy as np
 
 from ptycupy.backends.cpu import coverage as coverage_op
 from ptycupy.backends.cpu import gaussian, pacbed, poisson, similarity, sparsity
+from ptycupy.backends.cpu import packed_patterns as packed_op
 from ptycupy.backends.cpu import patterns as patterns_op
 from ptycupy.backends.cpu.counted_filter import counted_filter
 from ptycupy.backends.cpu.memory import Memory, blocks
 from ptycupy.backends.cpu.scalar import power_kind
 from ptycupy.backends.cpu.windows import row_bands
 from ptycupy.backends.interface import Array
+from ptycupy.data.counts import PackedPatterns
 
 
 def _rows(patterns: Array) -> Array:
@@ -32,6 +34,22 @@ class Losses(Memory):
         measured = self.empty((len(indices), *mask.shape), self.real)
         around = np.empty((0, 0), self.real) if background is None else self._reals(background)
         patterns_op.patterns(measured, source, rows, indices, self._reals(scale), mask, weights, around)
+        return measured
+
+    def packed_patterns(
+        self,
+        stored: PackedPatterns,
+        indices: Array,
+        scale: Array,
+        mask: Array,
+        weights: Array,
+        background: Array | None = None,
+    ) -> Array:
+        measured = self.empty((len(indices), *mask.shape), self.real)
+        around = np.empty((0, 0), self.real) if background is None else self._reals(background)
+        words = np.empty((0, 0), np.uint32) if stored.words is None else stored.words
+        packed = words, stored.offsets, stored.pixels, stored.extras, stored.bits, *stored.detector_shape
+        packed_op.packed_patterns(measured, *packed, indices, self._reals(scale), mask, weights, around)
         return measured
 
     def counted_filter(self, values: Array, indices: Array, weights: Array) -> Array:

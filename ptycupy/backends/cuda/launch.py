@@ -35,6 +35,7 @@ _DTYPES: dict[str, np.dtype[Any]] = {
     "size_t": np.dtype(np.uint64),
     "double": np.dtype(np.float64),
     "float16": np.dtype(np.float16),
+    "unsigned": np.dtype(np.uint32),
     "unsigned char": np.dtype(np.uint8),
     "complex128": np.dtype(np.complex128),
 }

@@ -9,6 +9,7 @@ import numpy as np
 from ptycupy.backends.cuda.launch import Blocks, Rows, parts_of
 from ptycupy.backends.cuda.memory import Memory
 from ptycupy.backends.interface import Array
+from ptycupy.data.counts import PackedPatterns
 
 
 class Losses(Memory):
@@ -20,6 +21,23 @@ class Losses(Memory):
         measured = self.empty((indices.size, *mask.shape), self.real)
         rows, sizes = Rows(indices.size, mask.size), (*stored.shape[1:], *mask.shape)
         self._launch("patterns", rows, measured, stored, indices, scale, mask, weights, background, *sizes)
+        return measured
+
+    def packed_patterns(
+        self,
+        stored: PackedPatterns,
+        indices: Array,
+        scale: Array,
+        mask: Array,
+        weights: Array,
+        background: Array | None = None,
+    ) -> Array:
+        measured = self.empty((indices.size, *mask.shape), self.real)
+        packed = stored.words, stored.offsets, stored.pixels, stored.extras
+        row_words = 0 if stored.words is None else stored.words.shape[1]
+        sizes = stored.bits, row_words, *stored.detector_shape, *mask.shape
+        arguments = measured, *packed, indices, scale, mask, weights, background, *sizes
+        self._launch("packed_patterns", Rows(indices.size, mask.size), *arguments)
         return measured
 
     def counted_filter(self, values: Array, indices: Array, weights: Array) -> Array:

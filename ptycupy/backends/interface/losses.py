@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from ptycupy.backends.interface.array import Array
+from ptycupy.data.counts import PackedPatterns
 
 
 class Losses(Protocol):
@@ -20,6 +21,18 @@ class Losses(Protocol):
         stored [N, ky, kx] (bool, u/int8..32, float16..64), beam in the centre; scale [N]; weights [N] uint8;
         mask uint8 and background [Y, X], zero frequency in the corner; None where Y X is ky kx.
         """
+        ...
+
+    def packed_patterns(
+        self,
+        stored: PackedPatterns,
+        indices: Array,
+        scale: Array,
+        mask: Array,
+        weights: Array,
+        background: Array | None = None,
+    ) -> Array:
+        """What `patterns` gives for the counts that are packed, bit by bit; the arrays of `stored` are the device's."""
         ...
 
     def counted_filter(self, values: Array, indices: Array, weights: Array) -> Array:

@@ -1,0 +1,79 @@
+"""Patterns on a device: as they came, or packed where they are whole counts and that takes less."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptycupy.backends.exchange import to_numpy
+from ptycupy.backends.interface import Array, Backend
+from ptycupy.data.counts import PackedPatterns, Storage, count_of, pack
+from ptycupy.data.source import ArraySource, PatternSource
+from ptycupy.errors import DataError
+
+logger = logging.getLogger(__name__)
+
+
+def as_source(patterns: Any) -> PatternSource | PackedPatterns:
+    """The patterns of a Problem [N, ky, kx] with nothing read; an array is not copied.
+
+    Raises DataError for other shapes and kinds.
+    """
+    if isinstance(patterns, np.ndarray) or not isinstance(patterns, (PatternSource, PackedPatterns)):
+        patterns = ArraySource(array) if (array := to_numpy(patterns, "patterns")).ndim == 3 else array
+    shape, dtype = patterns.shape, np.dtype(patterns.dtype)
+    if len(shape) != 3 or 0 in shape:
+        raise DataError(f"patterns {shape} must be (N, ky, kx), none of them zero")
+    if dtype.kind not in "biuf":
+        raise DataError(f"patterns: dtype {dtype} must be real numbers")
+    source: PatternSource | PackedPatterns = patterns
+    return source
+
+
+def on_device(
+    backend: Backend,
+    source: PatternSource | PackedPatterns,
+    storage: Storage,
+    mask: NDArray[np.bool_],
+    used: NDArray[np.bool_],
+) -> Array | PackedPatterns:
+    """All patterns in the form asked for; one line of the log says which it is, unless that is `dense`.
+
+    `mask` [ky, kx] and `used` [N] are True where something counts: nothing else is packed. Raises DataError where
+    `packed` or `events` cannot hold the patterns exactly.
+    """
+    if isinstance(source, PackedPatterns):
+        return source.moved(backend.asarray)
+    if storage != "dense":
+        census = count_of(source, mask, used)
+        bits = census.choose(storage, source.provenance.path)
+        logger.info("patterns on the device: %s", census.told(bits))
+        if bits is not None:
+            return pack(source, census, bits, mask, used).moved(backend.asarray)
+    return backend.asarray(stored(source))
+
+
+def stored(source: PatternSource) -> NDArray[Any]:
+    """All patterns as one array [N, ky, kx] in their own dtype; a NumPy array of that is not copied.
+
+    64-bit integers become doubles, which hold counts exactly up to 2^53.
+    """
+    if isinstance(source, ArraySource):
+        array = source.patterns
+    else:
+        array = np.empty(source.shape, source.dtype)
+        for part, slab in source.slabs(max(1, 2**26 // max(1, array[:1].nbytes))):
+            array[part] = slab
+    return array.astype(stored_type(array.dtype), copy=False)
+
+
+def stored_type(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The type that patterns of this one are kept in."""
+    wide = dtype.itemsize > 8 or (dtype.kind in "iu" and dtype.itemsize == 8)
+    return np.dtype(np.float64) if wide else dtype.newbyteorder("=")
+
+
+__all__ = ["as_source", "on_device", "stored", "stored_type"]

@@ -196,7 +196,7 @@ def _form(patterns: Any) -> str:
     if not isinstance(patterns, PackedPatterns):
         return ""
     dense = math.prod(patterns.shape) * patterns.dtype.itemsize
-    return f"; on the device as {form_of(patterns.bits)}: {human(patterns.nbytes)} instead of {human(dense)}"
+    return f"; on the device as {form_of(patterns.bits)}, about {human(patterns.nbytes)} instead of {human(dense)}"
 
 
 __all__ = ["Choice", "Plan", "plan"]

@@ -156,4 +156,4 @@ def test_a_plan_says_how_patterns_are_held(tmp_path, capsys):
     assert sizes["dense"] == 16 * 16 * 16 * 2
     assert sizes["auto"] == sizes["events"] < sizes["packed"] < sizes["dense"]
     assert main(["plan", str(path), *given, "--gpu", "H200", "-q"]) == 0
-    assert "on the device as events: about " in capsys.readouterr().out
+    assert "on the device as events, about " in capsys.readouterr().out

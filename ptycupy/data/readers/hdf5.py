@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 
 from ptycupy.data.files import file_size, head, human, require_bytes, require_plausible
-from ptycupy.data.readers import ReaderOptions, dectris
+from ptycupy.data.readers import ReaderOptions, counted_events, dectris
 from ptycupy.data.readers.choice import ArrayInfo, listing, only_candidate, unknown_key
 from ptycupy.data.readers.hdf5_access import Hdf5Array, OpenFile, missing_filter, open_file, translated
 from ptycupy.data.readers.hdf5_layouts import calibration, energy, is_velox, preferred
@@ -49,6 +49,9 @@ def open_array(path: Path, options: ReaderOptions) -> StoredArray:
         if parts and (options.key or dectris.GROUP).strip("/") == dectris.GROUP and options.purpose == "patterns":
             stated = {**energy(file[dectris.GROUP]), **_attributes(file[dectris.GROUP]).values}
             return dectris.join(path, file, stated, lambda dataset, key: _require_readable(path, dataset, key))
+        counted = options.key is None or options.key.strip("/") in (counted_events.GROUP, counted_events.FRAMES)
+        if options.purpose == "patterns" and counted and counted_events.is_counted(file):
+            return counted_events.open_events(path, file)
         if options.purpose == "patterns" and is_velox(file):
             raise DataError(
                 f"{path}: a file of Velox, whose patterns are stacked along the last axis, not the first; "

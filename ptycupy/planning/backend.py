@@ -222,11 +222,11 @@ def shaped(value: Any) -> Any:
     """A copy with every array in it, in dataclasses, tuples, lists and dicts too, replaced by one without values."""
     if isinstance(value, Shaped) or value is None:
         return value
+    if is_dataclass(value) and not isinstance(value, type):  # packed patterns have a shape too
+        return replace(value, **{f.name: shaped(getattr(value, f.name)) for f in fields(value) if f.init})
     if hasattr(value, "shape") and hasattr(value, "dtype"):
         size = math.prod(value.shape) * value.dtype.itemsize
         return Shaped(tuple(value.shape), value.dtype, Block(size))
-    if is_dataclass(value) and not isinstance(value, type):
-        return replace(value, **{f.name: shaped(getattr(value, f.name)) for f in fields(value) if f.init})
     if isinstance(value, (tuple, list)):
         return type(value)(shaped(item) for item in value)
     if isinstance(value, dict):

@@ -11,7 +11,11 @@ from ptycupy.config.schema import Truth
 from ptycupy.errors import ConfigError, DataError
 from ptycupy.reconstruction.logs import console
 
-FIGURES = {"phase.png", "amplitude.png", "phase_fft.png", "probe.png", "positions.png", "loss.png", "patterns.png"}
+FIGURES = {"phase.png", "amplitude.png", "phase_fft.png", "probe.png", "positions.png", "loss.png", "patterns.png"} | {
+    "course.png",
+    "residuals.png",
+    "report.html",
+}
 
 
 def simulated(folder, **sections):

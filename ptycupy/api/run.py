@@ -14,9 +14,10 @@ import numpy as np
 from ptycupy import config as configuration
 from ptycupy import data, experiment
 from ptycupy.analysis import score_result, summed_phase_limit
+from ptycupy.api.report import report
 from ptycupy.backends.interface import Backend
 from ptycupy.config.schema import Config, Reconstruction, Truth
-from ptycupy.errors import DataError, DivergenceError
+from ptycupy.errors import DataError, DivergenceError, ResourceError
 from ptycupy.experiment.state import Problem, State
 from ptycupy.outputs import PatternPair, write_outputs
 from ptycupy.outputs.write import write_figures
@@ -179,8 +180,19 @@ def finish(engine: Engine, config: Config, folder: RunFolder, signals: StopOnSig
     if limit is not None:
         text = "information limit, by the finest separate Fourier spot: %.3f angstrom (%.0f pm)"
         logger.info(text, limit, 100 * limit)
+    _report(engine, snapshot, config, folder.path, scores, limit)
     logger.info("finished after iteration %d: %s", engine.iteration, folder.result)
     return Result(snapshot, folder.path, scores, information_limit_angstrom=limit)
+
+
+def _report(
+    engine: Engine, snapshot: Snapshot, config: Config, folder: Path, scores: Mapping[str, float], limit: float | None
+) -> None:
+    """The page; a full disk costs it, not the result that was saved before."""
+    try:
+        report(engine, snapshot, config, folder, scores, limit)
+    except (OSError, ResourceError) as error:
+        logger.warning("%s: the report could not be written: %s", folder, error)
 
 
 def _limit(snapshot: Snapshot) -> float | None:

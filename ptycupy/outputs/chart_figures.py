@@ -82,6 +82,35 @@ def loss_figure(snapshot: Snapshot) -> Figure:
     return figure
 
 
+def course_figure(snapshot: Snapshot) -> Figure:
+    """Learning rates, slice thickness and mean tilt over the iterations; only what is refined, or changed."""
+    from matplotlib.ticker import MaxNLocator
+
+    history = snapshot.history
+    rates = {name: values for name, values in history.learning_rates.items() if max(values, default=0) > 0}
+    tilts = np.asarray(history.mean_tilt, np.float64).reshape(-1, 2)
+    curves = [("learning rate", rates, True)]
+    if np.ptp(history.slice_thickness) > 0:
+        curves.append(("mean slice thickness (Å)", {"": history.slice_thickness}, False))
+    if tilts.size and np.ptp(tilts, axis=0).max() > 0:
+        curves.append(("mean tilt (mrad)", {"y": tilts[:, 0].tolist(), "x": tilts[:, 1].tolist()}, False))
+    figure = new_figure(5.0 * len(curves), 3.4)
+    for axes, (label, lines, logarithmic) in zip(
+        figure.subplots(1, len(curves), squeeze=False)[0], curves, strict=True
+    ):
+        for name, values in lines.items():
+            positive = [value if value > 0 or not logarithmic else np.nan for value in values]
+            axes.plot(history.iterations, positive, marker=".", ms=3, lw=1.1, label=name.replace("_", " "))
+        if any(lines):
+            axes.legend(fontsize=7)
+        if logarithmic and lines:
+            axes.set_yscale("log")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set(xlabel="iteration", ylabel=label)
+        axes.grid(alpha=0.3)
+    return figure
+
+
 def _magnification(start: NDArray[np.float64], distance: NDArray[np.float64]) -> float:
     """A round factor (at least 1) that makes the larger shifts about as long as positions are apart."""
     large = float(np.percentile(distance, 95))

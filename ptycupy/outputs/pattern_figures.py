@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptycupy.outputs.canvas import DPI_OF_MANY, new_figure, robust_limits, show_image
+from ptycupy.outputs.region import steps
 from ptycupy.storage.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -53,6 +54,43 @@ def patterns_figure(snapshot: Snapshot, pair: PatternPair) -> Figure:
             for axes, title in zip(panels[0], ("measured", "model", "model - measured"), strict=True):
                 axes.set_title(title, fontsize=10)
     figure.suptitle("diffraction patterns, square root of the intensity", fontsize=10)
+    return figure
+
+
+@dataclass(frozen=True)
+class Residuals:
+    """How well the model explains a sample of the positions, by the pixels that count."""
+
+    indices: NDArray[Any]  # [n]
+    relative: NDArray[np.float64]  # [n] |sqrt(model) - sqrt(measured)| summed, over sqrt(measured) summed
+    measured: NDArray[np.float64]  # [ky, kx] mean pattern; nan where no pixel counts
+    model: NDArray[np.float64]  # [ky, kx]
+
+
+def residuals_figure(snapshot: Snapshot, found: Residuals) -> Figure:
+    """The residual at each position of the sample, and the mean pattern as measured and as the model has it."""
+    step, unit = _steps(snapshot, (found.measured.shape[0], found.measured.shape[1]))
+    length, of_positions = steps(snapshot)
+    middle = np.asarray(snapshot.state.probe.shape[-2:]) // 2
+    places = (np.asarray(snapshot.corners + snapshot.shifts, np.float64)[found.indices] + middle) * length
+    figure = new_figure(12.5, 3.5, DPI_OF_MANY)
+    scan, left, centre, right = figure.subplots(1, 4, width_ratios=(1.15, 1, 1, 1))
+    dots = scan.scatter(places[:, 1], places[:, 0], c=100 * found.relative, s=9, cmap="viridis", linewidths=0)
+    scan.set_aspect("equal")
+    scan.invert_yaxis()
+    scan.set(xlabel=f"x ({of_positions})", ylabel=f"y ({of_positions})")
+    scan.set_title("residual by position", fontsize=9)
+    figure.colorbar(dots, ax=scan, label="%", shrink=0.8)
+    measured, model = (np.maximum(mean, 0) ** POWER for mean in (found.measured, found.model))
+    limits = robust_limits(np.concatenate([measured.ravel(), model.ravel()]))
+    widest = max(abs(limit) for limit in robust_limits(model - measured))
+    show_image(left, measured, step, unit, limits, "inferno")
+    same = show_image(centre, model, step, None, limits, "inferno")
+    other = show_image(right, model - measured, step, None, (-widest, widest), "RdBu_r")
+    figure.colorbar(same, ax=centre, shrink=0.8, pad=0.02)
+    figure.colorbar(other, ax=right, shrink=0.8, pad=0.02)
+    for axes, title in ((left, "mean pattern"), (centre, "model"), (right, "model - measured")):
+        axes.set_title(f"{title}, square root", fontsize=9)
     return figure
 
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from ptycupy.errors import ResourceError
 from ptycupy.outputs.canvas import save_png
-from ptycupy.outputs.chart_figures import loss_figure, positions_figure
+from ptycupy.outputs.chart_figures import course_figure, loss_figure, positions_figure
+from ptycupy.outputs.depth_figure import cross_sections_figure
 from ptycupy.outputs.object_figures import (
     amplitude_figure,
     phase_fft_figure,
@@ -35,8 +36,9 @@ def write_outputs(
 ) -> list[Path]:
     """Writes object_*.tif and one PNG per thing to look at into an existing folder; returns the paths.
 
-    phase, phase_slices (several slices only), amplitude, phase_fft, probe, positions, loss (once there is one) and
-    patterns (with a `patterns_pair`). Raises ResourceError where a file cannot be written.
+    phase, phase_slices and cross_sections (several slices only), amplitude, phase_fft, probe, positions, loss and
+    course (once there are iterations) and patterns (with a `patterns_pair`). Raises ResourceError where a file
+    cannot be written.
     """
     target = Path(folder)
     try:
@@ -63,8 +65,10 @@ def write_figures(
     }
     if snapshot.state.object_phase.shape[1] > 1:
         figures["phase_slices"] = lambda: phase_slices_figure(snapshot)
+        figures["cross_sections"] = lambda: cross_sections_figure(snapshot)
     if snapshot.history.iterations:
         figures["loss"] = lambda: loss_figure(snapshot)
+        figures["course"] = lambda: course_figure(snapshot)
     if patterns_pair is not None:
         figures["patterns"] = lambda: patterns_figure(snapshot, patterns_pair)
     paths = []

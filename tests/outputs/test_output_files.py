@@ -55,14 +55,28 @@ def test_tiff_per_object_mode_and_in_pixels(tmp_path):
 @pytest.mark.parametrize(
     ("options", "figures"),
     [
-        ({}, {"phase", "phase_slices", "amplitude", "phase_fft", "probe", "positions", "loss", "patterns"}),
+        (
+            {},
+            {
+                "phase",
+                "phase_slices",
+                "cross_sections",
+                "amplitude",
+                "phase_fft",
+                "probe",
+                "positions",
+                "loss",
+                "course",
+                "patterns",
+            },
+        ),
         (
             {"slices": 1, "modes": 2, "pixel_size": None, "window": (16, 12), "probes": 8, "iterations": 1},
-            {"phase", "amplitude", "phase_fft", "probe", "positions", "loss", "patterns"},
+            {"phase", "amplitude", "phase_fft", "probe", "positions", "loss", "course", "patterns"},
         ),
         (
             {"scan": (1, 1), "iterations": 0, "slices": 30, "probes": 1},
-            {"phase", "phase_slices", "amplitude", "phase_fft", "probe", "positions", "patterns"},
+            {"phase", "phase_slices", "cross_sections", "amplitude", "phase_fft", "probe", "positions", "patterns"},
         ),
     ],
     ids=["calibrated", "uncalibrated", "one position"],

@@ -1,0 +1,33 @@
+"""report.html: whole, self-contained, and with everything escaped."""
+
+import re
+
+from PIL import Image
+
+from ptycupy.outputs.report import Advice, Picture, Section, write_report
+
+
+def test_a_page(tmp_path):
+    Image.new("L", (3, 2)).save(tmp_path / "one.png")
+    sections = [
+        Section(
+            "First & last",
+            [("loss", "<0.5")],
+            [Picture(tmp_path / "one.png", 'the "one"'), Picture(tmp_path / "no.png", "")],
+        ),
+        Section("Empty", pictures=[Picture(tmp_path / "no.png", "absent")]),
+        Section("Config", folded="a: <b>"),
+    ]
+    write_report(tmp_path / "report.html", "run <1>", "today", [Advice("slow", "a: {b}")], sections)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert page.count("<img ") == 1
+    assert "data:image/png;base64," in page
+    assert "<h1>run &lt;1&gt;</h1>" in page
+    assert "First &amp; last" in page
+    assert "&lt;0.5" in page
+    assert "Empty" not in page
+    assert "a: &lt;b&gt;" in page
+    assert "Try <code>a: {b}</code>" in page
+    assert not re.findall(r"(?:src|href)=\"(?!data:)", page)  # nothing is fetched
+    write_report(tmp_path / "report.html", "run", "today", [], [])
+    assert "No check found anything to mend." in (tmp_path / "report.html").read_text()

@@ -11,11 +11,8 @@ from ptycupy.config.schema import Truth
 from ptycupy.errors import ConfigError, DataError
 from ptycupy.reconstruction.logs import console
 
-FIGURES = {"phase.png", "amplitude.png", "phase_fft.png", "probe.png", "positions.png", "loss.png", "patterns.png"} | {
-    "course.png",
-    "residuals.png",
-    "report.html",
-}
+FIGURES = {"phase.png", "amplitude.png", "phase_fft.png", "probe.png", "positions.png", "loss.png", "patterns.png"}
+PAGE = {"report.html", "residuals.png"}  # at the end of a run only
 
 
 def simulated(folder, **sections):
@@ -39,7 +36,14 @@ def result(tmp_path_factory):
 
 def test_everything_is_written(result):
     names = {path.name for path in result.folder.iterdir()}
-    assert names >= FIGURES | {"result.h5", "run.log", "simulated.h5", "object_phase.tif", "object_amplitude.tif"}
+    assert names >= FIGURES | PAGE | {
+        "course.png",
+        "result.h5",
+        "run.log",
+        "simulated.h5",
+        "object_phase.tif",
+        "object_amplitude.tif",
+    }
     assert {path.name for path in (result.folder / "figures_0002").iterdir()} >= FIGURES
     assert "run.lock" not in names
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from ptycupy.api import run
+
 CONFIG = """\
 version: 1
 data: {{path: scan.h5, key: dp}}
@@ -57,3 +59,9 @@ def start(*arguments: object, **keywords: object) -> subprocess.Popen:
         env={**os.environ, "NUMBA_NUM_THREADS": "1"},
         **keywords,
     )
+
+
+def without_pictures(monkeypatch):
+    """Runs leave no figures and no report: these have tests of their own and take most of a second."""
+    monkeypatch.setattr(run, "write_outputs", lambda *given, **named: None)
+    monkeypatch.setattr(run, "report", lambda *given, **named: None)

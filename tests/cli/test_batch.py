@@ -27,7 +27,7 @@ entries:
 @pytest.fixture(autouse=True)
 def _no_figures(monkeypatch):
     """Those of single runs have tests of their own and take most of a second."""
-    monkeypatch.setattr(run, "write_outputs", lambda *given, **named: None)
+    tiny_run.without_pictures(monkeypatch)
 
 
 def listed(folder, *, second="scan.h5", start=""):

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import tiny_run
 
-from ptycupy.api import run
 from ptycupy.cli import main
 
 
@@ -23,7 +22,7 @@ def recon(config, *settings):
 @pytest.fixture
 def config(tmp_path, monkeypatch):
     """tiny.yaml whose probe and positions stay good while scan.h5 is spoilt."""
-    monkeypatch.setattr(run, "write_outputs", lambda *given, **named: None)
+    tiny_run.without_pictures(monkeypatch)
     path = tiny_run.write(tmp_path, iterations=2)
     shutil.copy(tmp_path / "scan.h5", tmp_path / "aux.h5")
     text = path.read_text(encoding="utf-8")

@@ -19,7 +19,7 @@ from ptycupy.storage.result import load_result
 @pytest.fixture(autouse=True)
 def _no_figures(monkeypatch):
     """Figures have tests of their own and take most of a second."""
-    monkeypatch.setattr(run, "write_outputs", lambda *given, **named: None)
+    tiny_run.without_pictures(monkeypatch)
 
 
 def recon(config, *arguments):

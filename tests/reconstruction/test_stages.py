@@ -27,7 +27,7 @@ stages:
 
 @pytest.fixture(autouse=True)
 def _no_figures(monkeypatch):
-    monkeypatch.setattr(run, "write_outputs", lambda *given, **named: None)
+    tiny_run.without_pictures(monkeypatch)
 
 
 def staged(folder, *, first=4, second=4):

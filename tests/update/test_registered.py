@@ -10,7 +10,6 @@ import tiny_run
 from scenes import random_scene
 
 from ptycupy import Constraint, Engine, Settings
-from ptycupy.api import run
 from ptycupy.cli import main
 from ptycupy.errors import ConfigError
 from ptycupy.model.losses import make_terms
@@ -59,7 +58,7 @@ def installed(tmp_path, monkeypatch):
     (tmp_path / "own_parts.py").write_text(PARTS, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr("ptycupy.config.registered.entry_points", lambda group: GROUPS.get(group, []))
-    monkeypatch.setattr(run, "write_outputs", lambda *given, **named: None)
+    tiny_run.without_pictures(monkeypatch)
 
 
 def own_config(tmp_path, **changes):

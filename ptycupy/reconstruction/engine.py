@@ -191,6 +191,7 @@ class Engine:
             ran += len(group)
             for callback in callbacks:
                 callback.on_batch(self, done + ran, batches)
+        self.graphs.end()
         findings, (found,) = examine(self, [values])
         self.batch_losses += [[size, *row] for size, row in zip(sizes, found[:ran].tolist(), strict=False)]
         if self.pending:

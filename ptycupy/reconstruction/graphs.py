@@ -92,6 +92,10 @@ class Graphs:
         """`plan` gives the updates to come, in order, when their turn is near."""
         self._plan, self._coming = plan, []
 
+    def end(self) -> None:
+        """Forgets the plan, which knows the engine: only its owner may keep an engine, and so its data, alive."""
+        self._plan, self._coming = iter(()), []
+
     def advance(self, engine: Engine, group: Group, values: Array, run: Callable[[Slot], None]) -> bool:
         """One update where it can be one that is recorded, `values` [batches, terms] included; whether it was.
 

@@ -4,6 +4,10 @@
 
 #ifdef __CUDACC__
 #define SHARED_ARRAY(type, name, count) __shared__ type name[count]
+// As much as the launch gives; once per kernel.
+#define DYNAMIC_SHARED(type, name) \
+    extern __shared__ __align__(16) unsigned char dynamic_shared[]; \
+    type* name = reinterpret_cast<type*>(dynamic_shared)
 #else
 #include "shim.hpp"  // g++ runs the same sources on the CPU: tests/cuda_on_cpu
 #endif

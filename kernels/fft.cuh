@@ -12,7 +12,7 @@
 
 constexpr int FORWARD = -1, INVERSE = 1;  // exp(FORWARD 2 pi i k r / n)
 
-// --- transforms of 2, 4 and 8 values in registers ----------------------------------------------------------------
+// --- transforms of 2, 4, 8 and 16 values in registers ----------------------------------------------------------------
 // exp(SIGN i pi / 2) a
 template <int SIGN> DEVICE complex quarter_turn(complex a) {
     return SIGN > 0 ? complex{-a.y, a.x} : complex{a.y, -a.x};
@@ -56,6 +56,33 @@ template <int SIGN> DEVICE void points(complex (&x)[8]) {
 template <int SIGN> DEVICE complex turned(complex turn, complex x) {
     return SIGN < 0 ? turn * x : conj_times(turn, x);
 }
+template <int SIGN> DEVICE void points(complex (&x)[16]) {
+    const complex turn1 = {real(0.92387953251128675613), real(-0.38268343236508977173)};  // exp(-2 pi i / 16)
+    const complex turn3 = {real(0.38268343236508977173), real(-0.92387953251128675613)};
+#pragma unroll
+    for (int r = 0; r < 4; ++r) points<SIGN>(x[r], x[r + 4], x[r + 8], x[r + 12]);
+    // x[r + 4 k] by exp(SIGN 2 pi i r k / 16)
+    x[5] = turned<SIGN>(turn1, x[5]);
+    x[6] = eighth_turn<SIGN>(x[6]);
+    x[7] = turned<SIGN>(turn3, x[7]);
+    x[9] = eighth_turn<SIGN>(x[9]);
+    x[10] = quarter_turn<SIGN>(x[10]);
+    x[11] = quarter_turn<SIGN>(eighth_turn<SIGN>(x[11]));
+    x[13] = turned<SIGN>(turn3, x[13]);
+    x[14] = quarter_turn<SIGN>(eighth_turn<SIGN>(x[14]));
+    x[15] = real(-1) * turned<SIGN>(turn1, x[15]);
+#pragma unroll
+    for (int k = 0; k < 4; ++k) points<SIGN>(x[4 * k], x[4 * k + 1], x[4 * k + 2], x[4 * k + 3]);
+#pragma unroll
+    for (int k = 0; k < 4; ++k)
+#pragma unroll
+        for (int m = 0; m < k; ++m) {  // 4 k + m holds number k + 4 m
+            complex other = x[4 * k + m];
+            x[4 * k + m] = x[4 * m + k];
+            x[4 * m + k] = other;
+        }
+}
+
 // x[r] exp(SIGN 2 pi i r cycles)
 template <int SIGN> DEVICE void turn_all(complex (&x)[8], complex turn) {
     complex second = turn * turn, third = second * turn, fourth = second * second;

@@ -210,10 +210,12 @@ class Backend(Section):
     device: Annotated[str, StringConstraints(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = described(
         "auto", "auto (a GPU where there is one), cpu, cuda, or one GPU such as cuda:1."
     )
-    fft: Literal["auto", "cufft", "own"] = described(
+    fft: Literal["auto", "cufft", "own", "steps", "whole"] = described(
         "auto",
         "Transforms: on a GPU auto and cufft take cuFFT, and own takes fused kernels for the slices of windows with "
-        "sides of 64, 128, 256 or 512 px and cuFFT for others.",
+        "sides of 64, 128, 256 or 512 px and cuFFT for others: in steps of rows and columns, or all slices at once for "
+        "whole waves of 64 x 64 or 128 x 128 px that have room on the GPU's multiprocessors and keep them busy; steps "
+        "and whole take one of the two.",
     )
     deterministic: bool = described(
         False, "Same bits in every run on a GPU: windows of the object's gradient are summed in the batch's order. "

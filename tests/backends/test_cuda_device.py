@@ -35,6 +35,7 @@ class FakeDevice:
     def __init__(self, capability: str) -> None:
         self.compute_capability = capability
         self.mem_info = (3 << 20, 8 << 30)
+        self.attributes = {"MaxSharedMemoryPerBlockOptin": 232448, "MultiProcessorCount": 132}
 
     def __enter__(self) -> None: ...
 
@@ -238,6 +239,31 @@ def test_launch_passes_null_and_exact_types(nvrtc: Nvrtc, tmp_path: Path, monkey
     assert arguments[2].dtype == np.int32
 
 
+def test_launch_asks_once_for_more_shared_memory(nvrtc: Nvrtc) -> None:
+    cupy, asked = FakeCupy(), []
+    cupy.cuda.driver = SimpleNamespace(
+        CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES=8, funcSetAttribute=lambda *given: asked.append(given)
+    )
+    device = CupyDevice(cupy, 0)
+    assert (device.shared_memory, device.multiprocessors) == (232448, 132)
+
+    class Function:
+        given: list[int]
+
+        def __init__(self, ptr: int) -> None:
+            self.ptr, self.given = ptr, []
+
+        def __call__(self, *arguments: Any, shared_mem: int) -> None:
+            self.given.append(shared_mem)
+
+    first, second = Function(11), Function(12)
+    for size in (48 << 10, 128 << 10, 128 << 10, 96 << 10, 160 << 10):
+        device.launch(first, 1, 512, size, [])
+    device.launch(second, 1, 256, 96 << 10, [])
+    assert asked == [(11, 8, 128 << 10), (11, 8, 160 << 10), (12, 8, 96 << 10)]
+    assert first.given == [size << 10 for size in (48, 128, 128, 96, 160)]
+
+
 def test_fft_plans_leave_out_axes_of_length_one(nvrtc: Nvrtc) -> None:
     device = CupyDevice(FakeCupy(), 0)
     for shape, axes in (((4, 6), [4, 6]), ((1, 6), [6]), ((4, 1), [4])):
@@ -320,7 +346,7 @@ def test_unsupported_settings_are_named(host_cuda_backend: Callable[[str], Backe
     device: Any = SimpleNamespace(name="cuda:0")
     with pytest.raises(ConfigError, match="float16"):
         CudaBackend(device, "float16")
-    with pytest.raises(ConfigError, match="'fftw' is unknown: auto, cufft or own"):
+    with pytest.raises(ConfigError, match="'fftw' is unknown: auto, cufft, own, steps, whole"):
         CudaBackend(device, fft="fftw")
     backend = host_cuda_backend("float32")
     with pytest.raises(ValueError, match=r"addition of float32 \(2,\) to float32 \(3,\)"):

@@ -32,14 +32,14 @@ PATTERN = 0xA5
 FLAGS = ("-std=c++17", "-O1", "-fPIC", "-fno-gnu-unique", "-fvisibility=hidden", "-ffp-contract=off")
 WARNINGS = ("-Wall", "-Wextra", "-Werror", "-Wno-unused-function", "-Wno-maybe-uninitialized", "-Wno-unknown-pragmas")
 
-_BARRIER = re.compile(r"\b(store_part|block_sum|sum_parts|__syncthreads|EXCHANGE)\b")
+_BARRIER = re.compile(r"\b(store_part|block_sum|sum_parts|__syncthreads|EXCHANGE|DYNAMIC_SHARED)\b")
 
 
 def bodies(text: str) -> dict[str, str]:
     """The body of every kernel of a source, comments removed."""
     text = re.sub(r"//[^\n]*", "", text)
     found = {}
-    for match in re.finditer(r"^KERNEL (\w+)\(.*?\)\s*\{", text, re.MULTILINE | re.DOTALL):
+    for match in re.finditer(r"^KERNEL\w* (\w+)\(.*?\)\s*\{", text, re.MULTILINE | re.DOTALL):
         depth, end = 1, match.end()
         while depth:
             depth += {"{": 1, "}": -1}.get(text[end], 0)
@@ -55,8 +55,8 @@ def wrapped(op: str, text: str) -> str:
         barriers = "true" if _BARRIER.search(body) else "false"
         lines += [
             f'extern "C" __attribute__((visibility("default"))) void run_{name}(',
-            "    void** arguments, unsigned grid, unsigned block, int schedule) {",
-            f"    shim_run(Invoke<op_{op}::{name}>::thread, arguments, grid, block, schedule, {barriers});",
+            "    void** arguments, unsigned grid, unsigned block, std::size_t shared, int schedule) {",
+            f"    shim_run(Invoke<op_{op}::{name}>::thread, arguments, grid, block, shared, schedule, {barriers});",
             "}",
         ]
     return "\n".join(lines)
@@ -130,11 +130,16 @@ class HostDevice:
 
     texts: other sources for some ops, to see what their tests say of a mistake. `launches` are the kernels that ran,
     `calls` the host's calls, `done` all that ran with its arguments, as long as it is a list.
+    shared_memory: bytes that a block gets at most; without any, waves have no room in it.
     """
 
     name = "host"
+    multiprocessors = 1
 
-    def __init__(self, folder: Path, schedule: int = 0, texts: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, schedule: int = 0, texts: dict[str, str] | None = None, shared_memory: int = 0
+    ) -> None:
+        self.shared_memory = shared_memory
         self.folder = folder
         self.schedule = schedule
         self._sources = texts or {}
@@ -216,16 +221,18 @@ class HostDevice:
         library = load(build({o: self._sources.get(o, sources.read(f"{o}.cu")) for o in ops}, defines, self.folder))
         function = getattr(library, f"run_{name}")
         function.restype = None
-        function.argtypes = [ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint, ctypes.c_int]
+        function.argtypes = [ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint, ctypes.c_size_t, ctypes.c_int]
         return name, function
 
     def launch(self, kernel: Any, grid: int, block: int, shared: int, arguments: Sequence[Any]) -> None:
         name, function = kernel
+        if shared > self.shared_memory:
+            raise ValueError(f"{name}: {shared} bytes of shared memory, but a block gets {self.shared_memory}")
         values = [self._value(argument) for argument in arguments]
         pointers = (ctypes.c_void_p * len(values))(*(value.ctypes.data for value in values))
 
         def run(values: Any = values) -> None:  # which the pointers point to
-            function(pointers, grid, block, self.schedule)
+            function(pointers, grid, block, shared, self.schedule)
             self.check_guards(name)
 
         self.queue(name, run, *arguments, grid=grid)

@@ -18,6 +18,8 @@ namespace {
 
 constexpr std::size_t STACK_BYTES = 64 * 1024;
 constexpr unsigned WARP = 32;
+constexpr std::size_t GUARD = 64;  // bytes behind a block's dynamic shared memory
+constexpr char PATTERN = char(0xa5);
 
 // A fiber is entered once through ucontext and then switched by setjmp, which needs no system call.
 struct Fiber {
@@ -33,6 +35,7 @@ struct Fiber {
 
 std::vector<std::unique_ptr<Fiber>> fibers;
 std::map<std::pair<std::size_t, std::size_t>, std::vector<char>> shared_arrays;
+std::vector<double> dynamic_shared;  // doubles for their alignment
 jmp_buf scheduler;
 Fiber* running = nullptr;
 void (*entry)(void**) = nullptr;
@@ -143,19 +146,28 @@ void* shim_shared(std::size_t key, std::size_t bytes) {
     return memory.data();
 }
 
-void shim_run(void (*thread)(void**), void** arguments, unsigned grid, unsigned block, int schedule, bool barriers) {
+void* shim_dynamic() { return dynamic_shared.data(); }
+
+void shim_run(void (*thread)(void**), void** arguments, unsigned grid, unsigned block, std::size_t dynamic_bytes,
+              int schedule, bool barriers) {
     entry = thread;
     entry_arguments = arguments;
+    dynamic_shared.resize((dynamic_bytes + GUARD) / sizeof(double) + 1);
+    char* dynamic = reinterpret_cast<char*>(dynamic_shared.data());
+    std::memset(dynamic + dynamic_bytes, PATTERN, GUARD);
     for (unsigned b = 0; b < grid; ++b) {
         blockIdx.x = place_in(schedule, b, grid);
         for (auto& array : shared_arrays) std::memset(array.second.data(), 0xff, array.second.size());
+        std::memset(dynamic, 0xff, dynamic_bytes);
         if (barriers) {
             run_with_barriers(block, schedule);
-            continue;
+        } else {
+            for (unsigned t = 0; t < block; ++t) {
+                threadIdx.x = place_in(schedule, t, block);
+                thread(arguments);
+            }
         }
-        for (unsigned t = 0; t < block; ++t) {
-            threadIdx.x = place_in(schedule, t, block);
-            thread(arguments);
-        }
+        for (std::size_t i = 0; i < GUARD; ++i)
+            if (dynamic[dynamic_bytes + i] != PATTERN) fail("a write behind the block's dynamic shared memory");
     }
 }

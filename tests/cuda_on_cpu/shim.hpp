@@ -9,7 +9,7 @@
 #define __global__
 #define __device__
 #define __forceinline__ inline
-#define __launch_bounds__(threads)
+#define __launch_bounds__(...)
 
 struct Index {
     unsigned x = 0;
@@ -65,8 +65,13 @@ void* shim_shared(std::size_t key, std::size_t bytes);
 #define SHARED_ARRAY(type, name, count) \
     type* name = static_cast<type*>(shim_shared(__COUNTER__, sizeof(type) * (count)))
 
+// What the launch gives beyond those, filled with NaN as well.
+void* shim_dynamic();
+#define DYNAMIC_SHARED(type, name) type* name = static_cast<type*>(shim_dynamic())
+
 // Runs the threads of every block, in the order of `schedule` (0 ascending, 1 descending, 2 strided).
-void shim_run(void (*thread)(void**), void** arguments, unsigned grid, unsigned block, int schedule, bool barriers);
+void shim_run(void (*thread)(void**), void** arguments, unsigned grid, unsigned block, std::size_t dynamic_bytes,
+              int schedule, bool barriers);
 
 template <class... Types, std::size_t... Indices>
 void shim_call(void (*kernel)(Types...), void** arguments, std::index_sequence<Indices...>) {

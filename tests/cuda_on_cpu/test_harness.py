@@ -89,6 +89,36 @@ limits(backends(Path({str(kernel_folder)!r}), "reanchor", text)[0])
     assert message in done.stderr
 
 
+def test_write_behind_dynamic_shared_memory_aborts(kernel_folder: Path) -> None:
+    """And a launch that asks for more than a block gets is refused, as on a device."""
+    script = f"""
+import sys; sys.path.insert(0, {str(HERE.parent)!r})
+from pathlib import Path
+from cuda_on_cpu.host_device import HostDevice
+from cuda_on_cpu.scene import Scene
+from cuda_on_cpu import wave_cases
+from ptycupy.backends.cuda import CudaBackend, whole_waves
+if sys.argv[1] == "less":
+    whole_waves.room = lambda side, dtype: 0
+else:
+    launch = HostDevice.launch
+    HostDevice.launch = lambda self, kernel, grid, block, shared, given: launch(
+        self, kernel, grid, block, shared - 8, given
+    )
+device = HostDevice(Path({str(kernel_folder)!r}), shared_memory=32767 if sys.argv[1] == "less" else 40000)
+scene = Scene(n=1, p=1, o=1, z=2, window=(64, 64), canvas=(65, 65), tilts=False)
+wave_cases.multislice(CudaBackend(device, fft="whole"), scene)
+"""
+    messages = {
+        "less": "multislice_forward: 32768 bytes of shared memory, but a block gets 32767",
+        "short": "a write behind the block's dynamic shared memory",
+    }
+    for mistake, message in messages.items():
+        done = subprocess.run([sys.executable, "-c", script, mistake], capture_output=True, text=True, check=False)
+        assert done.returncode != 0
+        assert message in done.stderr
+
+
 def test_deterministic_scatter_repeats_bit_by_bit(kernel_folder: Path) -> None:
     """The gathered sum is the same for every order of blocks; the atomic one differs in the last digits."""
     rng = np.random.default_rng(0)

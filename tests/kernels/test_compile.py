@@ -6,6 +6,7 @@ The record is benchmarks/results/kernel_resources.json; `pytest tests/kernels --
 from __future__ import annotations
 
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -36,8 +37,8 @@ def whole() -> str:
     """All kernels in one program, which takes a third of the time; VALUE is the largest type of each."""
     parts = [f'#include "{header}"' for header in sources.headers()]
     for op in sources.ops():
-        if sources.sized(op):
-            parts += (part for length in LENGTHS for part in sized(op, length))
+        if sources.lengths(op):
+            parts += (part for length in sources.lengths(op) for part in sized(op, length))
             continue
         value = {"patterns": "float16", "packed_patterns": "unsigned"}.get(op, "complex")
         parts += [f"#define VALUE {value}", f"namespace op_{op} {{", f'#line 1 "{op}.cu"']
@@ -49,7 +50,7 @@ def sized(op: str, length: int) -> list[str]:
     """The parts of an op for one length of lines; its kernels are called name_length."""
     text = sources.read(f"{op}.cu")
     for kernel in sources.parse(op, text):
-        text = text.replace(f"KERNEL {kernel.name}(", f"KERNEL {kernel.name}_{length}(")
+        text = re.sub(rf"^(KERNEL\w*) {kernel.name}\(", rf"\1 {kernel.name}_{length}(", text, flags=re.MULTILINE)
     return [
         f"#define LENGTH {length}",
         f"namespace op_{op}_{length} {{",
@@ -64,7 +65,7 @@ def names() -> set[str]:
     """Every kernel, the sized ones with each of their lengths."""
     found = set()
     for name, kernel in sources.signatures().items():
-        found |= {f"{name}_{length}" for length in LENGTHS} if sources.sized(kernel.op) else {name}
+        found |= {f"{name}_{length}" for length in sources.lengths(kernel.op)} or {name}
     return found
 
 

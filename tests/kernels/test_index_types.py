@@ -90,7 +90,7 @@ class Typed:
 def functions(text: str) -> list[str]:
     """The kernels and device functions of a source, with their signatures; comments removed."""
     text = re.sub(r"//[^\n]*", "", text)
-    starts = [match.start() for match in re.finditer(r"^(?:KERNEL|DEVICE|template)\b", text, re.MULTILINE)]
+    starts = [match.start() for match in re.finditer(r"^(?:KERNEL\w*|DEVICE|template)\b", text, re.MULTILINE)]
     return [text[a:b] for a, b in zip(starts, [*starts[1:], len(text)], strict=True)]
 
 

@@ -24,13 +24,15 @@ def test_kernels_are_found_in_the_checkout() -> None:
 def test_source_follows_the_rules(op: str) -> None:
     text = sources.read(f"{op}.cu")
     kernels = sources.parse(op, text)
-    assert len(kernels) == len(re.findall(r"\bKERNEL\b", text)), "a kernel whose signature cannot be read"
+    assert len(kernels) == len(re.findall(r"^KERNEL", text, re.MULTILINE)), "a kernel whose signature cannot be read"
     for kernel in kernels:
         assert kernel.name.startswith(op) or op in {"finite", "rescale", "reduce"}, "a kernel is named after its op"
         written = [argument.written for argument in kernel.arguments if argument.pointer]
         assert written == sorted(written, reverse=True), f"{kernel.name}: outputs come first"
         assert {argument.type for argument in kernel.arguments} <= TYPES
-        head = text[: text.index(f"KERNEL {kernel.name}(")].rstrip()
+        start = re.search(rf"^KERNEL\w* {kernel.name}\(", text, re.MULTILINE)
+        assert start is not None
+        head = text[: start.start()].rstrip()
         assert head.endswith(";") or head.splitlines()[-1].startswith("//"), f"{kernel.name}: a line of maths above"
     assert "threadIdx.y" not in text
     assert "blockIdx.y" not in text

@@ -17,8 +17,8 @@ from ptycupy.backends.cuda.waves import Waves
 class CudaBackend(Waves, Instrument, Losses, Optimizing, Constraining, Filtering, Measuring):
     """Every method queues kernels of kernels/ and FFT plans; nothing but indices crosses the bus per batch.
 
-    device: where it runs. dtype: float32 or float64. fft: "auto", "cufft" or "own": our steps of rows and
-    columns (see `wave_steps`) where a window has them; "auto" is cuFFT.
+    device: where it runs. dtype: float32 or float64. fft: "auto" is "cufft"; "own" takes transforms of our
+    own where a window has them, "steps" and "whole" one way of those (see `chains`).
     deterministic: the object's scatter is gathered in batch order instead of added atomically, so that the same
     run gives the same bits; all other sums are in a fixed order anyway.
     tape: how the waves between the slices wait for the adjoint, "full" or "half" (precision).

@@ -20,6 +20,7 @@ from ptycupy.backends.recording import Recorder, Recording
 from ptycupy.errors import NotRecordable, ResourceError
 
 _NULL = np.uint64(0)
+UNASKED = 48 * 1024  # bytes of dynamic shared memory that a launch gets without opting in
 
 
 def import_cupy() -> Any:
@@ -79,6 +80,10 @@ class CupyDevice:
         self._modules: dict[tuple[str, tuple[str, ...]], Any] = {}
         self._recorder = Recorder()
         self._capturing: Any = None  # the stream, once there is one
+        attributes = self._device.attributes
+        self.shared_memory = int(attributes["MaxSharedMemoryPerBlockOptin"])
+        self.multiprocessors = int(attributes["MultiProcessorCount"])
+        self._allowed: dict[int, int] = {}  # dynamic shared memory by function
 
     def alloc(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
         nbytes = array_bytes(shape, dtype)
@@ -125,6 +130,11 @@ class CupyDevice:
         self._recorder.keep(*arguments)
         values = tuple(_NULL if argument is None else argument for argument in arguments)
         with self._device, memory_guard(self, "a kernel launch", 0):
+            if shared > UNASKED and shared > self._allowed.get(kernel.ptr, 0):
+                driver = self._cupy.cuda.driver
+                attribute = driver.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
+                driver.funcSetAttribute(kernel.ptr, attribute, shared)
+                self._allowed[kernel.ptr] = shared
             kernel((grid,), (block,), values, shared_mem=shared)
 
     def fft_plan(self, shape: tuple[int, int], batch: int, dtype: DTypeLike) -> Plan:

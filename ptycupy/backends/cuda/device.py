@@ -29,6 +29,8 @@ class Device(Protocol):
     """One device. Its arrays have shape, dtype, size, nbytes, flags, view, reshape and slicing as NumPy's."""
 
     name: str  # "cuda:0"
+    shared_memory: int  # bytes that a block may have, static and dynamic
+    multiprocessors: int
 
     def alloc(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
         """A new uninitialised array; MemoryShortage where there is too little."""
@@ -53,8 +55,8 @@ class Device(Protocol):
         ...
 
     def launch(self, kernel: Kernel, grid: int, block: int, shared: int, arguments: Sequence[Any]) -> None:
-        """Queues a 1-D launch with `shared` bytes of dynamic shared memory; arguments are arrays, NumPy scalars of
-        the parameter's exact type, or None for a null pointer."""
+        """Queues a 1-D launch with `shared` bytes of dynamic shared memory, opted in to where they need it; arguments
+        are arrays, NumPy scalars of the parameter's exact type, or None for a null pointer."""
         ...
 
     def fft_plan(self, shape: tuple[int, int], batch: int, dtype: DTypeLike) -> Plan: ...

@@ -72,8 +72,19 @@ class Launcher:
         }
         self._kernels: dict[tuple[str, str, int], Kernel] = {}
 
-    def __call__(self, name: str, size: int | Rows | Blocks, *arguments: Any, length: int = 0) -> None:
-        """Launches over `size` threads, rows or blocks; an empty size launches nothing. length: of a kernel's lines.
+    def __call__(
+        self,
+        name: str,
+        size: int | Rows | Blocks,
+        *arguments: Any,
+        length: int = 0,
+        threads: int = THREADS,
+        shared: int = 0,
+    ) -> None:
+        """Launches over `size` threads, rows or blocks; an empty size launches nothing.
+
+        length: of a kernel's lines. threads: per block, for kernels that have a number of their own. shared: bytes of
+        dynamic shared memory per block.
 
         Raises TypeError for an argument of the wrong type and ValueError for an integer that does not fit.
         """
@@ -96,7 +107,7 @@ class Launcher:
                 *([f"LENGTH={length}"] if length else []),
             )
             kernel = self._kernels[name, value, length] = self._device.kernel(signature.op, name, defines)
-        self._device.launch(kernel, grid, THREADS, 0, checked)
+        self._device.launch(kernel, grid, threads, shared, checked)
 
     def partials(self, name: str, rows: int, columns: int, partials: Array, *arguments: Any) -> None:
         """First stage of a sum over columns: `partials` float64 [rows, parts_of(columns), components]."""

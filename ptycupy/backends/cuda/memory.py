@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
@@ -11,16 +10,14 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from ptycupy.backends.cuda.arena import Arena
+from ptycupy.backends.cuda.chains import FFTS, Chains
 from ptycupy.backends.cuda.device import Device
 from ptycupy.backends.cuda.launch import Blocks, Launcher, Rows, parts_of
 from ptycupy.backends.cuda.transforms import Transforms
 from ptycupy.backends.interface import Array
 from ptycupy.backends.recording import Recording
-from ptycupy.backends.sizes import FACTORS, has_own_transforms
 from ptycupy.backends.tapes import TAPES
 from ptycupy.errors import ConfigError, MemoryShortage
-
-logger = logging.getLogger("ptycupy.backends")
 
 
 class Memory:
@@ -30,16 +27,16 @@ class Memory:
         self.real = np.dtype(dtype)
         if self.real not in (np.float32, np.float64):
             raise ConfigError(f"dtype {self.real}: the CUDA backend computes in float32 or float64")
-        if fft not in ("auto", "cufft", "own"):
-            raise ConfigError(f"backend.fft {fft!r} is unknown: auto, cufft or own; 'auto' takes cuFFT")
+        if fft not in FFTS:
+            raise ConfigError(f"backend.fft {fft!r} is unknown: {', '.join(FFTS)}; 'auto' takes cuFFT")
         if tape not in TAPES:
             raise ConfigError(f"backend.tape {tape!r}: one of {', '.join(TAPES)}")
         self.tape = tape
         if graphs not in ("auto", "off", "on"):
             raise ConfigError(f"backend.graphs {graphs!r} is unknown: auto, off or on; 'auto' is off")
         self.graphs = graphs == "on"
-        if fft == "own" and tape != "full":
-            raise ConfigError(f"backend.fft 'own' keeps the waves between the slices in full, not with tape {tape!r}")
+        if fft not in ("auto", "cufft") and tape != "full":
+            raise ConfigError(f"backend.fft {fft!r} keeps the waves between the slices in full, not with tape {tape!r}")
         self.complex = np.dtype(np.complex64 if self.real == np.float32 else np.complex128)
         self.name = device.name
         self.deterministic = deterministic
@@ -47,8 +44,7 @@ class Memory:
         self._arena = Arena(device)
         self._launch = Launcher(device, self.real)
         self._fft = Transforms(device)
-        self._own_fft = fft == "own"
-        self._told: set[tuple[int, int]] = set()  # windows that the log has
+        self._chains = Chains(device, fft, self.complex, deterministic)
 
     def asarray(self, values: Any, dtype: DTypeLike | None = None) -> Array:
         return self._device.upload(values, dtype)
@@ -115,16 +111,6 @@ class Memory:
         self._arena.clear()
         self._fft.clear()
         self._device.release()
-
-    def _has_steps(self, window: tuple[int, int]) -> bool:
-        """Whether waves of this size go through our own steps of rows and columns; says once why not."""
-        if not self._own_fft or has_own_transforms(window):
-            return self._own_fft
-        if window not in self._told:
-            self._told.add(window)
-            sizes = ", ".join(map(str, FACTORS))
-            logger.info("backend.fft own: windows of %d x %d px take cuFFT; own sides are %s", *window, sizes)
-        return False
 
     def _reals(self, array: Array) -> Array:
         """A real or complex array as reals."""

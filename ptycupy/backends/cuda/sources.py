@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from ptycupy.backends.sizes import FACTORS, WHOLE_WAVES
 from ptycupy.errors import ResourceError
 
-_KERNEL = re.compile(r"^KERNEL (\w+)\((.*?)\)\s*\{", re.MULTILINE | re.DOTALL)
+_KERNEL = re.compile(r"^KERNEL\w* (\w+)\((.*?)\)\s*\{", re.MULTILINE | re.DOTALL)
 _ARGUMENT = re.compile(r"(?P<const>const )?(?P<type>[\w ]+?)(?P<pointer>\*?) (?P<name>\w+)")
 
 
@@ -66,15 +67,18 @@ def ops() -> tuple[str, ...]:
 
 
 @cache
-def sized(op: str) -> bool:
-    """Whether an op is compiled per length of its lines (the macro LENGTH)."""
-    return re.search(r"\bLENGTH\b", read(f"{op}.cu")) is not None
+def lengths(op: str) -> tuple[int, ...]:
+    """The lengths of lines that an op is compiled for (the macro LENGTH); none where it has no lines."""
+    text = read(f"{op}.cu")
+    if '#include "wave.cuh"' in text:
+        return WHOLE_WAVES
+    return tuple(FACTORS) if re.search(r"\bLENGTH\b", text) else ()
 
 
 @cache
 def generic(op: str) -> bool:
     """Whether an op is compiled for more than the real type."""
-    return sized(op) or "VALUE" in read(f"{op}.cu")
+    return bool(lengths(op)) or "VALUE" in read(f"{op}.cu")
 
 
 def parse(op: str, text: str) -> tuple[Signature, ...]:
@@ -100,4 +104,4 @@ def signatures() -> dict[str, Signature]:
     return {kernel.name: kernel for op in ops() for kernel in parse(op, read(f"{op}.cu"))}
 
 
-__all__ = ["Argument", "Signature", "folder", "generic", "headers", "ops", "parse", "read", "signatures", "sized"]
+__all__ = ["Argument", "Signature", "folder", "generic", "headers", "lengths", "ops", "parse", "read", "signatures"]

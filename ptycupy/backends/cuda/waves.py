@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from ptycupy.backends import composed
-from ptycupy.backends.cuda import wave_steps
 from ptycupy.backends.cuda.launch import Blocks, Rows, parts_of
 from ptycupy.backends.cuda.memory import Memory
 from ptycupy.backends.interface import Array
@@ -190,9 +189,13 @@ class Waves(composed.Diffraction, Memory):
     def multislice_forward(
         self, waves: Array, transmission: Array, transfer: Array, corners: Array, indices: Array
     ) -> tuple[Array, Any]:
-        if self._has_steps(waves.shape[-2:]):
-            return wave_steps.multislice_forward(self, waves, transmission, transfer, corners, indices)
-        return composed.multislice_forward(self, waves, transmission, transfer, corners, indices, TAPES[self.tape])
+        arrays = (waves, transmission, transfer, corners, indices)
+        chain = self._chains.choose(waves.shape, transmission.shape[0])
+        if chain is composed:
+            exits, kept = composed.multislice_forward(self, *arrays, TAPES[self.tape])
+        else:
+            exits, kept = chain.multislice_forward(self, *arrays)
+        return exits, (chain, kept)
 
     def multislice_backward(
         self,
@@ -205,10 +208,10 @@ class Waves(composed.Diffraction, Memory):
         grad_transmission: Array | None,
         needs_waves: bool,
     ) -> Array | None:
+        chain, kept = saved
         arrays = (transmission, transfer, corners, indices)
-        if self._has_steps(grad_exits.shape[-2:]):
-            return wave_steps.multislice_backward(self, grad_exits, saved, *arrays, grad_transmission, needs_waves)
-        return composed.multislice_backward(self, grad_exits, saved, *arrays, grad_transmission, needs_waves)
+        grad: Array | None = chain.multislice_backward(self, grad_exits, kept, *arrays, grad_transmission, needs_waves)
+        return grad
 
     def far_field_forward(self, waves: Array) -> Array:
         self._fft.forward(waves)

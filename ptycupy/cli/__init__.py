@@ -171,6 +171,8 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     bench.add_argument("--quick", action="store_true", help="fewer points and shorter runs: minutes instead of hours")
     bench.add_argument("--out", metavar="FILE.json", help="where to write the record; printed if absent")
+    guide = commands.add_parser("guide", parents=[loudness], help="read the user guide")
+    guide.add_argument("topic", nargs="?", metavar="TOPIC", help="a page; all pages are listed if absent")
     commands.add_parser("doctor", parents=[loudness], help="check this installation and what it can use")
     return parser
 

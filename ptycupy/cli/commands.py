@@ -198,6 +198,29 @@ def bench(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def guide(arguments: argparse.Namespace) -> int:
+    """Show a page of the guide, or what pages there are."""
+    import sys
+
+    from ptycupy.guide import page, topics
+
+    if arguments.topic is None:
+        found = topics()
+        width = max(map(len, found))
+        for name, title in found.items():
+            print(f"{name:{width}}  {title}")
+        return 0
+    text = page(arguments.topic)
+    if sys.stdout.isatty():
+        from rich.console import Console
+        from rich.markdown import Markdown
+
+        Console().print(Markdown(text))
+    else:
+        print(text, end="")
+    return 0
+
+
 def doctor(arguments: argparse.Namespace) -> int:
     """Print the state of this installation; 0 where the CPU backend computes right gradients."""
     from ptycupy.doctor import doctor as examine

@@ -13,6 +13,7 @@ from pathlib import Path
 from ptycupy import config as configuration
 from ptycupy.api.run import Result
 from ptycupy.api.session import Session
+from ptycupy.api.together import run_together
 from ptycupy.config.batch import Batch, Entry
 from ptycupy.config.notes import Note
 from ptycupy.config.schema import Config
@@ -31,7 +32,7 @@ from ptycupy.outputs.summary import (
 from ptycupy.reconstruction.callbacks import Callback
 from ptycupy.reconstruction.interrupt import Interrupted, StopOnSignal
 from ptycupy.reconstruction.logs import console, failures_in_log, log_file
-from ptycupy.reconstruction.run_folder import SUMMARY, RunFolder, claim
+from ptycupy.reconstruction.run_folder import RESULT, SUMMARY, RunFolder, claim
 from ptycupy.reconstruction.stages import finished, start_from
 from ptycupy.storage.result import load_result
 from ptycupy.storage.snapshot import Snapshot
@@ -65,7 +66,8 @@ def reconstruct_batch(
     ptyrad: bool = False,
     allow_unsupported: bool = False,
 ) -> BatchResult:
-    """Runs the reconstructions of a list (see `ptycupy/guide/batch.md`) one after the other, in one batch folder.
+    """Runs the reconstructions of a list (see `ptycupy/guide/batch.md`) in one batch folder: one after the other, or
+    together where they share something.
 
     Arguments as of `reconstruct`; overrides are for all of them. What fails is reported, and the others go on. `resume`
     leaves the finished ones alone, goes on with the one that was interrupted, and tries those that failed again.
@@ -101,21 +103,8 @@ class _Batch:
         self.before: tuple[Config, Path] | None = None  # the newest finished one
 
     def run(self) -> BatchResult:
-        stopped = 0
-        for number, (entry, outcome) in enumerate(zip(self.batch.entries, self.outcomes, strict=True), 1):
-            write_summary(self.summary, self.outcomes)
-            logger.info("reconstruction %d of %d: %s", number, len(self.outcomes), entry.name)
-            config = self._config(entry)
-            place = self.folder.path / entry.name
-            if self.resume and finished(place, config):
-                logger.info("%s: finished before", entry.name)
-                self._finished(outcome, load_result(place / "result.h5"))
-            else:
-                stopped = self._one(config, entry.loaded.notes, place, outcome)
-            if stopped:
-                break
-            if outcome.status == FINISHED:
-                self.before = configuration.stage_configs(config)[-1], place / "result.h5"
+        write_summary(self.summary, self.outcomes)
+        stopped = self._together() if self.batch.share else self._one_by_one()
         write_summary(self.summary, self.outcomes)
         self._draw()
         failed = [outcome for outcome in self.outcomes if outcome.status == FAILED]
@@ -123,6 +112,48 @@ class _Batch:
             logger.warning("%d of %d reconstructions failed; see %s", len(failed), len(self.outcomes), self.summary)
         code = stopped or (failed[0].exit_code if failed else 0)
         return BatchResult(tuple(self.outcomes), self.folder.path, code)
+
+    def _one_by_one(self) -> int:
+        """The exit code of the signal that ended the batch, or 0."""
+        for number, (entry, outcome) in enumerate(zip(self.batch.entries, self.outcomes, strict=True), 1):
+            logger.info("reconstruction %d of %d: %s", number, len(self.outcomes), entry.name)
+            config, place = self._config(entry), self.folder.path / entry.name
+            if self.resume and finished(place, config):
+                logger.info("%s: finished before", entry.name)
+                self._finished(outcome, load_result(place / RESULT))
+            else:
+                stopped = self._one(config, entry.loaded.notes, place, outcome)
+                if stopped:
+                    return stopped
+            if outcome.status == FINISHED:
+                self.before = configuration.stage_configs(config)[-1], place / RESULT
+            write_summary(self.summary, self.outcomes)
+        return 0
+
+    def _together(self) -> int:
+        """All entries at once, as they share something; what fails in one fails in all."""
+        configs = [self._config(entry) for entry in self.batch.entries]
+        places = [self.folder.path / entry.name for entry in self.batch.entries]
+        if self.resume and all(finished(place, config) for place, config in zip(places, configs, strict=True)):
+            logger.info("finished before")
+            for outcome, place in zip(self.outcomes, places, strict=True):
+                self._finished(outcome, load_result(place / RESULT))
+            return 0
+        for entry in self.batch.entries:
+            _tell(entry.loaded.notes)
+        try:
+            results = run_together(self.batch, configs, self.folder, self.session, self.resume)
+        except Interrupted as error:
+            for outcome in self.outcomes:
+                outcome.status, outcome.exit_code = INTERRUPTED, error.exit_code
+            return error.exit_code
+        except PtycupyError as error:
+            for outcome in self.outcomes:
+                self._failed(outcome, str(error), error.exit_code)
+            return 0
+        for outcome, result in zip(self.outcomes, results, strict=True):
+            self._took(outcome, result)
+        return results[0].exit_code
 
     def _config(self, entry: Entry) -> Config:
         config = entry.loaded.config
@@ -140,8 +171,7 @@ class _Batch:
         try:
             place.mkdir(exist_ok=True)
             with RunFolder(place, made=[place]) as run, log_file(run.log), failures_in_log():
-                for note in notes:
-                    logger.log(logging.WARNING if note.unsupported else logging.INFO, "PtyRAD's %s", note)
+                _tell(notes)
                 result = self.session.run(config, run, self.resume and run.holds_run, self.folder)
         except Interrupted as error:
             outcome.status, outcome.exit_code = INTERRUPTED, error.exit_code
@@ -152,13 +182,20 @@ class _Batch:
         except Exception as error:  # the other reconstructions need not suffer from a defect; the log has all of it
             self._failed(outcome, f"internal error: {type(error).__name__}: {error}", INTERNAL)
             return 0
+        self._took(outcome, result)
+        return result.exit_code
+
+    def _took(self, outcome: Outcome, result: Result) -> None:
+        """What a reconstruction that ran says of itself."""
         if result.exit_code:
             self._ended(outcome, INTERRUPTED, result.snapshot)
         else:
             self._finished(outcome, result.snapshot)
-            _score(outcome, result)
+            outcome.correlation = result.scores.get("correlation", math.nan)
+            outcome.ssim = result.scores.get("ssim", math.nan)
+            limit = result.information_limit_angstrom
+            outcome.information_limit_angstrom = math.nan if limit is None else limit
         outcome.exit_code = result.exit_code
-        return result.exit_code
 
     def _finished(self, outcome: Outcome, snapshot: Snapshot) -> None:
         self._ended(outcome, FINISHED, snapshot)
@@ -187,8 +224,6 @@ class _Batch:
             logger.warning("overview not written: %s", error)
 
 
-def _score(outcome: Outcome, result: Result) -> None:
-    outcome.correlation = result.scores.get("correlation", math.nan)
-    outcome.ssim = result.scores.get("ssim", math.nan)
-    limit = result.information_limit_angstrom
-    outcome.information_limit_angstrom = math.nan if limit is None else limit
+def _tell(notes: Sequence[Note]) -> None:
+    for note in notes:
+        logger.log(logging.WARNING if note.unsupported else logging.INFO, "PtyRAD's %s", note)

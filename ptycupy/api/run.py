@@ -17,6 +17,7 @@ from ptycupy.analysis import score_result, summed_phase_limit
 from ptycupy.api.report import report
 from ptycupy.backends.interface import Backend
 from ptycupy.config.schema import Config, Reconstruction, Truth
+from ptycupy.data.source import PatternSource
 from ptycupy.errors import DataError, DivergenceError, ResourceError
 from ptycupy.experiment.state import Problem, State
 from ptycupy.outputs import PatternPair, write_outputs
@@ -71,10 +72,28 @@ class Result:
 def prepare(config: Config, folder: RunFolder, resume: bool, backend: Backend) -> Engine:
     """The engine at its start, or as the folder's newest good checkpoint has it; a start clears the folder."""
     seen = with_simulation(config, folder, resume)
-    source = data.open_source(seen.data)
+    problem, state = experiment.build(seen, open_patterns(seen))
+    return begin(config, folder, resume, backend, problem, state)
+
+
+def open_patterns(config: Config) -> PatternSource:
+    """The patterns that a configuration with its simulation names, still to be read."""
+    source = data.open_source(config.data)
     if config.truth is not None:
         data.read_attributes(config.truth.path, config.truth.key)  # refused now, not after the last iteration
-    problem, state = experiment.build(seen, source)
+    return source
+
+
+def begin(
+    config: Config,
+    folder: RunFolder,
+    resume: bool,
+    backend: Backend,
+    problem: Problem,
+    state: State,
+    iteration: int | None = None,
+) -> Engine:
+    """The engine of an experiment that is built, as `prepare` makes it; `iteration` is the only one to resume from."""
     if config.output.export_patterns is not None and not resume:
         export = Export(problem.patterns, problem.pattern_scale)
         logger.info("wrote %s", write_patterns(folder.path / config.output.export_patterns, export, overwrite=True))
@@ -83,6 +102,8 @@ def prepare(config: Config, folder: RunFolder, resume: bool, backend: Backend) -
         text = configuration.dump(config)
 
         def check(snapshot: Snapshot) -> None:
+            if iteration not in (None, snapshot.iteration):
+                raise DataError(f"is of iteration {snapshot.iteration}; the scans go on together from {iteration}")
             for line in verify(snapshot, engine.fingerprint, text):
                 logger.warning("resuming with a change: %s", line)
             if not np.array_equal(snapshot.used, engine.used):
@@ -134,10 +155,7 @@ def _chosen(problem: Problem, loop: Reconstruction) -> Problem:
 def iterate(engine: Engine, config: Config, folder: RunFolder, callbacks: Sequence[Callback], *, bar: bool) -> None:
     """The iterations that are still to be done, with log, checkpoints and figures."""
     loop = config.reconstruction
-    checkpoints = Checkpoints(folder.path, loop.checkpoint_every, configuration.dump(config))
-    watchers: list[Callback] = [*callbacks, IterationLog(loop.iterations, bar=bar), checkpoints]
-    if config.output.figures_every is not None:
-        watchers.append(_Figures(folder.path, config.output.figures_every))
+    watchers: list[Callback] = [*callbacks, IterationLog(loop.iterations, bar=bar), *keepers(config, folder)]
     with contextlib.ExitStack() as stack:
         if bar:
             watchers.append(stack.enter_context(ProgressBar(loop.iterations, engine.iteration)))
@@ -150,6 +168,13 @@ def iterate(engine: Engine, config: Config, folder: RunFolder, callbacks: Sequen
         except DivergenceError as error:
             kept = list_checkpoints(folder.path)
             raise DivergenceError(f"{error}. Last good checkpoint: {kept[-1] if kept else 'none yet'}") from error
+
+
+def keepers(config: Config, folder: RunFolder) -> list[Callback]:
+    """What saves checkpoints and figures of a run as it goes."""
+    checkpoints = Checkpoints(folder.path, config.reconstruction.checkpoint_every, configuration.dump(config))
+    every = config.output.figures_every
+    return [checkpoints] if every is None else [checkpoints, _Figures(folder.path, every)]
 
 
 def finish(engine: Engine, config: Config, folder: RunFolder, signals: StopOnSignal, run_folder: RunFolder) -> Result:

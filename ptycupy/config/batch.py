@@ -17,10 +17,13 @@ from ptycupy.config import problems
 from ptycupy.config.base import Section, described
 from ptycupy.config.load import PATHS, Loaded, document, validated
 from ptycupy.config.nodes import Node
+from ptycupy.config.schema import Config
 from ptycupy.config.suggest import first_lines, shown
 from ptycupy.errors import ConfigError, DataError
 
 Start = Literal["object", "probe", "positions", "tilts"]
+Share = Literal["probe", "object"]
+Intensities = Literal["measured", "equal"]
 Setting = tuple[str, Node]  # a dotted key and its value
 
 
@@ -32,6 +35,10 @@ class Item(Section):
         {},
         "Values by dotted key, as `--set` takes them; paths are relative to the list.",
         example={"data.path": "3.h5"},
+    )
+
+    offset_px: tuple[float, float] = described(
+        (0.0, 0.0), "With a shared object: how far (y, x) this scan lies from where its positions say.", unit="px"
     )
 
 
@@ -55,6 +62,13 @@ class BatchList(Section):
         example=["object", "probe"],
     )  # fmt: skip
 
+    share: tuple[Share, ...] = described(
+        (), "What all scans have in common: they are then reconstructed together.", example=["probe"]
+    )
+    share_intensities: Intensities = described(
+        "measured", "With a shared probe: counts of all scans as they are, or scaled to equal mean intensities."
+    )
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -62,6 +76,7 @@ class Entry:
 
     name: str
     loaded: Loaded
+    offset_px: tuple[float, float] = (0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -70,6 +85,8 @@ class Batch:
 
     entries: tuple[Entry, ...]
     start_from_previous: tuple[Start, ...] = ()
+    share: tuple[Share, ...] = ()
+    share_intensities: Intensities = "measured"
 
 
 def load_batch(
@@ -97,20 +114,40 @@ def load_batch(
     last = [overriding.parsed(text) for text in overrides]
     entries: list[Entry] = []
     refused: dict[str, list[str]] = {}
-    for label, own in items:
+    offsets = [entry.offset_px for entry in section.entries] or [(0.0, 0.0)] * len(items)
+    for (label, own), offset in zip(items, offsets, strict=True):
         change = _change([*for_all, *own, *last])
         try:
             loaded = validated(base, change, base_name, base_folder, ptyrad, allow_unsupported)
         except ConfigError as error:
             refused.setdefault(str(error), []).append(label)
         else:
-            entries.append(Entry(label, loaded))
+            entries.append(Entry(label, loaded, offset))
     if refused:
         raise ConfigError(first_lines([f"{text}\n  (in {_listed(labels)})" for text, labels in refused.items()]))
     outputs = {(entry.loaded.config.output.folder, entry.loaded.config.output.name) for entry in entries}
     if len(outputs) > 1:
         raise ConfigError(f"{name}: output.folder and output.name are those of the whole batch; entries have a `name`")
-    return Batch(tuple(entries), section.start_from_previous)
+    if section.share:
+        _require_joint(entries, section, name)
+    return Batch(tuple(entries), section.start_from_previous, section.share, section.share_intensities)
+
+
+def _require_joint(entries: list[Entry], section: BatchList, name: str) -> None:
+    """ConfigError for what makes no sense, or is not there, for scans that are reconstructed together."""
+    if section.start_from_previous:
+        raise ConfigError(f"{name}: start_from_previous: scans that share something run together, none before another")
+    for entry in entries:
+        config = entry.loaded.config
+        if _loop(config) != _loop(entries[0].loaded.config):
+            keys = "reconstruction.iterations, backend and model.dtype"
+            raise ConfigError(f"{name}: {entry.name} and {entries[0].name} share something, and need the same {keys}")
+        if config.stages:
+            raise ConfigError(f"{name}: stages: not with share; run the stages as lists of their own")
+
+
+def _loop(config: Config) -> tuple[object, ...]:
+    return config.reconstruction.iterations, config.backend, config.model.dtype
 
 
 def _section(root: Node, name: str) -> BatchList:

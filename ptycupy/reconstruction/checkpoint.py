@@ -56,6 +56,17 @@ def list_checkpoints(folder: Path) -> list[Path]:
     return sorted((path for path, match in numbered.items() if match), key=lambda path: int(path.stem.split("_")[1]))
 
 
+def saved_iterations(folder: Path) -> set[int]:
+    """The iterations after which a run folder has a checkpoint or a readable result."""
+    found = {int(path.stem.split("_")[1]) for path in list_checkpoints(folder)}
+    if (folder / RESULT).exists():
+        try:
+            found.add(load_result(folder / RESULT).iteration)
+        except DataError as error:
+            logger.warning("%s", error)
+    return found
+
+
 def load_newest(folder: Path, check: Callable[[Snapshot], None]) -> Snapshot:
     """The snapshot of the highest iteration that loads and against which `check` raises no DataError.
 

@@ -77,6 +77,13 @@ def test_a_pattern_makes_an_entry_of_each_file_in_natural_order(listed, tmp_path
         ("base: ../absent.yaml\nentries: [{name: a}]", "absent.yaml: no such file"),
         ("base: ../base.yaml\nstart_from_previous: [probes]\nentries: [{name: a}]", "did you mean probe?"),
         ("base: ../base.yaml\nentries: [{set: {output.name: x}}, {name: b}]", "are those of the whole batch"),
+        ("base: ../base.yaml\nshare: [prob]\nentries: [{name: a}]", "did you mean probe?"),
+        ("base: ../base.yaml\nshare: [probe]\nstart_from_previous: [probe]\nentries: [{name: a}]", "run together"),
+        (
+            "base: ../base.yaml\nshare: [probe]\nentries: [{name: a}, {set: {reconstruction.iterations: 3}}]",
+            "02 and a share something, and need the same reconstruction.iterations",
+        ),
+        ("base: ../base.yaml\nshare: [probe]\nset: {stages: [{}, {}]}\nentries: [{name: a}]", "stages: not with share"),
         ("base: ../base.yaml\nentries: [{set: {'a..b': 1}}]", "list.yaml:2: expected key.path=value"),
     ],
 )

@@ -27,7 +27,7 @@ def test_the_lists_of_the_page_on_batches_load(tmp_path):
     (tmp_path / "series").mkdir()
     (tmp_path / "series" / "t000.h5").touch()
     lists = re.findall(r"```yaml\n(.*?)```", (GUIDE / "batch.md").read_text(encoding="utf-8"), re.DOTALL)
-    assert len(lists) == 2
+    assert len(lists) == 3
     for text in lists:
         (tmp_path / "list.yaml").write_text(text, encoding="utf-8")
         entries = load_batch(tmp_path / "list.yaml").entries

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ptycupy import config as configuration
 from ptycupy import data, experiment
@@ -19,6 +20,7 @@ from ptycupy.backends.interface import Backend
 from ptycupy.config.schema import Config, Reconstruction, Truth
 from ptycupy.data.source import PatternSource
 from ptycupy.errors import DataError, DivergenceError, ResourceError
+from ptycupy.experiment.following import build_following
 from ptycupy.experiment.state import Problem, State
 from ptycupy.outputs import PatternPair, write_outputs
 from ptycupy.outputs.write import write_figures
@@ -27,6 +29,7 @@ from ptycupy.reconstruction.callbacks import Callback, Quiet
 from ptycupy.reconstruction.checkpoint import Checkpoints, list_checkpoints, load_newest
 from ptycupy.reconstruction.configured import settings_from
 from ptycupy.reconstruction.engine import Engine
+from ptycupy.reconstruction.following import Follower, wait_for_patterns
 from ptycupy.reconstruction.interrupt import StopOnSignal
 from ptycupy.reconstruction.progress import IterationLog, ProgressBar
 from ptycupy.reconstruction.run_folder import RunFolder
@@ -38,6 +41,7 @@ from ptycupy.storage.snapshot import History, Snapshot
 
 logger = logging.getLogger(__name__)
 SIMULATED = "simulated.h5"
+FOREVER = 2**31  # iterations, until the follower ends them
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,10 @@ class Result:
 def prepare(config: Config, folder: RunFolder, resume: bool, backend: Backend) -> Engine:
     """The engine at its start, or as the folder's newest good checkpoint has it; a start clears the folder."""
     seen = with_simulation(config, folder, resume)
-    problem, state = experiment.build(seen, open_patterns(seen))
+    if seen.data.follow is not None:
+        problem, state = build_following(seen, *wait_for_patterns(seen.data))
+    else:
+        problem, state = experiment.build(seen, open_patterns(seen))
     return begin(config, folder, resume, backend, problem, state)
 
 
@@ -98,15 +105,21 @@ def begin(
         export = Export(problem.patterns, problem.pattern_scale)
         logger.info("wrote %s", write_patterns(folder.path / config.output.export_patterns, export, overwrite=True))
     engine = Engine(_chosen(problem, config.reconstruction), state, settings_from(config), backend)
+    follower = _follower(engine, config)
+    if follower is not None:
+        follower.grow()
     if resume:
         text = configuration.dump(config)
 
         def check(snapshot: Snapshot) -> None:
             if iteration not in (None, snapshot.iteration):
                 raise DataError(f"is of iteration {snapshot.iteration}; the scans go on together from {iteration}")
-            for line in verify(snapshot, engine.fingerprint, text):
+            if follower is not None:
+                follower.fits(snapshot)
+            known = engine.fingerprint if follower is None else snapshot.data_fingerprint
+            for line in verify(snapshot, known, text):
                 logger.warning("resuming with a change: %s", line)
-            if not np.array_equal(snapshot.used, engine.used):
+            if follower is None and not np.array_equal(snapshot.used, engine.used):
                 raise DataError(
                     f"{len(snapshot.used)} positions were reconstructed, now {len(engine.used)} others are asked for:"
                     " reconstruction.half, reconstruction.subscan or the patterns' weights differ"
@@ -142,29 +155,53 @@ def _chosen(problem: Problem, loop: Reconstruction) -> Problem:
     """The problem with weight 0 for the positions of the other half, and for those outside the subscan."""
     if loop.half == "all" and loop.subscan is None:
         return problem
+    chosen = _taking_part(problem, loop)
+    weights = chosen if problem.pattern_weights is None else chosen & np.asarray(problem.pattern_weights, bool)
+    return replace(problem, pattern_weights=weights)
+
+
+def _taking_part(problem: Problem, loop: Reconstruction) -> NDArray[np.bool_]:
+    """Which positions [N] the half and the subscan have."""
     count = problem.patterns.shape[0]
-    chosen = np.zeros(count, bool)
+    chosen = np.zeros(count, np.bool_)
     indices = select_positions(count, loop.half, problem.scan_shape)
     if loop.subscan is not None:
         indices = np.intersect1d(indices, subscan(problem.scan_shape, loop.subscan.mode, loop.subscan.shape))
     chosen[indices] = True
-    weights = chosen if problem.pattern_weights is None else chosen & np.asarray(problem.pattern_weights, bool)
-    return replace(problem, pattern_weights=weights)
+    return chosen
+
+
+def _follower(engine: Engine, config: Config) -> Follower | None:
+    """What brings new patterns to the engine, where the configuration follows a file."""
+    follow, loop = config.data.follow, config.reconstruction
+    if follow is None:
+        return None
+    return Follower(engine, _taking_part(engine.problem, loop), loop.iterations, follow.timeout_seconds)
 
 
 def iterate(engine: Engine, config: Config, folder: RunFolder, callbacks: Sequence[Callback], *, bar: bool) -> None:
     """The iterations that are still to be done, with log, checkpoints and figures."""
     loop = config.reconstruction
-    watchers: list[Callback] = [*callbacks, IterationLog(loop.iterations, bar=bar), *keepers(config, folder)]
+    follower = _follower(engine, config)
+    bar = bar and follower is None  # nobody knows how long it takes
+    log = IterationLog(loop.iterations, bar=bar)
+    watchers: list[Callback] = [*callbacks, log, *keepers(config, folder)]
+    if follower is not None:
+        follower.log = log
+        follower.grow()
+        watchers.append(follower)
     with contextlib.ExitStack() as stack:
         if bar:
             watchers.append(stack.enter_context(ProgressBar(loop.iterations, engine.iteration)))
-        if engine.iteration >= loop.iterations:
+        left = loop.iterations - engine.iteration
+        if follower is not None:
+            left = 0 if follower.satisfied else FOREVER
+        if left <= 0:
             logger.info(
                 "nothing to do: %d iterations are done; a larger reconstruction.iterations goes on", engine.iteration
             )
         try:
-            engine.run(max(loop.iterations - engine.iteration, 0), watchers)
+            engine.run(max(left, 0), watchers)
         except DivergenceError as error:
             kept = list_checkpoints(folder.path)
             raise DivergenceError(f"{error}. Last good checkpoint: {kept[-1] if kept else 'none yet'}") from error

@@ -144,6 +144,8 @@ def _require_joint(entries: list[Entry], section: BatchList, name: str) -> None:
             raise ConfigError(f"{name}: {entry.name} and {entries[0].name} share something, and need the same {keys}")
         if config.stages:
             raise ConfigError(f"{name}: stages: not with share; run the stages as lists of their own")
+        if config.data.follow is not None:
+            raise ConfigError(f"{name}: data.follow: not with share, whose scans must be whole")
 
 
 def _loop(config: Config) -> tuple[object, ...]:

@@ -47,6 +47,28 @@ def _data_indices(config: Config) -> Problems:
                 yield ("data", key, axis), f"[{start}, {stop}] is empty: stop must be after start"
 
 
+def _can_be_followed(config: Config) -> Problems:
+    data = config.data
+    if data.follow is None:
+        return
+    if data.scan_shape is None:
+        yield (
+            ("data", "scan_shape"),
+            "required to follow: the whole scan (slow, fast), e.g. `scan_shape: [64, 64]`",
+        )
+    elif (data.follow.start_with or 1) > data.scan_shape[0] * data.scan_shape[1]:
+        yield ("data", "follow", "start_with"), f"{data.follow.start_with} patterns; the scan has fewer"
+    whole = ("selection", "permute", "reshape", "noise")
+    given = [key for key in whole if getattr(data, key) is not None]
+    given += ["source_blur_angstrom"] if data.source_blur_angstrom else []
+    given += ["negative"] if data.negative != "clip" else []
+    given += ["device_storage"] if data.device_storage in ("packed", "events") else []
+    for key in given:
+        yield ("data", key), "needs the whole file; not with data.follow"
+    if config.output.export_patterns is not None:
+        yield ("output", "export_patterns"), "needs the whole file; not with data.follow"
+
+
 def _preparation_is_whole(config: Config) -> Problems:
     data = config.data
     if data.negative in ("clip_value", "subtract_value") and data.negative_value is None:
@@ -240,6 +262,7 @@ CHECKS: tuple[tuple[tuple[str, ...], Callable[[Config], Problems]], ...] = (
     (("data", "simulation"), _data_is_named),
     (("data",), _data_indices),
     (("data",), _preparation_is_whole),
+    (("data", "output"), _can_be_followed),
     (("illumination", "calibration", "object"), _beam_is_known),
     (("illumination",), _probe_axes),
     (("calibration",), _calibration_has_its_value),

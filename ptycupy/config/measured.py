@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ptycupy.config.base import AxisPart, Positive, Section, Shape, Span, described
+from ptycupy.config.base import AxisPart, Count, Positive, Section, Shape, Span, described
 from ptycupy.config.preparation import Noise, Pad, Resample
 
 
@@ -14,6 +14,22 @@ class Orientation(Section):
     flip_y: bool = described(False, "Turn the patterns upside down (first detector axis).")
     flip_x: bool = described(False, "Mirror the patterns left to right (second detector axis).")
     transpose: bool = described(False, "Exchange the two detector axes, after the flips.")
+
+
+class Follow(Section):
+    """How a file is followed that is still being written."""
+
+    start_with: Count | None = described(
+        None, "Patterns to begin with, which also set the normalisation and show bad pixels; a tenth of the scan by "
+        "default.", unit="patterns", example=500,
+    )  # fmt: skip
+    timeout_seconds: Positive = described(
+        60.0, "After so long without a new pattern the run goes on with what came, and ends.", unit="s"
+    )
+    settle_seconds: float = described(
+        1.0, "How long the newest pattern must stay as it is to be taken for whole, where none follows it.",
+        unit="s", ge=0,
+    )  # fmt: skip
 
 
 class Data(Section):
@@ -104,5 +120,9 @@ class Data(Section):
     device_storage: Literal["auto", "dense", "packed", "events"] = described(
         "auto", "How the device holds the patterns: dense as they came, packed in 1 to 16 bits per pixel, or as "
         "events; auto takes the smallest. All are exact: packed and events are for whole counts, and refuse others.",
+    )  # fmt: skip
+    follow: Follow | None = described(
+        None, "Reconstruct while the file (HDF5, .npy, EMPAD) is being written; scan_shape says how long it gets.",
+        example={"timeout_seconds": 120},
     )  # fmt: skip
     noise: Noise | None = described(None, "Poisson noise put on the patterns.", example={"electrons": 1e4})

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptycupy.data.arrays import read_array
-from ptycupy.data.files import file_size, require_memory
+from ptycupy.data.files import file_size, find_file, require_memory
 from ptycupy.data.readers import ReaderOptions, detect, open_stored
 from ptycupy.data.selected import select
 from ptycupy.data.shapes import likely_shapes, square
 from ptycupy.data.source import Calibration, PatternSource, Provenance
-from ptycupy.data.stored import Attributes, StoredPatterns, arrange
+from ptycupy.data.stored import Attributes, StoredArray, StoredPatterns, arrange
 from ptycupy.data.transform import CropDetector, Orient, crop_detector, crop_scan, orient
 from ptycupy.data.views import MappedSource
 from ptycupy.errors import ConfigError, DataError
@@ -35,7 +35,7 @@ def open_source(data: Data) -> PatternSource:
         raise ConfigError("data.path is missing: the file with the diffraction patterns, e.g. path: scan_x128_y128.raw")
     regrouped = any(value is not None for value in (data.selection, data.permute, data.reshape))
     options = ReaderOptions(data.key, data.scan_shape, data.detector_shape, data.offset_bytes, data.gap_bytes)
-    stored = open_stored(data.path, options, data.format)
+    stored = open_stored(data.path, options, data.format) if data.follow is None else _open_growing(data, options)
     name = f"{stored.path}{f': {stored.key}' if stored.key else ''}"
     _refuse_unreal(name, stored.dtype)
     _refuse_meaningless(data, stored.path)
@@ -106,6 +106,17 @@ def stated_scan_shape(attributes: Attributes, count: int) -> tuple[int, int] | N
     stated = attributes.pair("scan_shape")
     shape = None if stated is None else (int(stated[0]), int(stated[1]))
     return shape if shape is not None and math.prod(shape) == count else None
+
+
+def _open_growing(data: Data, options: ReaderOptions) -> StoredArray:
+    from ptycupy.data.growing import GrowingArray
+    from ptycupy.data.readers.growing_files import open_growing
+
+    if data.follow is None or data.path is None or data.scan_shape is None:
+        raise ConfigError("data.follow: needs data.path and data.scan_shape, for example [128, 128]")
+    path = find_file(data.path)
+    frames = open_growing(path, options, data.format)
+    return GrowingArray(path, frames, math.prod(data.scan_shape), data.follow.settle_seconds)
 
 
 def _refuse_unreal(name: str, dtype: np.dtype[Any]) -> None:

@@ -122,7 +122,7 @@ class Engine:
 
     @cached_property
     def fingerprint(self) -> str:
-        """What tells these patterns from others; they never change, so it is computed once."""
+        """What tells these patterns from others, computed once; set anew where some have been added."""
         return data_fingerprint(self._problem.patterns)
 
     def snapshot(self, config: str = "") -> Snapshot:
@@ -359,6 +359,7 @@ class Engine:
     def _record(self, number: int, loss: Loss, seconds: float) -> None:
         h = self.history
         self.iteration = number
+        h.patterns.append(sum(int(size) for size, *_ in self.batch_losses))
         self.batch_losses = []
         h.iterations.append(number)
         h.total.append(loss.total)

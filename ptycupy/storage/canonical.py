@@ -112,7 +112,8 @@ def check_format(root: h5py.Group) -> None:
 
 
 def _write_history(group: h5py.Group, history: History) -> None:
-    _put(group, "iterations", np.asarray(history.iterations, np.int64))
+    for name in ("iterations", "patterns"):
+        _put(group, name, np.asarray(getattr(history, name), np.int64))
     for name in ("total", "seconds", "slice_thickness"):
         _put(group, name, np.asarray(getattr(history, name), np.float64))
     _put(group, "mean_tilt", np.asarray(history.mean_tilt, np.float64).reshape(-1, 2))
@@ -131,6 +132,7 @@ def _read_history(group: h5py.Group) -> History:
         learning_rates={key: _take(group["learning_rates"], key).tolist() for key in group["learning_rates"]},
         slice_thickness=_take(group, "slice_thickness").tolist(),
         mean_tilt=[(tilt_y, tilt_x) for tilt_y, tilt_x in _take(group, "mean_tilt").tolist()],
+        patterns=_take(group, "patterns").tolist() if "patterns" in group else [],
     )
 
 

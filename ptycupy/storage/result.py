@@ -63,7 +63,8 @@ def verify(snapshot: Snapshot, data_fingerprint: str, config: str) -> list[str]:
     for key in [*saved, *(key for key in current if key not in saved)]:
         before, after = saved.get(key, "nothing"), current.get(key, "nothing")
         if before != after:
-            harmless = key.split(".")[0] not in _FIXED_SECTIONS or key.endswith("path")
+            waits = key in ("data.follow.timeout_seconds", "data.follow.settle_seconds")
+            harmless = waits or key.split(".")[0] not in _FIXED_SECTIONS or key.endswith("path")
             (free if harmless else fixed).append(f"{key}: saved {before}, now {after}")
     if fixed:
         rows = "\n  ".join(fixed + free)

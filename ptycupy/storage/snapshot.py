@@ -25,6 +25,7 @@ class History:
     learning_rates: dict[str, list[float]] = field(default_factory=dict)  # per State field
     slice_thickness: list[float] = field(default_factory=list)  # mean, angstrom
     mean_tilt: list[tuple[float, float]] = field(default_factory=list)  # mrad (y, x)
+    patterns: list[int] = field(default_factory=list)  # that took part; empty in files from before this was kept
 
     def add_losses(self, terms: Mapping[str, float]) -> None:
         """The terms of the newest of `iterations`; NaN where one is off, as a resumed run may have others."""

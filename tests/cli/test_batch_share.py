@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tiny_run
 
-from ptycupy.api import reconstruct_batch, run
+from ptycupy.api import reconstruct_batch
 from ptycupy.cli import main
 from ptycupy.outputs.summary import read_summary
 from ptycupy.reconstruction.callbacks import Quiet
@@ -27,7 +27,7 @@ entries:
 
 @pytest.fixture(autouse=True)
 def _no_figures(monkeypatch):
-    monkeypatch.setattr(run, "write_outputs", lambda *given, **named: None)
+    tiny_run.without_pictures(monkeypatch)
 
 
 def listed(folder, *, share="probe", second="second.h5", offset="[0, 0]", intensities="measured"):

@@ -84,6 +84,10 @@ def test_a_pattern_makes_an_entry_of_each_file_in_natural_order(listed, tmp_path
             "02 and a share something, and need the same reconstruction.iterations",
         ),
         ("base: ../base.yaml\nshare: [probe]\nset: {stages: [{}, {}]}\nentries: [{name: a}]", "stages: not with share"),
+        (
+            "base: ../base.yaml\nshare: [probe]\nset: {data.scan_shape: [2, 2], data.follow: {}}\nentries: [{name: a}]",
+            "data.follow: not with share",
+        ),
         ("base: ../base.yaml\nentries: [{set: {'a..b': 1}}]", "list.yaml:2: expected key.path=value"),
     ],
 )

@@ -26,8 +26,10 @@ def test_the_lists_of_the_page_on_batches_load(tmp_path):
     (tmp_path / "scan.yaml").write_text(BASE, encoding="utf-8")
     (tmp_path / "series").mkdir()
     (tmp_path / "series" / "t000.h5").touch()
-    lists = re.findall(r"```yaml\n(.*?)```", (GUIDE / "batch.md").read_text(encoding="utf-8"), re.DOTALL)
+    *lists, following = re.findall(r"```yaml\n(.*?)```", (GUIDE / "batch.md").read_text(encoding="utf-8"), re.DOTALL)
     assert len(lists) == 3
+    (tmp_path / "follow.yaml").write_text(following + BASE.partition("\n")[2], encoding="utf-8")
+    assert load_config(tmp_path / "follow.yaml").data.follow.start_with == 400
     for text in lists:
         (tmp_path / "list.yaml").write_text(text, encoding="utf-8")
         entries = load_batch(tmp_path / "list.yaml").entries

@@ -25,14 +25,8 @@ XML_LIMIT = 1 << 22
 
 def open_array(path: Path, options: ReaderOptions) -> StridedFile:
     """All frames (N, ky, kx) of a raw file; the scan's shape comes from the options, the file's name or its XML."""
-    ky, kx = options.detector_shape or DETECTOR
-    gap = (GAP_BYTES if (ky, kx) == DETECTOR else 0) if options.gap_bytes is None else options.gap_bytes
+    (ky, kx), gap = _records(path, options)
     frame = 4 * ky * kx
-    if min(ky, kx) < 1 or gap < 0 or options.offset_bytes < 0:
-        raise DataError(
-            f"{path}: detector {ky} x {kx}, data.gap_bytes {gap}, data.offset_bytes {options.offset_bytes}: "
-            "sizes are positive, gaps and offsets are not negative"
-        )
     fields = _xml_fields(path)
     stated = options.scan_shape or _stated_scan_shape(path, fields)
     size = file_size(path)
@@ -49,6 +43,24 @@ def open_array(path: Path, options: ReaderOptions) -> StridedFile:
         (frame + gap, 4 * kx, 4),
         attributes=_attributes(fields, stated),
     )
+
+
+def layout(path: Path, options: ReaderOptions) -> tuple[tuple[int, int], int, Attributes]:
+    """Detector (ky, kx), bytes from one frame to the next, and what the XML says, whatever the file's size."""
+    (ky, kx), gap = _records(path, options)
+    return (ky, kx), 4 * ky * kx + gap, _attributes(_xml_fields(path), options.scan_shape)
+
+
+def _records(path: Path, options: ReaderOptions) -> tuple[tuple[int, int], int]:
+    """The detector's shape and the gap in bytes after each frame; DataError where they are none."""
+    ky, kx = options.detector_shape or DETECTOR
+    gap = (GAP_BYTES if (ky, kx) == DETECTOR else 0) if options.gap_bytes is None else options.gap_bytes
+    if min(ky, kx) < 1 or gap < 0 or options.offset_bytes < 0:
+        raise DataError(
+            f"{path}: detector {ky} x {kx}, data.gap_bytes {gap}, data.offset_bytes {options.offset_bytes}: "
+            "sizes are positive, gaps and offsets are not negative"
+        )
+    return (ky, kx), gap
 
 
 def _misfit(

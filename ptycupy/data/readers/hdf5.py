@@ -62,11 +62,16 @@ def open_array(path: Path, options: ReaderOptions) -> StoredArray:
             raise DataError(f"{path}: {info}: not an array of numbers; integers or floats are needed")
         dataset = file[info.key]
         _require_readable(path, dataset, info.key)
-        attributes = Attributes({**calibration(dataset), **_attributes(dataset).values})
+        attributes = attributes_of(dataset)
         array: StoredArray = Hdf5Array(OpenFile(path), dataset, info.key, attributes)
         if array.dtype != info.dtype and info.dtype is not None:
             array = ComplexPairs(array, info.dtype)
         return Reversed(array) if is_matlab(file) else array
+
+
+def attributes_of(dataset: Any) -> Attributes:
+    """What an open dataset, the groups above it and the conventions of its file say in numbers."""
+    return Attributes({**calibration(dataset), **_attributes(dataset).values})
 
 
 def list_arrays(path: Path) -> list[DatasetInfo]:

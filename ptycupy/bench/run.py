@@ -43,12 +43,12 @@ QUICK = Effort(
 )
 
 
-def run_suites(device: str, suites: tuple[str, ...], effort: Effort) -> dict[str, Any]:
-    """The record of some SUITES on a backend ("auto", "cpu", "cuda", "cuda:1").
+def run_suites(device: str, suites: tuple[str, ...], effort: Effort, graphs: str = "auto") -> dict[str, Any]:
+    """The record of some SUITES on a backend ("auto", "cpu", "cuda", "cuda:1"), with CUDA graphs where they are "on".
 
     Raises ResourceError where the device is not there and DataError where quality has no data.
     """
-    backend = backends.select(device)
+    backend = backends.select(device, graphs=graphs)
     points = _points(suites, effort)
     qualities = len(effort.batches) if "quality" in suites else 0
     with progress(1 + ("ops" in suites) + len(points) + qualities) as tell:
@@ -60,6 +60,7 @@ def run_suites(device: str, suites: tuple[str, ...], effort: Effort) -> dict[str
             "schema": SCHEMA,
             **describe_machine(backend.name),
             "suites": list(suites),
+            "graphs": backend.graphs,
             "ceilings": {"copy_gb_per_s": copied, "transforms": [asdict(rate) for rate in rates]},
         }
         if "ops" in suites:

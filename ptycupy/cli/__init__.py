@@ -169,6 +169,7 @@ def _parser() -> argparse.ArgumentParser:
         "--suite", choices=("ops", "iteration", "paper", "quality", "all"), default="all",
         help="ops; seconds per iteration in short sweeps, or on the grids of PtyRAD's paper; SSIM against time",
     )  # fmt: skip
+    bench.add_argument("--graphs", choices=("auto", "off", "on"), default="auto", help="CUDA graphs; auto is off")
     bench.add_argument("--quick", action="store_true", help="fewer points and shorter runs: minutes instead of hours")
     bench.add_argument("--out", metavar="FILE.json", help="where to write the record; printed if absent")
     guide = commands.add_parser("guide", parents=[loudness], help="read the user guide")

@@ -43,6 +43,7 @@ def test_suites_of_speed(tmp_path, capsys):
     found = json.loads(path.read_text(encoding="utf-8"))
     assert found["schema"] == run.SCHEMA
     assert found["device"] == "cpu"
+    assert found["graphs"] is False
     assert {"date", "machine", "versions", "ceilings"} <= set(found)
     for row in found["ops"]["rows"]:
         assert row["seconds"] > 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -76,7 +76,13 @@ CASES = {
         "detector": (6, 7),
         "detector_blur": 0.7,
     },
-    "one slice, in fixed order": {"positions": 6, "slices": 1, "learning_rates": OBJECT, "deterministic": True},
+    "one slice, in fixed order, patterns as events": {
+        "pattern_storage": "events",
+        "positions": 6,
+        "slices": 1,
+        "learning_rates": OBJECT,
+        "deterministic": True,
+    },
 }
 SCENE = ("positions", "optional", "slices", "detector", "detector_blur", "probe_modes", "tilt_per_position")
 
@@ -88,7 +94,10 @@ def prepared(**case):
     """Problem, State, Settings, and options of the backend."""
     scene = {name: case.pop(name) for name in SCENE if name in case}
     options = {name: case.pop(name) for name in BACKEND if name in case}
+    storage = case.pop("pattern_storage", None)
     problem, state = random_scene(window=(8, 8), **scene)
+    if storage is not None:
+        problem = replace(problem, patterns=np.round(problem.patterns).astype(np.uint8), pattern_storage=storage)
     settings = Settings(**{"losses": ONE_SCALE, "batch_size": 2, "learning_rates": RATES, **case})
     return problem, state, settings, options
 
@@ -105,6 +114,19 @@ def test_the_same_bits_as_without(made, name):
     assert_same(eager, graphs)
     assert launched(eager) == 0
     assert launched(graphs) > 0
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", CASES)
+def test_the_same_bits_on_a_device(name):
+    from ptycupy.backends.cuda import open_device
+
+    problem, state, settings, options = prepared(**CASES[name])
+    options["deterministic"] = True
+    backends = [CudaBackend(open_device(0), graphs=graphs, **options) for graphs in ("off", "on")]
+    eager, graphs = (run(Engine(problem, state, settings, backend)) for backend in backends)
+    assert any(slot.recording is not None for slot in graphs.graphs._slots.values())
+    assert_same(eager, graphs)
 
 
 def test_a_canvas_that_grows(made):

@@ -95,14 +95,14 @@ def test_quality_without_data(tmp_path):
 def test_command(tmp_path, monkeypatch, capsys):
     asked = {}
 
-    def fake(device, suites, effort):
-        asked.update(device=device, suites=suites, quick=effort is run.QUICK)
+    def fake(device, suites, effort, graphs):
+        asked.update(device=device, suites=suites, quick=effort is run.QUICK, graphs=graphs)
         return {"schema": run.SCHEMA}
 
     monkeypatch.setattr(run, "run_suites", fake)
-    assert main(["bench", "--backend", "cpu", "--suite", "ops", "--quick"]) == 0
+    assert main(["bench", "--backend", "cpu", "--suite", "ops", "--quick", "--graphs", "on"]) == 0
     assert json.loads(capsys.readouterr().out) == {"schema": run.SCHEMA}
-    assert asked == {"device": "cpu", "suites": ("ops",), "quick": True}
+    assert asked == {"device": "cpu", "suites": ("ops",), "quick": True, "graphs": "on"}
     assert main(["bench", "--out", str(tmp_path / "b.json")]) == 0
     assert asked["suites"] == run.SUITES
     assert json.loads((tmp_path / "b.json").read_text()) == {"schema": run.SCHEMA}

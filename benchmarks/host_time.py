@@ -33,6 +33,7 @@ class IdleDevice:
     """A Device that counts what the host asks of it and does none of it; memory that is never touched takes none."""
 
     name = "host"
+    shared_memory, multiprocessors = 0, 1
 
     def __init__(self) -> None:
         self.calls: Counter[str] = Counter()

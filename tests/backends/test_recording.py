@@ -143,6 +143,7 @@ class Context:
     """A context, as cupy.cuda.Device."""
 
     compute_capability, mem_info = "90", (1 << 20, 1 << 30)
+    attributes = {"MaxSharedMemoryPerBlockOptin": 0, "MultiProcessorCount": 1}
 
     def __enter__(self) -> None: ...
 

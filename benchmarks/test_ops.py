@@ -12,6 +12,7 @@ from math import log2
 
 import numpy as np
 
+from ptycupy.backends.interface.losses import Likelihood
 from ptycupy.data.counts import count_of, pack
 from ptycupy.data.source import ArraySource
 from ptycupy.experiment.propagation import propagation_tables
@@ -68,6 +69,7 @@ class Bench:
         self.detector_rows = upload_rows(b, blur_matrix(W, 0.8, 5, "reflect"))
         self.rows = upload_rows(b, blur_matrix(C, 0.8, 5, "reflect"))
         self.first, self.second = real(1, Z, C, C), real(1, Z, C, C)
+        self.likelihood = Likelihood("gaussian", 0.5)
         self.gaussian = b.gaussian_statistics(self.intensity, self.measured, 0.5)
         self.poisson = b.poisson_statistics(self.intensity, self.measured, 1.0, 1e-6)
         self.pacbed = b.pacbed_statistics(self.intensity, self.measured, 0.2)
@@ -149,6 +151,21 @@ class Bench:
                     self.accumulated_object,
                 ),
                 2 * (Z + 1) * waves,
+                2 * ((2 * Z * N + 1) * P) * FFT,
+            ),
+            "misfit forward and backward": (
+                lambda: b.misfit_backward(
+                    1.0,
+                    self.gaussian,
+                    b.misfit_forward(*beam, self.measured, self.likelihood)[1],
+                    *beam[1:],
+                    self.measured,
+                    self.likelihood,
+                    self.grad_probe,
+                    self.grad_shifts,
+                    self.accumulated_object,
+                ),
+                4 * (waves + canvas) + 2 * pattern,
                 2 * ((2 * Z * N + 1) * P) * FFT,
             ),
             "far field backward": (lambda: b.far_field_backward(self.waves), 2 * waves, N * P * FFT),

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from ptycupy.backends.interface import Array
+from ptycupy.backends.interface.losses import Likelihood, Losses
 from ptycupy.backends.interface.waves import Waves
 from ptycupy.backends.tapes import Arrays, FullTape, Tape
 
@@ -109,4 +110,52 @@ class Diffraction:
             self.shift_backward(back, shifts, of_shift, grad_probe, grad_shifts)
 
 
-__all__ = ["Diffraction", "multislice_backward", "multislice_forward"]
+class WavesAndLosses(Waves, Losses, Protocol):
+    """The ops from the probe to the loss."""
+
+
+class Misfit:
+    """`Fitting.misfit_forward` and its adjoint, for backends to inherit."""
+
+    def misfit_forward(
+        self: WavesAndLosses,
+        probe: Array,
+        shifts: Array,
+        transmission: Array,
+        transfer: Array | None,
+        corners: Array,
+        indices: Array,
+        occupancy: Array,
+        measured: Array,
+        likelihood: Likelihood,
+    ) -> tuple[Array, Any]:
+        """From diffraction and likelihood."""
+        given = (transmission, transfer, corners, indices, occupancy)
+        intensity, saved = self.diffraction_forward(probe, shifts, *given)
+        return likelihood.statistics(self, intensity, measured), (intensity, saved)
+
+    def misfit_backward(
+        self: WavesAndLosses,
+        factor: float,
+        statistics: Array,
+        saved: Any,
+        shifts: Array,
+        transmission: Array,
+        transfer: Array | None,
+        corners: Array,
+        indices: Array,
+        occupancy: Array,
+        measured: Array,
+        likelihood: Likelihood,
+        grad_probe: Array | None,
+        grad_shifts: Array | None,
+        grad_transmission: Array | None,
+    ) -> None:
+        """From the adjoints of the same."""
+        intensity, kept = saved
+        grad = likelihood.gradient(self, intensity, measured, statistics, factor)
+        given = (transmission, transfer, corners, indices, occupancy)
+        self.diffraction_backward(grad, kept, shifts, *given, grad_probe, grad_shifts, grad_transmission)
+
+
+__all__ = ["Diffraction", "Misfit", "multislice_backward", "multislice_forward"]

@@ -124,15 +124,37 @@ def intensities(backend: Backend, tape: Tape, experiment: Experiment, v: Shared,
     Mixed-state multislice as in Lee et al. (PtyRAD, 2025), Eqs. 1-5; no propagation after the last slice. Parameters
     that are None take no part and cost nothing.
     """
-    transfer = transfers(backend, tape, experiment, v, indices)
-    plain = v.variation_weights is None and v.descan is None and experiment.near_field is None
-    if plain and (transfer is None or not transfer.requires_grad):
-        table = None if transfer is None else transfer.value
-        chain = Diffraction(backend, table, experiment.corners, indices, experiment.occupancy)
-        shifts = displacements(backend, tape, experiment, v, indices)
-        return counted(backend, tape, experiment, v, indices, tape.apply(chain, v.probe, shifts, v.transmission))
+    chain = way(backend, tape, experiment, v, indices)
+    if chain is not None:
+        return counted(backend, tape, experiment, v, indices, tape.apply(chain.op, *chain.inputs))
     waves = scattered(backend, tape, experiment, v, indices)
     return detected(backend, tape, experiment, v, indices, waves)
+
+
+@dataclass(frozen=True)
+class Way:
+    """From the probe to the detector's plane in one op."""
+
+    op: Diffraction
+    inputs: tuple[Variable, Variable, Variable]  # probe, displacements, transmission
+
+
+def way(backend: Backend, tape: Tape, experiment: Experiment, v: Shared, indices: Array) -> Way | None:
+    """None where the model has more on its way than that op."""
+    refined = v.tilts.requires_grad or v.slice_thickness.requires_grad
+    if refined and v.transmission.value.shape[1] > 1:
+        return None
+    if v.variation_weights is not None or v.descan is not None or experiment.near_field is not None:
+        return None
+    transfer = transfers(backend, tape, experiment, v, indices)
+    table = None if transfer is None else transfer.value
+    op = Diffraction(backend, table, experiment.corners, indices, experiment.occupancy)
+    return Way(op, (v.probe, displacements(backend, tape, experiment, v, indices), v.transmission))
+
+
+def counts_as_it_is(experiment: Experiment, v: Shared) -> bool:
+    """Whether `counted` changes nothing."""
+    return experiment.detector == (None, None) and v.pattern_intensity is None and v.background is None
 
 
 def scattered(

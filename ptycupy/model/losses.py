@@ -9,12 +9,13 @@ from typing import Any, ClassVar, Literal, Protocol
 
 from ptycupy import ops
 from ptycupy.backends.interface import Array, Backend
+from ptycupy.backends.interface.losses import Likelihood
 from ptycupy.config import registered
 from ptycupy.config.registered import make
 from ptycupy.errors import ConfigError
 from ptycupy.experiment.rows import area_matrix, blur_matrix
 from ptycupy.model.experiment import Experiment
-from ptycupy.model.forward_model import Shared, Variables, intensities
+from ptycupy.model.forward_model import Shared, Variables, counts_as_it_is, intensities, way
 from ptycupy.tape import Op, Tape, Variable
 
 
@@ -86,6 +87,18 @@ class Term(Protocol):
         ...
 
 
+def misfit(term: Term, batch: Batch) -> Variable | None:
+    """The term's value and all the way there as one op; None where the term or the model are not made for it."""
+    likelihood: Likelihood | None = getattr(term, "likelihood", None)
+    if likelihood is None or not counts_as_it_is(batch.experiment, batch.shared):
+        return None
+    measured = batch.measured
+    found = way(batch.backend, batch.tape, batch.experiment, batch.shared, batch.indices)
+    if found is None or not any(given.requires_grad for given in found.inputs):
+        return None
+    return batch.tape.apply(ops.Misfit(batch.backend, found.op, measured, likelihood), *found.inputs)
+
+
 def _entry(statistics: list[Array] | None, number: int) -> Array | None:
     return None if statistics is None else statistics[number]
 
@@ -97,6 +110,10 @@ class Gaussian:
     scope: ClassVar[Scope] = "patterns, to a scale"
     weight: float = 1.0
     power: float = 0.5
+
+    @property
+    def likelihood(self) -> Likelihood:
+        return Likelihood("gaussian", self.power)
 
     def ops(self, batch: Batch, statistics: list[Array] | None) -> list[tuple[LossOp, Variable]]:
         return [(ops.Gaussian(batch.backend, batch.measured, self.power, _entry(statistics, 0)), batch.intensity)]
@@ -110,6 +127,10 @@ class Poisson:
     weight: float = 1.0
     power: float = 1.0
     eps: float = 1e-6
+
+    @property
+    def likelihood(self) -> Likelihood:
+        return Likelihood("poisson", self.power, self.eps)
 
     def ops(self, batch: Batch, statistics: list[Array] | None) -> list[tuple[LossOp, Variable]]:
         known = _entry(statistics, 0)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ptycupy.backends.interface import Array, Backend
 from ptycupy.model.experiment import Experiment
 from ptycupy.model.forward_model import Shared, Variables, constants, intensities, share, through, watch
-from ptycupy.model.losses import UNIT, Batch, ScaledLossOp, Term, scope_of
+from ptycupy.model.losses import UNIT, Batch, ScaledLossOp, Term, misfit, scope_of
 from ptycupy.model.parameters import Parameters
 from ptycupy.ops import Rescale
 from ptycupy.tape import Tape, Variable
@@ -130,12 +130,18 @@ class _Run:
                 batch = self._batch(tape, self.variables, self.shared, part)
                 seeds: list[tuple[Variable, float]] = []
                 for name in names:
-                    for op, given in self.terms[name].ops(batch, statistics.get(name)):
-                        value = tape.apply(op, given)
+                    for value in self._values(name, batch, statistics.get(name), len(names) * len(parts) == 1):
                         seeds.append((value, self.factor * self.terms[name].weight))
                         if number == 0:
                             self.backend.add(self._value(name), value.value)
                 tape.backward(seeds)
+
+    def _values(self, name: str, batch: Batch, statistics: list[Array] | None, alone: bool) -> list[Variable]:
+        """Of a term; `alone`: no other looks at the patterns, and they are all here."""
+        whole = misfit(self.terms[name], batch) if alone else None
+        if whole is not None:
+            return [whole]
+        return [batch.tape.apply(op, given) for op, given in self.terms[name].ops(batch, statistics)]
 
     def to_a_scale(self, name: str) -> None:
         """One ScaledLossOp: every part runs forward and back at once, and the scale follows when all are summed."""

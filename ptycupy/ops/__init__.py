@@ -9,6 +9,7 @@ from ptycupy.ops.dose import Dose
 from ptycupy.ops.far_field import FarField
 from ptycupy.ops.gaussian import Gaussian
 from ptycupy.ops.intensity import Intensity
+from ptycupy.ops.misfit import Misfit
 from ptycupy.ops.multislice import Multislice
 from ptycupy.ops.pacbed import Pacbed
 from ptycupy.ops.patch import Patch
@@ -36,6 +37,7 @@ __all__ = [
     "FarField",
     "Gaussian",
     "Intensity",
+    "Misfit",
     "Multislice",
     "Pacbed",
     "Patch",

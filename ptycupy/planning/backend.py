@@ -1,4 +1,4 @@
-"""The two backends that count, and what they are asked for."""
+"""The backend that counts as CUDA works, and what counting backends are asked for."""
 
 from __future__ import annotations
 
@@ -12,134 +12,12 @@ from ptycupy.backends import composed
 from ptycupy.backends.cuda.arena import Arena
 from ptycupy.backends.cuda.transforms import LARGEST_PLAN
 from ptycupy.backends.interface import Array
-from ptycupy.backends.sizes import PADDING, has_own_transforms
 from ptycupy.backends.tapes import TAPES
-from ptycupy.planning.data import Data
-from ptycupy.planning.instrument import Instrument
+from ptycupy.planning.counting import Counting
+from ptycupy.planning.cpu import CountingCpu
 from ptycupy.planning.ledger import Cost
 from ptycupy.planning.memory import op
 from ptycupy.planning.shaped import Block, Shaped
-from ptycupy.planning.steps import Constraining
-from ptycupy.planning.waves import ACCUMULATE, MULTIPLY, Waves
-
-
-class Counting(Waves, Instrument, Data, Constraining):
-    """A Backend whose arrays have no values; `ledger` has what its ops cost, `arena_bytes()` their scratch."""
-
-    diffraction_forward = op(composed.Diffraction.diffraction_forward)
-    diffraction_backward = op(composed.Diffraction.diffraction_backward)
-
-
-class CountingCpu(Counting):
-    """As the CPU backend works: each wave stays in the cache of its core from its first to its last transform."""
-
-    kind = "cpu"
-    transform_passes = 0
-
-    @op
-    def multislice_forward(
-        self, waves: Array, transmission: Array, transfer: Array, corners: Array, indices: Array
-    ) -> tuple[Array, Any]:
-        states, slices = transmission.shape[:2]
-        exits = self.empty((waves.shape[0], states, *waves.shape[2:]), self.complex)
-        entries = self.empty((slices - 1, *exits.shape), self.complex)
-        for _ in range(2 * (slices - 1)):
-            self._transform(exits)
-        flops = MULTIPLY * (2 * slices - 1) * exits.size
-        self._traffic((waves, slices * self._windows(waves, transmission), transfer), (exits, entries), flops)
-        return exits, (waves, entries)
-
-    @op
-    def multislice_backward(
-        self,
-        grad_exits: Array,
-        saved: Any,
-        transmission: Array,
-        transfer: Array,
-        corners: Array,
-        indices: Array,
-        grad_transmission: Array | None,
-        needs_waves: bool,
-    ) -> Array | None:
-        waves, entries = saved
-        (patterns, states, _, *window), slices = grad_exits.shape, transmission.shape[1]
-        overlaps = self.empty((patterns, states, slices, *window), self.complex)
-        grad_waves = self.empty(waves.shape, self.complex)
-        for _ in range(2 * (slices - 1)):
-            self._transform(grad_exits)
-        windows = slices * self._windows(waves, transmission)
-        flops = MULTIPLY * (2 * slices - 1) * grad_exits.size
-        self._traffic((grad_exits, waves, entries, windows, transfer), (grad_waves,), flops)
-        if grad_transmission is not None:
-            self._traffic((), (overlaps,), ACCUMULATE * slices * grad_exits.size, launches=0)
-            self.patch_backward(overlaps, corners, indices, grad_transmission)
-        return grad_waves if needs_waves else None
-
-    @op
-    def diffraction_forward(
-        self,
-        probe: Array,
-        shifts: Array,
-        transmission: Array,
-        transfer: Array | None,
-        corners: Array,
-        indices: Array,
-        occupancy: Array,
-    ) -> tuple[Array, Any]:
-        modes, *window = probe.shape
-        if not has_own_transforms(tuple(window)):
-            return super().diffraction_forward(probe, shifts, transmission, transfer, corners, indices, occupancy)
-        states, slices = transmission.shape[:2]
-        stack = (shifts.shape[0], states, modes)
-        spectrum = self.empty(probe.shape, self.complex)
-        waves = self.empty((*stack, window[0], 2 * window[1] + PADDING), self.real)
-        entries = self.empty((*stack, slices, window[0], 2 * window[1]), self.real)
-        spectra = self.empty((modes, window[0], 2 * window[1]), self.real)
-        moves = None if transfer is None else self.empty((*transfer.shape[:-1], 2 * window[1]), self.real)
-        intensity = self.empty((shifts.shape[0], *window), self.real)
-        self._transform(spectrum)
-        for _ in range(slices):
-            self._transform(entries[:, :, :, 0])
-            self._transform(entries[:, :, :, 0])
-        flops = MULTIPLY * (2 * slices + 1) * waves.size // 2
-        reads = (probe, spectra, slices * self._windows(intensity[:, None, None], transmission), moves, waves)
-        self._traffic(reads, (spectra, moves, entries, waves, intensity), flops)
-        return intensity, (waves, entries)
-
-    @op
-    def diffraction_backward(
-        self,
-        grad_intensity: Array,
-        saved: Any,
-        shifts: Array,
-        transmission: Array,
-        transfer: Array | None,
-        corners: Array,
-        indices: Array,
-        occupancy: Array,
-        grad_probe: Array | None,
-        grad_shifts: Array | None,
-        grad_transmission: Array | None,
-    ) -> None:
-        if not has_own_transforms(tuple(grad_intensity.shape[1:])):
-            arrays = (transmission, transfer, corners, indices, occupancy)
-            grads = (grad_probe, grad_shifts, grad_transmission)
-            super().diffraction_backward(grad_intensity, saved, shifts, *arrays, *grads)
-            return
-        waves, entries = saved
-        slices = transmission.shape[1]
-        for _ in range(slices):
-            self._transform(entries[:, :, :, 0])
-            self._transform(entries[:, :, :, 0])
-        windows = slices * self._windows(grad_intensity[:, None, None], transmission)
-        flops = (MULTIPLY * 2 + ACCUMULATE) * slices * waves.size // 2
-        self._traffic((grad_intensity, waves, entries, windows, transfer), (waves, entries), flops)
-        if grad_transmission is not None:
-            self._traffic((entries, windows), (windows,), 2 * entries.size)
-        if grad_probe is not None:
-            back = self.empty(grad_probe.shape, self.complex)
-            self._transform(back)
-            self._traffic((waves, back, grad_probe), (grad_probe,), waves.size)
 
 
 class CountingCuda(Counting):

@@ -33,10 +33,10 @@ def _scratch(
     counted = counting(backend.name, backend.real, tape=backend.tape)
     device = cast(Backend, counted)
     values, known = cast(Parameters, shaped(parameters)), cast(Experiment, shaped(experiment))
-    terms: dict[str, Any] = make_terms({"gaussian": {}})
+    terms: dict[str, Any] = make_terms({"gaussian": {}, "poisson": {}})  # of one alone, patterns could go one by one
     indices = np.arange(patterns, dtype=np.int32)
     gradients = values.zeros_like(device, refined)
-    Objective(device, known, terms).accumulate(values, gradients, indices, device.zeros((1,), np.float64))
+    Objective(device, known, terms).accumulate(values, gradients, indices, device.zeros((len(terms),), np.float64))
     return counted.arena_bytes() + counted.plan_bytes()
 
 

@@ -12,7 +12,7 @@ from cuda_on_cpu import wave_cases
 from cuda_on_cpu.scene import Scene as Scenario
 from reference import ReferenceBackend
 
-from ptycupy.backends.cpu import CpuBackend
+from ptycupy.backends.cpu import CpuBackend, fitting
 
 REFERENCE = ReferenceBackend()
 
@@ -148,6 +148,25 @@ def test_diffraction_with_transforms_of_our_own(dtype: str, window: tuple[int, i
     for name, found in wave_cases.diffraction(backend, scene).items():
         atol = TOLERANCE[dtype] * np.abs(expected[name]).max()
         np.testing.assert_allclose(found, expected[name], rtol=0, atol=atol, err_msg=name)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_patterns_are_compared_on_their_way_as_in_steps(dtype: str) -> None:
+    """By patterns, where threads have one each, and wave by wave where they would not: the same bits."""
+    backend = CpuBackend(dtype, "own")
+    found = []
+    for patterns in (3, 1):
+        scene = Scenario(n=patterns, p=3, o=2, z=3, window=(64, 128), canvas=(80, 137))
+        expected = wave_cases.misfit(REFERENCE, scene)
+        for threads in (1, 4):
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(fitting, "by_patterns", lambda patterns, _, threads=threads: patterns >= threads)
+                found.append(wave_cases.misfit(backend, scene))
+            for name, values in expected.items():
+                atol = TOLERANCE[dtype] * np.abs(values).max()
+                np.testing.assert_allclose(found[-1][name], values, rtol=0, atol=atol, err_msg=f"{name}, {threads}")
+        by_patterns, by_waves = found[-2:]
+        assert [name for name in expected if (by_patterns[name] != by_waves[name]).any()] == []
 
 
 @pytest.mark.parametrize("fft", ["rocket", "scipy"])

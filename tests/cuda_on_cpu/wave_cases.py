@@ -6,6 +6,7 @@ import numpy as np
 
 from cuda_on_cpu.scene import Outputs, Scene
 from ptycupy.backends.interface import Backend
+from ptycupy.backends.interface.losses import Likelihood
 
 
 def take(b: Backend, s: Scene) -> Outputs:
@@ -189,6 +190,32 @@ def diffraction(b: Backend, s: Scene) -> Outputs:
             targets = [grad if name in wanted.split() else None for name, grad in grads.items()]
             grad = s.draw(b, "grad", s.n, *s.window)
             b.diffraction_backward(grad, saved, shifts, *arrays, *targets)
+            outputs |= {f"grad_{name} {gaps} {wanted}": b.to_host(target) for name, target in grads.items()}
+    return outputs
+
+
+def misfit(b: Backend, s: Scene) -> Outputs:
+    outputs = {}
+    probe, shifts = s.draw_complex(b, "probe", s.p, *s.window), s.draw(b, "shifts", s.n, 2, low=-2, high=2)
+    where, occupancy, measured = (s.corners(b), s.indices(b)), s.occupancy(b), s.measured(b)
+    for gaps, likelihood in (
+        (max(s.z - 1, 1), Likelihood("gaussian", 0.5)),
+        (1, Likelihood("gaussian", 0.3)),
+        (0, Likelihood("poisson", 1.0, 1e-6)),
+    ):
+        transfer = s.draw_complex(b, f"transfer {gaps}", gaps, s.t, *s.window) if gaps else None
+        transmission = s.draw_complex(b, f"object {gaps}", s.o, s.z if gaps else 1, *s.canvas)
+        for wanted in ("probe shifts transmission", "transmission", "shifts", "probe"):
+            arrays = (transmission, transfer, *where, occupancy, measured, likelihood)
+            statistics, saved = b.misfit_forward(probe, shifts, *arrays)
+            outputs[f"statistics {gaps} {wanted}"] = b.to_host(statistics).copy()
+            grads = {
+                "probe": s.draw_complex(b, "start", *probe.shape),
+                "shifts": s.draw(b, "start", s.n, 2),
+                "transmission": s.draw_complex(b, "start", *transmission.shape),
+            }
+            targets = [grad if name in wanted.split() else None for name, grad in grads.items()]
+            b.misfit_backward(0.7, statistics, saved, shifts, *arrays, *targets)
             outputs |= {f"grad_{name} {gaps} {wanted}": b.to_host(target) for name, target in grads.items()}
     return outputs
 

@@ -37,10 +37,10 @@ def of_batch(n):
         "reduce 3 1 3",
         "gaussian_value 1",
         "add 1 1",
+        "clear",  # of the batch's gradient of the shifts
         f"gaussian_gradient 1 0.5 1 {64 * n}",
     ]
     back = [
-        "clear",  # of the batch's gradient of the shifts
         f"intensity_backward {n} 1 2 64",
         "inverse fft",
         f"scale {n} 0.125 {256 * n}",

@@ -6,6 +6,7 @@ accumulate do so in their float64/complex128 targets. The twins of every device 
 
 from __future__ import annotations
 
+from ptycupy.backends import composed
 from reference.constraining import Constraining
 from reference.filtering import Filtering
 from reference.instrument import Instrument
@@ -15,5 +16,5 @@ from reference.optimizing import Optimizing
 from reference.waves import Waves
 
 
-class ReferenceBackend(Waves, Instrument, Losses, Optimizing, Constraining, Filtering, Measuring):
+class ReferenceBackend(composed.Misfit, Waves, Instrument, Losses, Optimizing, Constraining, Filtering, Measuring):
     """The protocol in float64; `saved` values are its own."""

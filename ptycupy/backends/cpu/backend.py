@@ -6,16 +6,15 @@ from numpy.typing import DTypeLike
 
 from ptycupy.backends.cpu.constraining import Constraining
 from ptycupy.backends.cpu.filtering import Filtering
+from ptycupy.backends.cpu.fitting import Fitting
 from ptycupy.backends.cpu.fourier import load_fourier
 from ptycupy.backends.cpu.instrument import Instrument
-from ptycupy.backends.cpu.losses import Losses
 from ptycupy.backends.cpu.measuring import Measuring
 from ptycupy.backends.cpu.memory import Memory
 from ptycupy.backends.cpu.optimizing import Optimizing
-from ptycupy.backends.cpu.scattering import Scattering
 
 
-class CpuBackend(Scattering, Instrument, Losses, Optimizing, Constraining, Filtering, Measuring):
+class CpuBackend(Fitting, Instrument, Optimizing, Constraining, Filtering, Measuring):
     """The Backend protocol with Numba on the CPU; every method is documented there.
 
     Results do not depend on the number of threads. Methods may be called from several threads at once.

@@ -14,7 +14,7 @@ from ptycupy.backends.interface import Array
 
 
 @jit
-def _row_statistics(sums: Array, intensity: Array, measured: Array, power: float, kind: int) -> None:
+def row_statistics(sums: Array, intensity: Array, measured: Array, power: float, kind: int) -> None:
     zero, floor = intensity.dtype.type(0), intensity.dtype.type(FLOOR)
     squares, data, count = 0.0, 0.0, 0.0
     for x in range(intensity.size):
@@ -31,7 +31,7 @@ def _row_statistics(sums: Array, intensity: Array, measured: Array, power: float
 def statistics(sums: Array, intensity: Array, measured: Array, power: float, kind: int) -> None:
     """sums [n ky, 3]: per row sum (I^p - M^p)^2, sum M^p and the count; intensity and measured [n ky, kx]."""
     for row in prange(len(sums)):
-        _row_statistics(sums[row], intensity[row], measured[row], power, kind)
+        row_statistics(sums[row], intensity[row], measured[row], power, kind)
 
 
 def value(statistics: Array) -> Array:
@@ -49,7 +49,7 @@ def outer_factor(statistics: Array, power: float, factor: float) -> float:
 
 
 @jit
-def _row_gradient(grad: Array, intensity: Array, measured: Array, power: float, kind: int, factor: float) -> None:
+def row_gradient(grad: Array, intensity: Array, measured: Array, power: float, kind: int, factor: float) -> None:
     zero, floor = intensity.dtype.type(0), intensity.dtype.type(FLOOR)
     for x in range(grad.size):
         modelled = at_least(intensity[x], floor)
@@ -62,7 +62,7 @@ def _row_gradient(grad: Array, intensity: Array, measured: Array, power: float, 
 def gradient(grad: Array, intensity: Array, measured: Array, power: float, kind: int, factor: float) -> None:
     """grad = factor (I^p - M^p) I^(p-1) where counted, else 0; all [n ky, kx]."""
     for row in prange(len(grad)):
-        _row_gradient(grad[row], intensity[row], measured[row], power, kind, factor)
+        row_gradient(grad[row], intensity[row], measured[row], power, kind, factor)
 
 
-__all__ = ["gradient", "outer_factor", "statistics", "value"]
+__all__ = ["gradient", "outer_factor", "row_gradient", "row_statistics", "statistics", "value"]

@@ -54,6 +54,11 @@ class Lanes:
         """Times a vector of reals."""
         return Lanes(self.build, self._multiply(self.re, factor), self._multiply(self.im, factor))
 
+    def where(self, condition: Any) -> Lanes:
+        """The same, or zeros."""
+        zero = ir.Constant(self.re.type, None)
+        return Lanes(self.build, *(self.build.select(condition, part, zero) for part in (self.re, self.im)))
+
     def power(self) -> Any:
         """The vector of |self|^2."""
         return self._add(self._multiply(self.re, self.re), self._multiply(self.im, self.im))
@@ -111,10 +116,22 @@ class Memory:
         return total
 
     @contextmanager
-    def loop(self, count: int) -> Iterator[Any]:
+    def loop(self, count: Any) -> Iterator[Any]:
         """`with memory.loop(n) as index:`, which runs from 0."""
         with _cgutils.for_range(self.build, self.index(count)) as loop:
             yield loop.index
+
+    def sum(self, count: Any, term: Callable[[Any], Lanes]) -> Lanes:
+        """term(0) + term(1) + ..."""
+        vector = ir.VectorType(self.real, LANES)
+        places = [_cgutils.alloca_once(self.build, vector) for _ in range(2)]
+        for place in places:
+            self.build.store(ir.Constant(vector, None), place)
+        with self.loop(count) as index:
+            total = Lanes(self.build, *map(self.build.load, places)) + term(index)
+            for place, part in zip(places, (total.re, total.im), strict=True):
+                self.build.store(part, place)
+        return Lanes(self.build, *map(self.build.load, places))
 
     def load(self, pointer: Any, offset: Any) -> Lanes:
         """From a planar row."""

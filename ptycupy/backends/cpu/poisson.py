@@ -14,7 +14,7 @@ from ptycupy.backends.interface import Array
 
 
 @jit
-def _row_statistics(sums: Array, intensity: Array, measured: Array, power: float, kind: int, eps: float) -> None:
+def row_statistics(sums: Array, intensity: Array, measured: Array, power: float, kind: int, eps: float) -> None:
     zero, floor = intensity.dtype.type(0), intensity.dtype.type(FLOOR)
     likelihood, data, count = 0.0, 0.0, 0.0
     for x in range(intensity.size):
@@ -31,7 +31,7 @@ def _row_statistics(sums: Array, intensity: Array, measured: Array, power: float
 def statistics(sums: Array, intensity: Array, measured: Array, power: float, kind: int, eps: float) -> None:
     """sums [n ky, 3]: per row sum (M^p ln(I^p + eps) - I^p), sum M^p and the count; arrays [n ky, kx]."""
     for row in prange(len(sums)):
-        _row_statistics(sums[row], intensity[row], measured[row], power, kind, eps)
+        row_statistics(sums[row], intensity[row], measured[row], power, kind, eps)
 
 
 def value(statistics: Array) -> Array:
@@ -45,7 +45,7 @@ def outer_factor(statistics: Array, power: float, factor: float) -> float:
 
 
 @jit
-def _row_gradient(
+def row_gradient(
     grad: Array, intensity: Array, measured: Array, power: float, kind: int, eps: float, factor: float
 ) -> None:
     zero, floor = intensity.dtype.type(0), intensity.dtype.type(FLOOR)
@@ -63,7 +63,7 @@ def gradient(
 ) -> None:
     """grad = factor (1 - M^p / (I^p + eps)) I^(p-1) where counted, else 0; all [n ky, kx]."""
     for row in prange(len(grad)):
-        _row_gradient(grad[row], intensity[row], measured[row], power, kind, eps, factor)
+        row_gradient(grad[row], intensity[row], measured[row], power, kind, eps, factor)
 
 
-__all__ = ["gradient", "outer_factor", "statistics", "value"]
+__all__ = ["gradient", "outer_factor", "row_gradient", "row_statistics", "statistics", "value"]

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numba import get_num_threads
 
 from ptycupy.backends import composed
-from ptycupy.backends.cpu import diffraction, shift
+from ptycupy.backends.cpu import chain, diffraction, shift
 from ptycupy.backends.cpu.memory import flat
 from ptycupy.backends.cpu.waves import Waves
 from ptycupy.backends.cpu.windows import require_inside, row_bands
@@ -19,13 +20,10 @@ from ptycupy.backends.sizes import PADDING, has_own_transforms
 
 @dataclass(frozen=True)
 class Fused:
-    """What the steps of `diffraction` leave for their adjoints, planar."""
+    """What the stages of `chain` leave for those that follow."""
 
-    waves: Array  # [n, o, p, y, 2 x + padding] on the detector
-    entries: Array  # [n, o, p, z, y, 2 x] before each slice
-    spectra: Array  # [p, y, 2 x] of the probe
-    moves: Array  # [1 or z - 1, 1 or n, y, 2 x] transfer functions
-    ramps: tuple[Array, Array]  # [n, y] and [n, x] of the shifts
+    room: chain.Room
+    beam: chain.Beam
 
 
 class Scattering(composed.Diffraction, Waves):
@@ -83,27 +81,11 @@ class Scattering(composed.Diffraction, Waves):
         window = probe.shape[1:]
         if not (self._fused and has_own_transforms(window)):
             return super().diffraction_forward(probe, shifts, transmission, transfer, corners, indices, occupancy)
-        require_inside(corners, indices, window, transmission.shape[-2:])
-        states, slices = transmission.shape[:2]
-        height, width = window
-        share = 1 / (height * width)  # makes two unnormalised transforms one identity
-        spectrum = self.empty(probe.shape, self.complex)
-        np.copyto(spectrum, probe)
-        self._fourier.transform(spectrum, True, 1.0)
-        modes = (len(shifts), states, len(probe))
-        kept = Fused(
-            waves=self.empty((*modes, height, 2 * width + PADDING), self.real),
-            entries=self.empty((*modes, slices, height, 2 * width), self.real),
-            spectra=self._planar(spectrum, share),
-            moves=self._planar(spectrum[None, :0] if transfer is None else transfer, share),
-            ramps=self._ramps(shifts, window),
-        )
-        sizes = (diffraction.size(height), diffraction.size(width))
-        given = (kept.spectra, *kept.ramps, transmission, kept.moves, corners, indices)
-        diffraction.forward(kept.waves, kept.entries, *given, self.real.type(math.sqrt(share)), *sizes)
-        intensity = self.empty((len(shifts), *window), self.real)
-        diffraction.intensities(intensity, kept.waves, self._reals(occupancy), sizes[1])
-        return intensity, kept
+        beam = self._beam(probe, shifts, transmission, transfer, corners, indices)
+        room = self._room(beam)._replace(intensity=self.empty((len(shifts), *window), self.real))
+        self._chain(chain.FORTH, room, beam, occupancy)
+        self._chain(chain.INTENSITIES, room, beam, occupancy)
+        return room.intensity, Fused(room, beam)
 
     def diffraction_backward(
         self,
@@ -124,26 +106,87 @@ class Scattering(composed.Diffraction, Waves):
             grads = (grad_probe, grad_shifts, grad_transmission)
             super().diffraction_backward(grad_intensity, saved, shifts, *arrays, *grads)
             return
-        waves, entries, spectra, moves, ramps = saved.waves, saved.entries, saved.spectra, saved.moves, saved.ramps
-        height, width = grad_intensity.shape[1:]
+        room = saved.room._replace(grads=grad_intensity)
+        self._chain(chain.BACK, room, saved.beam, occupancy)
+        self._spread(room, saved.beam, 1.0, grad_probe, grad_shifts, grad_transmission)
+
+    def _beam(
+        self, probe: Array, shifts: Array, transmission: Array, transfer: Array | None, corners: Array, indices: Array
+    ) -> chain.Beam:
+        window = probe.shape[1:]
+        require_inside(corners, indices, window, transmission.shape[-2:])
+        share = 1 / math.prod(window)  # makes two unnormalised transforms one identity
+        spectrum = self.empty(probe.shape, self.complex)
+        np.copyto(spectrum, probe)
+        self._fourier.transform(spectrum, True, 1.0)
+        spectra = self._planar(spectrum, share)
+        moves = self._planar(spectrum[None, :0] if transfer is None else transfer, share)
+        return chain.Beam(spectra, *self._ramps(shifts, window), transmission, moves, corners, indices)
+
+    def _room(self, beam: chain.Beam, threads: int | None = None) -> chain.Room:
+        """For what enters the slices of every wave of a batch, or of one pattern on each of so many threads."""
+        (modes, height, width), (states, slices) = beam.spectra.shape, beam.transmission.shape[:2]
+        stack, plane = (len(beam.indices), states, modes), (slices, height, width)
+        nothing = np.empty((0, 0, 0), self.real)
+        waves = self.empty((*stack, height, width + PADDING), self.real)
+        if threads is None:
+            pulls = self.empty((*stack, *plane), self.real)
+            return chain.Room(waves, pulls.reshape(-1, *plane), pulls, nothing, nothing)
+        entries = self.empty((threads * states * modes, *plane), self.real)
+        pulls = self.empty((*stack[:2], 1, *plane), self.real)
+        return chain.Room(waves, entries, pulls, nothing, nothing)
+
+    def _chain(
+        self,
+        stages: int,
+        room: chain.Room,
+        beam: chain.Beam,
+        occupancy: Array,
+        likelihood: chain.Likelihood | None = None,
+        recycled: bool = False,
+    ) -> None:
+        """Stages of `chain` on all threads; wave by wave where it is one that asks no more."""
+        patterns, states, modes, height, _ = room.waves.shape
+        width = beam.ramps_x.shape[1]
+        together = 1 if stages in (chain.FORTH, chain.BACK) else states * modes
+        threads = get_num_threads()
+        bounds = np.arange(threads + 1) * (patterns * states * modes // together) // threads
+        scale = self.real.type((height * width) ** -0.5)
+        weights = self._reals(occupancy)
+        if likelihood is None:
+            zero, nothing = self.real.type(0), np.empty((0, 0, 0), self.real)
+            likelihood = chain.Likelihood(nothing, np.empty((0, 3)), False, zero, 0, zero, zero)
         sizes = (diffraction.size(height), diffraction.size(width))
-        factors = 2 * self._reals(occupancy) * self.real.type((height * width) ** -0.5)
-        given = (grad_intensity, factors, *ramps, transmission, moves, corners, indices)
-        diffraction.backward(waves, entries, *given, *sizes)
+        given = (room, beam, weights, scale, 2 * scale * weights, likelihood, *sizes)
+        chain.run(stages, recycled, bounds, together, *given)
+
+    def _spread(
+        self,
+        room: chain.Room,
+        beam: chain.Beam,
+        factor: float,
+        grad_probe: Array | None,
+        grad_shifts: Array | None,
+        grad_transmission: Array | None,
+    ) -> None:
+        """Adds factor times what the way back has left to the gradients that are wanted."""
+        waves, spectra = room.waves, beam.spectra
+        patterns, states, modes, height, _ = waves.shape
+        width = beam.ramps_x.shape[1]
         if grad_transmission is not None:
-            bands = row_bands(corners, indices, (height, width), transmission.shape[-2:])
-            diffraction.scatter(grad_transmission, entries, corners, indices, bands, sizes[1])
-        patterns, states, modes = waves.shape[:3]
+            bands = row_bands(beam.corners, beam.indices, (height, width), grad_transmission.shape[-2:])
+            arrays = (beam.corners, beam.indices, bands, diffraction.size(width))
+            diffraction.scatter(grad_transmission, room.pulls, self.real.type(factor), *arrays)
         if grad_shifts is not None:
             sums = np.empty((patterns * states * modes, 2))
             diffraction.slopes(sums, waves.reshape(-1, *waves.shape[3:]), spectra)
-            grad_shifts += (2 * math.pi * sums.reshape(patterns, -1, 2).sum(1)).astype(self.real)
+            grad_shifts += (2 * math.pi * factor * sums.reshape(patterns, -1, 2).sum(1)).astype(self.real)
         if grad_probe is not None:
             total = self._zeros(waves.shape[2:], self.real)
             shift.sum_patterns(flat(total), waves.reshape(patterns * states, -1))
             back = self.empty(grad_probe.shape, self.complex)
             diffraction.pairs(back, total)
-            self._fourier.transform(back, False, 1 / (height * width))
+            self._fourier.transform(back, False, factor / (height * width))
             grad_probe += back
 
     def _planar(self, arrays: Array, scale: float = 1.0) -> Array:

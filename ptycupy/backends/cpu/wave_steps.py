@@ -120,18 +120,24 @@ def transmit_back(
     stride: Any,
     entries: Any,
     entry: Any,
+    pulls: Any,
+    pull: Any,
+    more: Any,
     transmission: Any,
     window: Any,
     canvas_stride: Any,
     height: int,
     width: int,
 ) -> None:
-    """The adjoint: entry becomes conj(entry) grad, which is the transmission's gradient, and grad that of the entry."""
+    """The adjoint: pull (planar, dense) becomes conj(entry) grad, the transmission's gradient, or takes it up where
+    there is `more` than this; and grad becomes that of the entry. Pull may lie where entry does."""
     target, kept = _Wave(memory, waves, wave, stride), _Wave(memory, entries, entry, 2 * width)
+    sums = _Wave(memory, pulls, pull, 2 * width)
     with memory.loop(height) as y:
         grads = row_inverse(memory, width, lambda x: target.load(y, x // LANES))
         for x, grad in grads.items():
-            kept.store(y, x // LANES, kept.load(y, x // LANES).conjugate_times(grad))
+            before = sums.load(y, x // LANES).where(more)
+            sums.store(y, x // LANES, kept.load(y, x // LANES).conjugate_times(grad) + before)
             factor = memory.load_pairs(transmission, memory.at(window, (y, canvas_stride), 2 * x))
             grads[x] = factor.conjugate_times(grad)
         row_forward(memory, grads, lambda x, value: target.store(y, x // LANES, value))
@@ -219,17 +225,28 @@ def add_power(memory: Memory, intensity: Any, row: Any, waves: Any, place: Any, 
 
 
 @emitted
-def add_row(memory: Memory, canvas: Any, target: Any, entries: Any, place: Any, width: int) -> None:
-    """A row of a canvas of pairs += a planar row."""
+def add_rows(
+    memory: Memory,
+    canvas: Any,
+    target: Any,
+    pulls: Any,
+    place: Any,
+    parts: Any,
+    apart: Any,
+    weight: Any,
+    width: int,
+) -> None:
+    """A row of a canvas of pairs += weight times the sum of planar rows that lie `apart`."""
+    factor = memory.everywhere(weight)
     with memory.loop(width // LANES) as block:
-        at = memory.at(target, (block, BLOCK))
-        value = memory.load(entries, memory.at(place, (block, BLOCK)))
-        memory.store_pairs(canvas, at, memory.load_pairs(canvas, at) + value)
+        at, first = memory.at(target, (block, BLOCK)), memory.at(place, (block, BLOCK))
+        total = memory.sum(parts, lambda part: memory.load(pulls, memory.at(first, (part, apart))))
+        memory.store_pairs(canvas, at, memory.load_pairs(canvas, at) + total.scaled(factor))
 
 
 __all__ = [
     "add_power",
-    "add_row",
+    "add_rows",
     "detect",
     "detect_back",
     "enter",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from numpy.typing import DTypeLike
 
+from ptycupy.backends import composed
 from ptycupy.backends.cuda.constraining import Constraining
 from ptycupy.backends.cuda.device import Device
 from ptycupy.backends.cuda.filtering import Filtering
@@ -14,7 +15,7 @@ from ptycupy.backends.cuda.optimizing import Optimizing
 from ptycupy.backends.cuda.waves import Waves
 
 
-class CudaBackend(Waves, Instrument, Losses, Optimizing, Constraining, Filtering, Measuring):
+class CudaBackend(composed.Misfit, Waves, Instrument, Losses, Optimizing, Constraining, Filtering, Measuring):
     """Every method queues kernels of kernels/ and FFT plans; nothing but indices crosses the bus per batch.
 
     device: where it runs. dtype: float32 or float64. fft: "auto" is "cufft"; "own" takes transforms of our

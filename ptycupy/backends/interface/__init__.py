@@ -15,6 +15,7 @@ from typing import Protocol
 from ptycupy.backends.interface.array import Array
 from ptycupy.backends.interface.constraining import Constraining
 from ptycupy.backends.interface.filtering import Filtering
+from ptycupy.backends.interface.fitting import Fitting
 from ptycupy.backends.interface.instrument import Instrument
 from ptycupy.backends.interface.losses import Losses
 from ptycupy.backends.interface.measuring import Measuring
@@ -23,7 +24,7 @@ from ptycupy.backends.interface.optimizing import Optimizing
 from ptycupy.backends.interface.waves import Waves
 
 
-class Backend(Memory, Waves, Instrument, Losses, Optimizing, Constraining, Filtering, Measuring, Protocol):
+class Backend(Memory, Waves, Instrument, Losses, Optimizing, Constraining, Filtering, Fitting, Measuring, Protocol):
     """Arrays and kernels of one device in one precision."""
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Literal, Protocol
 
 from ptycupy.backends.interface.array import Array
 from ptycupy.data.counts import PackedPatterns
@@ -122,3 +123,28 @@ class Losses(Protocol):
     def similarity_gradient(self, patches: Array, occupancy: Array, factor: float) -> Array:
         """factor * d(that sum)/dpatches; zero where the deviation is 0."""
         ...
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """One of the losses that are a scale times a sum over pixels, the scale a function of the batch's statistics."""
+
+    kind: Literal["gaussian", "poisson"]
+    power: float
+    eps: float = 0.0  # of the Poisson likelihood
+
+    def statistics(self, losses: Losses, intensity: Array, measured: Array) -> Array:
+        """[3] float64 on the device."""
+        if self.kind == "gaussian":
+            return losses.gaussian_statistics(intensity, measured, self.power)
+        return losses.poisson_statistics(intensity, measured, self.power, self.eps)
+
+    def value(self, losses: Losses, statistics: Array) -> Array:
+        """[1] float64: the loss."""
+        return losses.gaussian_value(statistics) if self.kind == "gaussian" else losses.poisson_value(statistics)
+
+    def gradient(self, losses: Losses, intensity: Array, measured: Array, statistics: Array, factor: float) -> Array:
+        """factor * dL/dI [n, ky, kx]."""
+        if self.kind == "gaussian":
+            return losses.gaussian_gradient(intensity, measured, self.power, statistics, factor)
+        return losses.poisson_gradient(intensity, measured, self.power, self.eps, statistics, factor)

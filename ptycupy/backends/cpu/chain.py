@@ -1,0 +1,197 @@
+"""Waves from the probe to the detector, what they say about the measured patterns, and back: in one compiled function.
+
+All its stages for one pattern after another keep a pattern's waves in the cache of one core; stage by stage for all
+waves of a batch, more cores have work. Machine code and order of sums are the same, and so is every bit.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import prange
+
+from ptycupy.backends.cpu import gaussian, poisson
+from ptycupy.backends.cpu import wave_steps as steps
+from ptycupy.backends.cpu.intensity import FLOOR
+from ptycupy.backends.cpu.jit import jit, jit_parallel
+from ptycupy.backends.interface import Array
+
+FORTH, INTENSITIES, COMPARE, BACK = 1, 2, 4, 8  # stages; several are summed
+
+
+class Beam(NamedTuple):
+    """What waves meet; planar arrays (see `lanes`) hold the scale of the transforms back."""
+
+    spectra: Array  # [p, y, 2 x] planar, of the probe
+    ramps_y: Array  # [n, y] of the shifts
+    ramps_x: Array  # [n, x]
+    transmission: Array  # [o, z, Y, X]
+    transfer: Array  # [0, 1 or z - 1, 1 or n, y, 2 x] planar
+    corners: Array  # [N, 2]
+    indices: Array  # [n]
+
+
+class Room(NamedTuple):
+    """Where waves are."""
+
+    waves: Array  # [n, o, p, y, 2 x + padding] planar: on the detector, or the gradients of each pattern's spectra
+    entries: Array  # [slots, z, y, 2 x] planar: what enters slices
+    pulls: Array  # [n, o, 1 or p, z, y, 2 x] planar: gradients of the transmission at the windows; may be entries
+    intensity: Array  # [n or chunks, y, x]
+    grads: Array  # [n or chunks, y, x] of the intensity
+
+
+class Likelihood(NamedTuple):
+    """What patterns are compared with, and how."""
+
+    measured: Array  # [n, y, x]
+    sums: Array  # [n, 3] float64
+    poisson: bool
+    power: float
+    kind: int  # of the power
+    eps: float
+    factor: float  # of the gradient
+
+
+@jit
+def forth(
+    room: Room, k: int, slot: int, beam: Beam, scale: float, height: tuple[int, ...], width: tuple[int, ...]
+) -> None:
+    """The k-th wave of [n, o, p] to the detector."""
+    waves, entries, transmission, transfer = room.waves, room.entries, beam.transmission, beam.transfer
+    _, states, modes, rows, stride = waves.shape
+    slices, canvas_height, canvas_width = transmission.shape[1:]
+    gaps, tilts, plane = transfer.shape[0], transfer.shape[1], beam.spectra.shape[1] * beam.spectra.shape[2]
+    i, o, p = k // (states * modes), k // modes % states, k % modes
+    top, left = beam.corners[beam.indices[i], 0], beam.corners[beam.indices[i], 1]
+    wave = k * rows * stride
+    ramp_y, ramp_x = 2 * i * beam.ramps_y.shape[1], 2 * i * beam.ramps_x.shape[1]
+    steps.enter(waves, wave, stride, beam.spectra, p * plane, beam.ramps_y, ramp_y, beam.ramps_x, ramp_x, height, width)
+    for s in range(slices):
+        window = 2 * (((o * slices + s) * canvas_height + top) * canvas_width + left)
+        entry = (slot * slices + s) * plane
+        steps.transmit(waves, wave, stride, entries, entry, transmission, window, 2 * canvas_width, height, width)
+        if s + 1 < slices:
+            gap = (s % gaps * tilts + i % tilts) * plane
+            steps.propagate(waves, wave, stride, transfer, gap, height, width)
+    steps.detect(waves, wave, stride, scale, height, width)
+
+
+@jit
+def back(
+    room: Room,
+    k: int,
+    slot: int,
+    at: int,
+    beam: Beam,
+    factors: Array,
+    height: tuple[int, ...],
+    width: tuple[int, ...],
+) -> None:
+    """The k-th wave of [n, o, p] becomes the gradient of its spectrum, `grads[at]` given."""
+    waves, entries, pulls = room.waves, room.entries, room.pulls
+    transmission, transfer = beam.transmission, beam.transfer
+    _, states, modes, rows, stride = waves.shape
+    slices, canvas_height, canvas_width = transmission.shape[1:]
+    gaps, tilts, plane = transfer.shape[0], transfer.shape[1], beam.spectra.shape[1] * beam.spectra.shape[2]
+    i, o, p = k // (states * modes), k // modes % states, k % modes
+    top, left = beam.corners[beam.indices[i], 0], beam.corners[beam.indices[i], 1]
+    wave, pattern = k * rows * stride, at * rows * room.grads.shape[2]
+    parts = pulls.shape[2]  # modes share one place, or have one each
+    part = (k // modes * parts + p % parts) * slices
+    steps.detect_back(waves, wave, stride, room.grads, pattern, factors[o], height, width)
+    for s in range(slices - 1, -1, -1):
+        window = 2 * (((o * slices + s) * canvas_height + top) * canvas_width + left)
+        entry, pull = (slot * slices + s) * plane, (part + s) * plane
+        steps.transmit_back(
+            waves,
+            wave,
+            stride,
+            entries,
+            entry,
+            pulls,
+            pull,
+            p >= parts,
+            transmission,
+            window,
+            2 * canvas_width,
+            height,
+            width,
+        )
+        if s > 0:
+            gap = ((s - 1) % gaps * tilts + i % tilts) * plane
+            steps.propagate_back(waves, wave, stride, transfer, gap, height, width)
+    ramp_y, ramp_x = 2 * i * beam.ramps_y.shape[1], 2 * i * beam.ramps_x.shape[1]
+    steps.leave(waves, wave, stride, beam.ramps_y, ramp_y, beam.ramps_x, ramp_x, height, width)
+
+
+@jit
+def _intensities(intensity: Array, waves: Array, i: int, occupancy: Array, width: tuple[int, ...]) -> None:
+    """intensity [y, x] of pattern i = sum_o occupancy[o] sum_p |waves|^2 + floor."""
+    _, states, modes, rows, stride = waves.shape
+    for y in range(rows):
+        for x in range(intensity.shape[1]):
+            intensity[y, x] = FLOOR
+        for k in range(states * modes):
+            place = ((i * states * modes + k) * rows + y) * stride
+            steps.add_power(intensity, y * intensity.shape[1], waves, place, occupancy[k // modes], width)
+
+
+@jit
+def _compare(sums: Array, grad: Array, intensity: Array, measured: Array, likelihood: Likelihood) -> None:
+    """sums [3] of a pattern, and the gradient of its intensities."""
+    row = sums.copy()
+    sums[:] = 0.0
+    power, kind, eps, factor = likelihood.power, likelihood.kind, likelihood.eps, likelihood.factor
+    for y in range(intensity.shape[0]):
+        if likelihood.poisson:
+            poisson.row_statistics(row, intensity[y], measured[y], power, kind, eps)
+            poisson.row_gradient(grad[y], intensity[y], measured[y], power, kind, eps, factor)
+        else:
+            gaussian.row_statistics(row, intensity[y], measured[y], power, kind)
+            gaussian.row_gradient(grad[y], intensity[y], measured[y], power, kind, factor)
+        for term in range(3):
+            sums[term] += row[term]
+
+
+@jit_parallel
+def run(
+    stages: int,
+    recycled: bool,
+    bounds: Array,
+    together: int,
+    room: Room,
+    beam: Beam,
+    occupancy: Array,
+    scale: float,
+    factors: Array,
+    likelihood: Likelihood,
+    height: tuple[int, ...],
+    width: tuple[int, ...],
+) -> None:
+    """These stages for as many waves of a pattern `together`; those of number bounds [chunks + 1] belong to a thread.
+
+    `recycled`: a thread has slots, intensity and grads for one pattern and uses them again for the next.
+    factors [o] = 2 occupancy, times the scale of the far field.
+    """
+    waves = room.waves.shape[1] * room.waves.shape[2]
+    for number in prange(bounds.size - 1):
+        chunk = np.int64(number)  # Numba counts without a sign, and a difference would be a float
+        for unit in range(bounds[chunk], bounds[chunk + 1]):
+            i, first = unit * together // waves, unit * together
+            at = chunk if recycled else i
+            moved = (chunk - i) * waves if recycled else 0
+            if stages & FORTH:
+                for k in range(first, first + together):
+                    forth(room, k, k + moved, beam, scale, height, width)
+            if stages & INTENSITIES:
+                _intensities(room.intensity[at], room.waves, i, occupancy, width)
+            if stages & COMPARE:
+                _compare(likelihood.sums[i], room.grads[at], room.intensity[at], likelihood.measured[i], likelihood)
+            if stages & BACK:
+                for k in range(first, first + together):
+                    back(room, k, k + moved, at, beam, factors, height, width)
+
+
+__all__ = ["BACK", "COMPARE", "FORTH", "INTENSITIES", "Beam", "Likelihood", "Room", "run"]

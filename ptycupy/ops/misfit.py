@@ -1,0 +1,40 @@
+"""From the probe to the misfit of the patterns, in one op."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ptycupy.backends.interface import Array, Backend
+from ptycupy.backends.interface.losses import Likelihood
+from ptycupy.ops.diffraction import Diffraction
+from ptycupy.tape import Variable, accumulators
+
+
+@dataclass(frozen=True)
+class Misfit:
+    """probe [p, y, x], shifts [n, 2] px, transmission [o, z, Y, X] -> [loss] of the patterns.
+
+    The same as `Diffraction`, and then `Gaussian` or `Poisson`, in turns.
+    """
+
+    backend: Backend
+    way: Diffraction
+    measured: Array  # [n, y, x], -1 where not counted
+    likelihood: Likelihood
+
+    def _arrays(self, transmission: Array) -> tuple[Any, ...]:
+        way = self.way
+        places = (way.corners, way.indices, way.occupancy)
+        return (transmission, way.transfer, *places, self.measured, self.likelihood)
+
+    def forward(self, probe: Array, shifts: Array, transmission: Array) -> tuple[Array, Any]:
+        statistics, saved = self.backend.misfit_forward(probe, shifts, *self._arrays(transmission))
+        return self.likelihood.value(self.backend, statistics), (statistics, saved, shifts, transmission)
+
+    def backward(self, grad: float, saved: Any, wanted: Sequence[Variable | None]) -> tuple[None, None, None]:
+        statistics, kept, shifts, transmission = saved
+        arrays = self._arrays(transmission)
+        self.backend.misfit_backward(grad, statistics, kept, shifts, *arrays, *accumulators(wanted))
+        return None, None, None

@@ -1,0 +1,197 @@
+"""The backend that counts as the CPU works."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+
+from ptycupy.backends.interface import Array
+from ptycupy.backends.interface.losses import Likelihood
+from ptycupy.backends.sizes import PADDING, by_patterns, has_own_transforms
+from ptycupy.planning.counting import Counting
+from ptycupy.planning.memory import op
+from ptycupy.planning.waves import ACCUMULATE, MULTIPLY
+
+
+class CountingCpu(Counting):
+    """As the CPU backend works: each wave stays in the cache of its core from its first to its last transform."""
+
+    kind = "cpu"
+    transform_passes = 0
+    threads = os.cpu_count() or 1
+
+    @op
+    def multislice_forward(
+        self, waves: Array, transmission: Array, transfer: Array, corners: Array, indices: Array
+    ) -> tuple[Array, Any]:
+        states, slices = transmission.shape[:2]
+        exits = self.empty((waves.shape[0], states, *waves.shape[2:]), self.complex)
+        entries = self.empty((slices - 1, *exits.shape), self.complex)
+        for _ in range(2 * (slices - 1)):
+            self._transform(exits)
+        flops = MULTIPLY * (2 * slices - 1) * exits.size
+        self._traffic((waves, slices * self._windows(waves, transmission), transfer), (exits, entries), flops)
+        return exits, (waves, entries)
+
+    @op
+    def multislice_backward(
+        self,
+        grad_exits: Array,
+        saved: Any,
+        transmission: Array,
+        transfer: Array,
+        corners: Array,
+        indices: Array,
+        grad_transmission: Array | None,
+        needs_waves: bool,
+    ) -> Array | None:
+        waves, entries = saved
+        (patterns, states, _, *window), slices = grad_exits.shape, transmission.shape[1]
+        overlaps = self.empty((patterns, states, slices, *window), self.complex)
+        grad_waves = self.empty(waves.shape, self.complex)
+        for _ in range(2 * (slices - 1)):
+            self._transform(grad_exits)
+        windows = slices * self._windows(waves, transmission)
+        flops = MULTIPLY * (2 * slices - 1) * grad_exits.size
+        self._traffic((grad_exits, waves, entries, windows, transfer), (grad_waves,), flops)
+        if grad_transmission is not None:
+            self._traffic((), (overlaps,), ACCUMULATE * slices * grad_exits.size, launches=0)
+            self.patch_backward(overlaps, corners, indices, grad_transmission)
+        return grad_waves if needs_waves else None
+
+    @op
+    def diffraction_forward(
+        self,
+        probe: Array,
+        shifts: Array,
+        transmission: Array,
+        transfer: Array | None,
+        corners: Array,
+        indices: Array,
+        occupancy: Array,
+    ) -> tuple[Array, Any]:
+        modes, *window = probe.shape
+        if not has_own_transforms(tuple(window)):
+            return super().diffraction_forward(probe, shifts, transmission, transfer, corners, indices, occupancy)
+        states, slices = transmission.shape[:2]
+        stack = (shifts.shape[0], states, modes)
+        spectrum = self.empty(probe.shape, self.complex)
+        waves = self.empty((*stack, window[0], 2 * window[1] + PADDING), self.real)
+        entries = self.empty((*stack, slices, window[0], 2 * window[1]), self.real)
+        spectra = self.empty((modes, window[0], 2 * window[1]), self.real)
+        moves = None if transfer is None else self.empty((*transfer.shape[:-1], 2 * window[1]), self.real)
+        intensity = self.empty((shifts.shape[0], *window), self.real)
+        self._transform(spectrum)
+        for _ in range(slices):
+            self._transform(entries[:, :, :, 0])
+            self._transform(entries[:, :, :, 0])
+        flops = MULTIPLY * (2 * slices + 1) * waves.size // 2
+        reads = (probe, spectra, slices * self._windows(intensity[:, None, None], transmission), moves, waves)
+        self._traffic(reads, (spectra, moves, entries, waves, intensity), flops)
+        return intensity, (waves, entries)
+
+    @op
+    def diffraction_backward(
+        self,
+        grad_intensity: Array,
+        saved: Any,
+        shifts: Array,
+        transmission: Array,
+        transfer: Array | None,
+        corners: Array,
+        indices: Array,
+        occupancy: Array,
+        grad_probe: Array | None,
+        grad_shifts: Array | None,
+        grad_transmission: Array | None,
+    ) -> None:
+        if not has_own_transforms(tuple(grad_intensity.shape[1:])):
+            arrays = (transmission, transfer, corners, indices, occupancy)
+            grads = (grad_probe, grad_shifts, grad_transmission)
+            super().diffraction_backward(grad_intensity, saved, shifts, *arrays, *grads)
+            return
+        waves, entries = saved
+        slices = transmission.shape[1]
+        for _ in range(slices):
+            self._transform(entries[:, :, :, 0])
+            self._transform(entries[:, :, :, 0])
+        windows = slices * self._windows(grad_intensity[:, None, None], transmission)
+        flops = (MULTIPLY * 2 + ACCUMULATE) * slices * waves.size // 2
+        self._traffic((grad_intensity, waves, entries, windows, transfer), (waves, entries), flops)
+        self._spread(waves, entries, grad_probe, grad_transmission)
+
+    @op
+    def misfit_forward(
+        self,
+        probe: Array,
+        shifts: Array,
+        transmission: Array,
+        transfer: Array | None,
+        corners: Array,
+        indices: Array,
+        occupancy: Array,
+        measured: Array,
+        likelihood: Likelihood,
+    ) -> tuple[Array, Any]:
+        modes, *window = probe.shape
+        if not has_own_transforms(tuple(window)):
+            given = (transmission, transfer, corners, indices, occupancy, measured, likelihood)
+            return super().misfit_forward(probe, shifts, *given)
+        (states, slices), patterns = transmission.shape[:2], shifts.shape[0]
+        at_once = self.threads if by_patterns(patterns, self.threads) else patterns
+        height, length = window[0], 2 * window[1]
+        spectrum = self.empty(probe.shape, self.complex)
+        spectra = self.empty((modes, height, length), self.real)
+        moves = None if transfer is None else self.empty((*transfer.shape[:-1], length), self.real)
+        waves = self.empty((patterns, states, modes, height, length + PADDING), self.real)
+        pulls = self.empty((patterns, states, 1, slices, height, length), self.real)
+        self.empty((at_once * states * modes if at_once < patterns else 0, slices, height, length), self.real)
+        for _ in range(2):
+            self.empty((at_once, *window), self.real)
+        self._transform(spectrum)
+        for _ in range(4 * slices):
+            self._transform(waves[..., :length])
+        flops = (MULTIPLY * (4 * slices + 1) + ACCUMULATE * slices) * waves.size // 2
+        windows = slices * self._windows(measured[:, None, None], transmission)
+        self._traffic((probe, spectra, windows, moves, measured), (spectra, moves, waves, pulls), flops)
+        return self.empty((3,), np.float64), (waves, pulls)
+
+    @op
+    def misfit_backward(
+        self,
+        factor: float,
+        statistics: Array,
+        saved: Any,
+        shifts: Array,
+        transmission: Array,
+        transfer: Array | None,
+        corners: Array,
+        indices: Array,
+        occupancy: Array,
+        measured: Array,
+        likelihood: Likelihood,
+        grad_probe: Array | None,
+        grad_shifts: Array | None,
+        grad_transmission: Array | None,
+    ) -> None:
+        if not has_own_transforms(tuple(measured.shape[1:])):
+            given = (transmission, transfer, corners, indices, occupancy, measured, likelihood)
+            grads = (grad_probe, grad_shifts, grad_transmission)
+            super().misfit_backward(factor, statistics, saved, shifts, *given, *grads)
+            return
+        waves, pulls = saved
+        self._spread(waves, pulls, grad_probe, grad_transmission)
+
+    def _spread(self, waves: Array, pulls: Array, grad_probe: Array | None, grad_transmission: Array | None) -> None:
+        """What all patterns have left is added up."""
+        if grad_transmission is not None:
+            self._traffic((pulls, pulls), (pulls,), 2 * pulls.size)
+        if grad_probe is not None:
+            back = self.empty(grad_probe.shape, self.complex)
+            self._transform(back)
+            self._traffic((waves, back, grad_probe), (grad_probe,), waves.size)
+
+
+__all__ = ["CountingCpu"]

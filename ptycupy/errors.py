@@ -7,6 +7,7 @@ class PtycupyError(Exception):
     """Base of every error that ptycupy raises on purpose; `exit_code` is what the command returns."""
 
     exit_code = 1
+    told = False  # whether another process tells the user already
 
 
 class ConfigError(PtycupyError):

@@ -5,22 +5,27 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ptycupy import __version__, data, experiment
 from ptycupy import config as configuration
-from ptycupy import data, experiment
 from ptycupy.api.batch import BatchResult, reconstruct_batch
 from ptycupy.api.run import Result
 from ptycupy.api.session import Session
 from ptycupy.config.notes import Note
 from ptycupy.config.schema import Config
+from ptycupy.distributed.comm import join
+from ptycupy.distributed.handshake import shake
+from ptycupy.distributed.team import Team, alone
+from ptycupy.distributed.watchdog import Watchdog
 from ptycupy.errors import ConfigError
 from ptycupy.reconstruction.callbacks import Callback
 from ptycupy.reconstruction.interrupt import StopOnSignal
-from ptycupy.reconstruction.logs import console, failures_in_log, log_file
-from ptycupy.reconstruction.run_folder import claim
+from ptycupy.reconstruction.logs import console, failures_in_log, log_file, of_rank
+from ptycupy.reconstruction.run_folder import Followed, RunFolder, claim
 from ptycupy.storage.patterns import Export, MatVersion, write_patterns
 from ptycupy.storage.scan import write_dataset
 
@@ -47,6 +52,7 @@ def reconstruct(
     quiet: bool = True,
     ptyrad: bool = False,
     allow_unsupported: bool = False,
+    distributed: bool = False,
 ) -> Result:
     """Reconstructs what a configuration (path, dict or Config) describes, into a run folder of its own.
 
@@ -55,22 +61,42 @@ def reconstruct(
     Ctrl-C lets the batch finish and saves; the Result then names the run folder that `resume` goes on in; early
     stages have folders of their own in it. Parameters of PtyRAD are recognised by their `init_params` and translated,
     what is different is logged; `ptyrad` takes them for PtyRAD's in any case and is the only way to run a file that is
-    Python, `allow_unsupported` goes on where an option has no equivalent. Raises the errors of `ptycupy.errors`.
+    Python, `allow_unsupported` goes on where an option has no equivalent. `distributed` makes one
+    reconstruction of all processes that mpiexec or srun started, and raises on all of them what one of them raises.
+    Raises the errors of `ptycupy.errors`.
     """
-    settled, label, notes = settle(config, overrides, backend, ptyrad, allow_unsupported)
-    output = settled.output
+    team = Team(join()) if distributed else alone()
     with contextlib.ExitStack() as stack:
         if not quiet:
             stack.enter_context(console(logging.INFO))
+        stack.enter_context(of_rank(team.rank))
+        with team.guarded():
+            settled, label, notes = settle(config, overrides, backend, ptyrad, allow_unsupported)
+            text = [line for line in configuration.dump(settled).splitlines() if "path:" not in line]
+            shake(team, {"version of ptycupy": __version__, "configuration": "\n".join(text)})  # paths may be a host's
+        watchdog = stack.enter_context(Watchdog(team.comm, settled.distributed.watchdog_seconds))
+        stack.enter_context(team.guarded())
         signals = stack.enter_context(StopOnSignal())
-        overwrite = overwrite or output.overwrite
-        folder = stack.enter_context(claim(output.folder, output.name, label, overwrite=overwrite, resume=resume))
-        stack.enter_context(log_file(folder.log))
+        output = settled.output
+        again = overwrite or output.overwrite
+        claimed = partial(claim, output.folder, output.name, label, overwrite=again, resume=resume)
+        folder = stack.enter_context(_shared_folder(team, claimed))
+        watchdog.left = f"What is saved in {folder.path} stays; --resume goes on from it"
+        if team.rank == 0:
+            stack.enter_context(log_file(folder.log))
         stack.enter_context(failures_in_log())
         logger.info("run folder %s", folder.path)
         for note in notes:
             logger.log(logging.WARNING if note.unsupported else logging.INFO, "PtyRAD's %s", note)
-        return Session(signals, callbacks, bar=not quiet and sys.stderr.isatty()).run(settled, folder, resume)
+        bar = not quiet and sys.stderr.isatty() and team.rank == 0
+        return Session(signals, callbacks, bar=bar, team=team).run(settled, folder, resume)
+
+
+def _shared_folder(team: Team, claimed: Callable[[], RunFolder]) -> RunFolder:
+    """The run folder that rank 0 claims."""
+    folder = claimed() if team.rank == 0 else None
+    path: Path = team.from_first(None if folder is None else folder.path)
+    return Followed(path) if folder is None else folder
 
 
 def simulate_to_file(

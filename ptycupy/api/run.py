@@ -19,7 +19,9 @@ from ptycupy.api.report import report
 from ptycupy.backends.interface import Backend
 from ptycupy.config.schema import Config, Reconstruction, Truth
 from ptycupy.data.source import PatternSource
-from ptycupy.errors import DataError, DivergenceError, ResourceError
+from ptycupy.distributed.handshake import shake
+from ptycupy.distributed.team import Team, alone
+from ptycupy.errors import ConfigError, DataError, DivergenceError, ResourceError
 from ptycupy.experiment.following import build_following
 from ptycupy.experiment.state import Problem, State
 from ptycupy.outputs import PatternPair, write_outputs
@@ -29,6 +31,7 @@ from ptycupy.reconstruction.callbacks import Callback, Quiet
 from ptycupy.reconstruction.checkpoint import Checkpoints, list_checkpoints, load_newest
 from ptycupy.reconstruction.configured import settings_from
 from ptycupy.reconstruction.engine import Engine
+from ptycupy.reconstruction.fingerprint import data_fingerprint
 from ptycupy.reconstruction.following import Follower, wait_for_patterns
 from ptycupy.reconstruction.interrupt import StopOnSignal
 from ptycupy.reconstruction.progress import IterationLog, ProgressBar
@@ -38,6 +41,7 @@ from ptycupy.storage.patterns import Export, write_patterns
 from ptycupy.storage.result import save_result, verify
 from ptycupy.storage.scan import write_dataset
 from ptycupy.storage.snapshot import History, Snapshot
+from ptycupy.update.settings import Settings
 
 logger = logging.getLogger(__name__)
 SIMULATED = "simulated.h5"
@@ -53,6 +57,7 @@ class Result:
     scores: Mapping[str, float]  # against the truth where the configuration names one, else empty
     exit_code: int = 0  # 130 or 143 where a signal ended the run early
     information_limit_angstrom: float | None = None  # of the summed phase; None without a pixel size or spots
+    rank: int = 0  # of several that shared it; rank 0 alone has written files and has scores
 
     @property
     def state(self) -> State:
@@ -73,14 +78,19 @@ class Result:
         write_outputs(Path(folder), self.snapshot)
 
 
-def prepare(config: Config, folder: RunFolder, resume: bool, backend: Backend) -> Engine:
-    """The engine at its start, or as the folder's newest good checkpoint has it; a start clears the folder."""
-    seen = with_simulation(config, folder, resume)
+def prepare(config: Config, folder: RunFolder, resume: bool, backend: Backend, team: Team | None = None) -> Engine:
+    """The engine at its start, or as the folder's newest good checkpoint has it; a start clears the folder.
+
+    A team prepares it together; each of its ranks gets an engine with its own patterns.
+    """
+    seen = with_simulation(config, folder, resume, team)
     if seen.data.follow is not None:
+        if team is not None and team.size > 1:
+            raise ConfigError(f"data.follow: a file that grows is followed by one process, not by {team.size}")
         problem, state = build_following(seen, *wait_for_patterns(seen.data))
     else:
         problem, state = experiment.build(seen, open_patterns(seen))
-    return begin(config, folder, resume, backend, problem, state)
+    return begin(config, folder, resume, backend, problem, state, team=team)
 
 
 def open_patterns(config: Config) -> PatternSource:
@@ -99,12 +109,20 @@ def begin(
     problem: Problem,
     state: State,
     iteration: int | None = None,
+    team: Team | None = None,
 ) -> Engine:
     """The engine of an experiment that is built, as `prepare` makes it; `iteration` is the only one to resume from."""
-    if config.output.export_patterns is not None and not resume:
+    team = alone() if team is None else team
+    first = team.rank == 0
+    if config.output.export_patterns is not None and not resume and first:
         export = Export(problem.patterns, problem.pattern_scale)
         logger.info("wrote %s", write_patterns(folder.path / config.output.export_patterns, export, overwrite=True))
-    engine = Engine(_chosen(problem, config.reconstruction), state, settings_from(config), backend)
+    problem, settings = _chosen(problem, config.reconstruction), settings_from(config)
+    if team.size > 1:
+        _share(team, problem, settings, backend)
+        engine = Engine(problem, state, settings, backend, ranks=team)
+    else:
+        engine = Engine(problem, state, settings, backend)
     follower = _follower(engine, config)
     if follower is not None:
         follower.grow()
@@ -125,7 +143,7 @@ def begin(
                     " reconstruction.half, reconstruction.subscan or the patterns' weights differ"
                 )
 
-        engine.restore(load_newest(folder.path, check))
+        engine.restore(team.from_first(load_newest(folder.path, check) if first else None))
         logger.info("resumed after iteration %d", engine.iteration)
     else:
         if config.optimizer.memory_path is not None:
@@ -134,16 +152,39 @@ def begin(
     return engine
 
 
-def with_simulation(config: Config, folder: RunFolder, resume: bool) -> Config:
-    """The configuration, with the data set that its `simulation` section makes where it names no data."""
+def _share(team: Team, problem: Problem, settings: Settings, backend: Backend) -> None:
+    """Compares what the ranks are about to do, and deals out the positions."""
+    patterns = problem.patterns
+    shake(
+        team,
+        {
+            "data set": f"{patterns.shape} {patterns.dtype}, {patterns.provenance.size_bytes} bytes\n"
+            f"fingerprint {data_fingerprint(patterns)}",
+            "kind of device": f"{backend.name.partition(':')[0]}, {backend.real}",
+        },
+    )
+    count = patterns.shape[0]
+    used = np.arange(count) if problem.pattern_weights is None else np.flatnonzero(problem.pattern_weights)
+    if len(used) < team.size:
+        raise ConfigError(f"{team.size} ranks for {len(used)} positions: start at most {len(used)}")
+    team.deal(used.astype(np.int32), alternating=settings.grouping == "compact")
+    team.settle(backend.name)
+    logger.info("%d ranks with up to %d of %d patterns each", team.size, -(-len(used) // team.size), len(used))
+
+
+def with_simulation(config: Config, folder: RunFolder, resume: bool, team: Team | None = None) -> Config:
+    """The configuration, with the data set that its `simulation` section makes where it names no data; of a team,
+    rank 0 makes it."""
     if config.simulation is None or config.data.path is not None:
         return config
     path = folder.path / SIMULATED
-    if not (resume and path.exists()):
+    team = alone() if team is None else team
+    if team.rank == 0 and not (resume and path.exists()):
         from ptycupy.simulate import simulate
 
         logger.info("simulating %s", path)
         write_dataset(path, simulate(config))
+    team.exchange(None)  # it is there now
     named: dict[str, Any] = {
         "data": config.data.model_copy(update={"path": str(path), "key": "dp"}),
         "truth": config.truth or Truth(path=str(path), key="truth_phase"),
@@ -185,7 +226,7 @@ def iterate(engine: Engine, config: Config, folder: RunFolder, callbacks: Sequen
     follower = _follower(engine, config)
     bar = bar and follower is None  # nobody knows how long it takes
     log = IterationLog(loop.iterations, bar=bar)
-    watchers: list[Callback] = [*callbacks, log, *keepers(config, folder)]
+    watchers: list[Callback] = [*callbacks, log, *keepers(config, folder, writes=engine.ranks.rank == 0)]
     if follower is not None:
         follower.log = log
         follower.grow()
@@ -207,27 +248,56 @@ def iterate(engine: Engine, config: Config, folder: RunFolder, callbacks: Sequen
             raise DivergenceError(f"{error}. Last good checkpoint: {kept[-1] if kept else 'none yet'}") from error
 
 
-def keepers(config: Config, folder: RunFolder) -> list[Callback]:
-    """What saves checkpoints and figures of a run as it goes."""
-    checkpoints = Checkpoints(folder.path, config.reconstruction.checkpoint_every, configuration.dump(config))
+def keepers(config: Config, folder: RunFolder, *, writes: bool = True) -> list[Callback]:
+    """What saves checkpoints and figures of a run as it goes; of several ranks, one `writes`."""
+    text = configuration.dump(config)
+    checkpoints = Checkpoints(folder.path, config.reconstruction.checkpoint_every, text, writes=writes)
     every = config.output.figures_every
-    return [checkpoints] if every is None else [checkpoints, _Figures(folder.path, every)]
+    return [checkpoints] if every is None else [checkpoints, _Figures(folder.path, every, writes=writes)]
 
 
-def finish(engine: Engine, config: Config, folder: RunFolder, signals: StopOnSignal, run_folder: RunFolder) -> Result:
+def finish(
+    engine: Engine,
+    config: Config,
+    folder: RunFolder,
+    signals: StopOnSignal,
+    run_folder: RunFolder,
+    team: Team | None = None,
+) -> Result:
     """Writes the result, and where no signal ended the run its pictures, scores and information limit.
 
-    `folder` is a stage's own or that of a batch's entry, in the `run_folder`, or the latter itself.
+    `folder` is a stage's own or that of a batch's entry, in the `run_folder`, or the latter itself. Of a team, rank 0
+    does.
     """
+    team = alone() if team is None else team
     snapshot = engine.snapshot(configuration.dump(config))
+    code = next((code for code in team.exchange(signals.exit_code) if code is not None), None)
+    pair = _pattern_pair(engine) if code is None else None
+    if team.rank:
+        team.exchange(None)  # rank 0 has written
+        return Result(snapshot, run_folder.path, {}, code or 0, rank=team.rank)
+    result = _finished(engine, snapshot, config, folder, run_folder, code, pair)
+    team.exchange(None)
+    return result
+
+
+def _finished(
+    engine: Engine,
+    snapshot: Snapshot,
+    config: Config,
+    folder: RunFolder,
+    run_folder: RunFolder,
+    code: int | None,
+    pair: PatternPair | None,
+) -> Result:
     save_result(folder.result, snapshot)
-    if signals.exit_code is not None:
+    if code is not None:
         logger.warning(
             "stopped after iteration %d; saved %s. The same command with --resume --set output.name=%s goes on",
             engine.iteration, folder.result, run_folder.path.name,
         )  # fmt: skip
-        return Result(snapshot, run_folder.path, {}, signals.exit_code)
-    write_outputs(folder.path, snapshot, _pattern_pair(engine), engine.initial_positions)
+        return Result(snapshot, run_folder.path, {}, code)
+    write_outputs(folder.path, snapshot, pair, engine.initial_positions)
     scores: dict[str, float] = {}
     truth = with_simulation(config, folder, resume=True).truth
     if truth is not None:
@@ -268,16 +338,20 @@ def _limit(snapshot: Snapshot) -> float | None:
 class _Figures(Quiet):
     """Figures every so many iterations, in folders of their own."""
 
-    def __init__(self, folder: Path, every: int) -> None:
+    def __init__(self, folder: Path, every: int, *, writes: bool) -> None:
         self.folder = folder
         self.every = every
+        self.writes = writes  # of several ranks, one
 
     def on_iteration(self, engine: Engine) -> None:
         if engine.iteration % self.every == 0:
+            snapshot, pair = engine.snapshot(), _pattern_pair(engine)
+            if not self.writes:
+                return
             folder = self.folder / f"figures_{engine.iteration:04d}"
             try:
                 folder.mkdir(exist_ok=True)
-                write_figures(folder, engine.snapshot(), _pattern_pair(engine), engine.initial_positions)
+                write_figures(folder, snapshot, pair, engine.initial_positions)
             except OSError as error:
                 logger.warning("figures not written, the run goes on: %s", error)
 

@@ -8,6 +8,7 @@ from ptycupy import backends
 from ptycupy.api.run import Result, finish, iterate, prepare, with_simulation
 from ptycupy.backends.interface import Backend
 from ptycupy.config.schema import Config
+from ptycupy.distributed.team import Team, alone
 from ptycupy.reconstruction.callbacks import Callback
 from ptycupy.reconstruction.interrupt import StopOnSignal
 from ptycupy.reconstruction.run_folder import RunFolder
@@ -17,8 +18,11 @@ from ptycupy.reconstruction.stages import run_stages
 class Session:
     """Runs configurations one after the other; a backend is made once for each device, precision and kind of FFT."""
 
-    def __init__(self, signals: StopOnSignal, callbacks: Sequence[Callback] = (), *, bar: bool = False) -> None:
+    def __init__(
+        self, signals: StopOnSignal, callbacks: Sequence[Callback] = (), *, bar: bool = False, team: Team | None = None
+    ) -> None:
         self.signals = signals
+        self.team = alone() if team is None else team
         self.callbacks = callbacks
         self.bar = bar
         self._backends: dict[tuple[str, str, str, bool, str, str], Backend] = {}
@@ -26,7 +30,8 @@ class Session:
     def backend(self, config: Config) -> Backend:
         """The backend that the configuration asks for."""
         asked = config.backend
-        kind = (asked.device, config.model.dtype, asked.fft, asked.deterministic, asked.tape, asked.graphs)
+        device = asked.device if self.team.size == 1 else backends.spread(asked.device, self.team.comm.local_rank)
+        kind = (device, config.model.dtype, asked.fft, asked.deterministic, asked.tape, asked.graphs)
         found = self._backends.get(kind)
         if found is None:
             found = self._backends[kind] = backends.select(*kind)
@@ -39,13 +44,13 @@ class Session:
         """
 
         def run(part: Config, place: RunFolder, again: bool) -> Result:
-            engine = prepare(part, place, again, self.backend(part))
+            engine = prepare(part, place, self.team.from_first(again), self.backend(part), self.team)
             self.signals.engine = engine
             engine.stop_requested = self.signals.exit_code is not None  # it came while the stage before was finished
             folder.begun = True
             iterate(engine, part, place, self.callbacks, bar=self.bar)
-            return finish(engine, part, place, self.signals, within or folder)
+            return finish(engine, part, place, self.signals, within or folder, self.team)
 
         if not config.stages:
             return run(config, folder, resume)
-        return run_stages(with_simulation(config, folder, resume), folder, resume, run)
+        return run_stages(with_simulation(config, folder, resume, self.team), folder, resume, run)

@@ -36,6 +36,15 @@ def _open(index: int) -> Any:
         raise ResourceError(f"CUDA does not work here ({_one_line(reason)})") from reason
 
 
+def spread(device: str, rank: int) -> str:
+    """The device of one of several ranks on this host: where any GPU would do, they take all of them in turn."""
+    if device not in ("auto", "cuda") or available()["cuda"] != "":
+        return device
+    from ptycupy.backends.cuda import count_devices
+
+    return f"cuda:{rank % count_devices()}"
+
+
 @functools.cache
 def _cuda_failure() -> str:
     try:
@@ -105,4 +114,4 @@ def select(
         ) from reason
 
 
-__all__ = ["available", "select"]
+__all__ = ["available", "select", "spread"]

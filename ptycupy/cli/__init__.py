@@ -52,7 +52,8 @@ def _run(arguments: argparse.Namespace) -> int:
         try:
             return int(command(arguments))
         except PtycupyError as error:
-            _tell(f"error: {error}")
+            if not error.told:
+                _tell(f"error: {error}")
             return error.exit_code
         except KeyboardInterrupt as error:
             _tell("stopped")

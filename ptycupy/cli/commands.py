@@ -26,8 +26,10 @@ def recon(arguments: argparse.Namespace) -> int:
         quiet=arguments.quiet,
         ptyrad=arguments.ptyrad,
         allow_unsupported=arguments.allow_unsupported,
+        distributed=True,
     )
-    print(result.folder)
+    if result.rank == 0:
+        print(result.folder)
     return result.exit_code
 
 

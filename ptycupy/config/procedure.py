@@ -238,6 +238,15 @@ class Backend(Section):
         return {"device": values} if isinstance(values, str) else values
 
 
+class Distributed(Section):
+    """How the processes that mpiexec or srun started share one reconstruction; one alone reads none of it."""
+
+    watchdog_seconds: Positive | None = described(
+        30.0, "Silence of a rank after which the others stop, as they do at once when its process ends; null = never.",
+        unit="s",
+    )  # fmt: skip
+
+
 class Output(Section):
     """Where results go."""
 

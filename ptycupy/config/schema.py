@@ -15,6 +15,7 @@ from ptycupy.config.constraints import DEFAULT_CONSTRAINTS, Constraint, as_list
 from ptycupy.config.measured import Data, Orientation
 from ptycupy.config.procedure import (
     Backend,
+    Distributed,
     Gaussian,
     Losses,
     Optimizer,
@@ -110,6 +111,7 @@ class Config(Section):
     )
     reconstruction: Reconstruction = described(Reconstruction(), "The loop.")
     backend: Backend = described(Backend(), "Where the computation runs; `backend: cuda:1` is short for its device.")
+    distributed: Distributed = described(Distributed(), "How several processes share the work.")
     output: Output = described(Output(), "Where results go.")
     truth: Truth | None = described(None, "A known phase that the result is compared with.")
     simulation: Simulation | None = described(None, "What `ptycupy simulate` makes; data.path is not needed then.")
@@ -136,6 +138,7 @@ __all__ = [
     "Constraint",
     "Data",
     "Depth",
+    "Distributed",
     "Gaussian",
     "Illumination",
     "Losses",

@@ -67,6 +67,41 @@ class MappedSource:
 
 
 @dataclass(frozen=True)
+class Picked:
+    """Some patterns of a source, which is all that is read."""
+
+    base: PatternSource
+    indices: NDArray[np.int32]
+    scan_shape: None = None
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return (len(self.indices), *self.base.shape[1:])
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.base.dtype
+
+    @property
+    def calibration(self) -> Calibration:
+        return self.base.calibration
+
+    @property
+    def provenance(self) -> Provenance:
+        return self.base.provenance
+
+    def read(self, indices: Sequence[int] | NDArray[np.integer[Any]]) -> NDArray[Any]:
+        """Patterns [n, ky, kx] numbered among those that were picked."""
+        return self.base.read(self.indices[np.asarray(indices, np.int64)])
+
+    def slabs(self, size: int) -> Iterator[tuple[slice, NDArray[Any]]]:
+        """All of them, at most `size` at a time."""
+        for start in range(0, len(self.indices), size):
+            part = slice(start, min(start + size, len(self.indices)))
+            yield part, self.base.read(self.indices[part])
+
+
+@dataclass(frozen=True)
 class ScanCrop:
     """A rectangle of the scan: rows and columns of the scan grid, stop exclusive."""
 

@@ -20,7 +20,7 @@ from ptycupy.experiment.propagation import moved_near_field, near_field_transfer
 from ptycupy.experiment.rows import RowMatrix, detector_matrix, pattern_matrix
 from ptycupy.experiment.state import Problem
 from ptycupy.model.parameters import Parameters
-from ptycupy.model.storage import as_source, on_device
+from ptycupy.model.storage import as_source, on_device, some
 from ptycupy.ops.axis_filter import Rows
 
 
@@ -39,13 +39,15 @@ class NearField:
 class Experiment:
     """Device arrays that the forward model and the losses read; only `corners` ever changes."""
 
-    patterns: Array | PackedPatterns  # [N, ky, kx] in the dtype they came in, or packed, beam in the centre
-    scale: Array  # [N]
+    patterns: Array | PackedPatterns  # [N, ky, kx] as they came, or packed, beam in the centre; of a rank, its own
+    scale: Array  # [N], of the same patterns
     mask: Array  # [Y, X] uint8, zero frequency in the corner: the patterns' detector, padded
     background: Array | None  # [Y, X] around the patterns, zero frequency in the corner
     resampling: tuple[Rows | None, Rows | None]  # (y, x), of the padded patterns
     detector_shape: tuple[int, int]  # px (y, x) of what the model is compared with
-    weights: Array  # [N] uint8
+    weights: Array  # [N] uint8, of the same patterns
+    used: NDArray[np.int32]  # the positions of all patterns that are not left out
+    places: NDArray[np.int32] | None  # [N] of each position's pattern in `patterns`, -1 where it is not; None: its own
     corners: Array  # [N, 2] int32 px
     occupancy: Array  # [o]
     base: Array  # [y, x]
@@ -69,13 +71,17 @@ class Experiment:
 
     @property
     def positions(self) -> int:
-        return int(self.patterns.shape[0])
+        return int(self.corners.shape[0])
 
-    def measured(self, backend: Backend, indices: Array) -> Array:
-        """Measured intensities [n, *detector_shape] of the positions `indices`, zero frequency in the corner, padded
+    def located(self, indices: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Where the patterns of these positions are in `patterns`."""
+        return indices if self.places is None else self.places[indices]
+
+    def measured(self, backend: Backend, places: Array) -> Array:
+        """Measured intensities [n, *detector_shape] of the patterns at `places`, zero frequency in the corner, padded
         and resampled; -1 where not counted."""
         decode = backend.packed_patterns if isinstance(self.patterns, PackedPatterns) else backend.patterns
-        values = decode(self.patterns, indices, self.scale, self.mask, self.weights, self.background)
+        values = decode(self.patterns, places, self.scale, self.mask, self.weights, self.background)
         down, across = self.resampling
         if down is not None:
             values = backend.counted_filter(values, down.indices, down.weights)
@@ -102,13 +108,16 @@ class Experiment:
         return array.astype(np.int32)
 
 
-def place(backend: Backend, problem: Problem, parameters: Parameters) -> Experiment:
-    """Put a Problem on a device.
+def place(
+    backend: Backend, problem: Problem, parameters: Parameters, here: NDArray[np.int32] | None = None
+) -> Experiment:
+    """Put a Problem on a device; of its patterns only those of the positions `here` are read, where it is given.
 
     Raises DataError where patterns and positions do not fit each other, ConfigError where geometry does not.
     """
     source = as_source(problem.patterns)
     count = source.shape[0]
+    rows = slice(None) if here is None else here
     corners = _corners(problem, parameters, count)
     window, slices = parameters.window, parameters.slices
     if slices > 1 and (problem.pixel_size is None or problem.wavelength is None):
@@ -129,13 +138,17 @@ def place(backend: Backend, problem: Problem, parameters: Parameters) -> Experim
         raise ConfigError(f"background {tuple(parameters.background.shape)} must have the detector's shape {detector}")
     used = _filled("pattern_weights", problem.pattern_weights, "shape", (count,), bool)
     return Experiment(
-        patterns=on_device(backend, source, problem.pattern_storage, counted, used),
-        scale=backend.asarray(_filled("pattern_scale", problem.pattern_scale, "shape", (count,), real)),
+        patterns=on_device(
+            backend, source if here is None else some(source, here), problem.pattern_storage, counted, used[rows]
+        ),
+        scale=backend.asarray(_filled("pattern_scale", problem.pattern_scale, "shape", (count,), real)[rows]),
         mask=backend.asarray(_to_corner(mask.astype(np.uint8))),
         background=None if background is None else backend.asarray(_to_corner(background.astype(real))),
         resampling=_uploaded(backend, matrices),
         detector_shape=detector,
-        weights=backend.asarray(used.astype(np.uint8)),
+        weights=backend.asarray(used.astype(np.uint8)[rows]),
+        used=np.flatnonzero(used).astype(np.int32),
+        places=None if here is None else _places(here, count),
         corners=backend.asarray(corners),
         occupancy=backend.asarray(_occupancy(problem, parameters).astype(real)),
         base=backend.asarray(tables.base.astype(real)),
@@ -169,6 +182,12 @@ def upload_rows(backend: Backend, matrix: RowMatrix) -> Rows:
         backend.asarray(back.indices.astype(np.int32)),
         backend.asarray(back.weights.astype(backend.real)),
     )
+
+
+def _places(here: NDArray[np.int32], count: int) -> NDArray[np.int32]:
+    places = np.full(count, -1, np.int32)
+    places[here] = np.arange(len(here))
+    return places
 
 
 def _filled(name: str, values: Any, meaning: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:

@@ -29,6 +29,7 @@ class Batch:
     variables: Variables
     shared: Shared
     indices: Array  # [n] int32
+    places: Array  # [n] int32 of their patterns among those that are here
     total: int  # patterns in the whole batch
 
     @cached_property
@@ -39,7 +40,7 @@ class Batch:
     @cached_property
     def measured(self) -> Array:
         """[n, ky, kx], zero frequency in the corner, -1 where not counted."""
-        return self.experiment.measured(self.backend, self.indices)
+        return self.experiment.measured(self.backend, self.places)
 
     @property
     def window(self) -> tuple[int, int]:

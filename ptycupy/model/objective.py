@@ -14,6 +14,7 @@ from ptycupy.model.experiment import Experiment
 from ptycupy.model.forward_model import Shared, Variables, constants, intensities, share, through, watch
 from ptycupy.model.losses import UNIT, Batch, ScaledLossOp, Term, misfit, scope_of
 from ptycupy.model.parameters import Parameters
+from ptycupy.model.ranks import ALONE, Ranks
 from ptycupy.ops import Rescale
 from ptycupy.tape import Tape, Variable
 
@@ -30,13 +31,16 @@ class Loss:
 class Objective:
     """The weighted sum of loss terms of an experiment on one backend.
 
-    `sub_batch` is how many patterns run at once (None = the whole batch); loss and gradients are exact either way.
+    `sub_batch` is how many patterns run at once (None = the whole batch); loss and gradients are exact either way. Of
+    several ranks each runs its own patterns of a batch; the loss is the batch's on all of them, and its gradients are
+    the sum of theirs.
     """
 
     backend: Backend
     experiment: Experiment
     terms: dict[str, Term]
     sub_batch: int | None = None
+    ranks: Ranks = ALONE
 
     def accumulate(
         self,
@@ -50,14 +54,16 @@ class Objective:
         """Adds factor * dL/d(parameter) of the batch to every array in `gradients` that is not None, and each
         term's value, without weight and factor, to `values` [terms] float64.
 
-        `placed` [n] int32 are the indices where they are on the device already; then those of the host only say how
-        many there are.
+        `placed` [n] int32 are the indices where they are on the device already, of one rank alone; then those of the
+        host only say how many there are.
         """
         with self.backend.arena():
             tape = Tape(self.backend)
+            run = _Run(self, tape, watch(tape, parameters, gradients), values, factor, len(indices))
             if placed is None:
-                placed = self.backend.asarray(np.ascontiguousarray(indices, np.int32))
-            run = _Run(self, tape, watch(tape, parameters, gradients), placed, values, factor)
+                run.divide(self.ranks.own(np.ascontiguousarray(indices, np.int32)))
+            else:
+                run.divide_placed(placed, placed)
             about_object = [name for name, term in self.terms.items() if scope_of(term) == "object"]
             about_patterns = [name for name in self.terms if name not in about_object]
             run.exactly(about_object)
@@ -83,8 +89,8 @@ class Objective:
     def measured(self, indices: NDArray[np.integer[Any]]) -> NDArray[Any]:
         """What the model is compared with [n, ky, kx] on the host, zero frequency in the corner; -1 = not counted."""
         with self.backend.arena():
-            device = self.backend.asarray(np.ascontiguousarray(indices, np.int32))
-            return np.array(self.backend.to_host(self.experiment.measured(self.backend, device)))
+            places = self.experiment.located(np.ascontiguousarray(indices, np.int32))
+            return np.array(self.backend.to_host(self.experiment.measured(self.backend, self.backend.asarray(places))))
 
     def loss(self, values: Iterable[float]) -> Loss:
         """The weighted loss from the terms' values [terms], as `accumulate` leaves them."""
@@ -100,37 +106,49 @@ def split(indices: NDArray[np.integer[Any]], size: int | None) -> list[NDArray[n
     return [ordered[i : i + step] for i in range(0, len(ordered), step)]
 
 
+Part = tuple[Array, Array]  # [n] int32: positions, and where their patterns are among those of this rank
+
+
 class _Run:
-    """One batch on its way through an objective; `tape` holds what its parts have in common."""
+    """One batch of `total` patterns on its way through an objective; `tape` holds what its parts have in common."""
 
     def __init__(
-        self,
-        objective: Objective,
-        tape: Tape,
-        variables: Variables,
-        indices: Array,
-        values: Array,
-        factor: float,
+        self, objective: Objective, tape: Tape, variables: Variables, values: Array, factor: float, total: int
     ) -> None:
         self.objective, self.backend, self.terms = objective, objective.backend, objective.terms
-        self.tape, self.variables, self.indices = tape, variables, indices
-        self.values, self.factor = values, factor
+        self.ranks = objective.ranks
+        self.tape, self.variables = tape, variables
+        self.values, self.factor, self.total = values, factor, total
         self.shared = share(self.backend, tape, objective.experiment, variables)
+        self.parts: list[Part] = []
+
+    def divide(self, own: NDArray[np.int32]) -> None:
+        """This rank's positions of the batch, in parts of at most the sub-batch, in order."""
+        indices = self.backend.asarray(own)
+        places = self.objective.experiment.located(own)
+        self.divide_placed(indices, indices if places is own else self.backend.asarray(places))
+
+    def divide_placed(self, indices: Array, places: Array) -> None:
+        """The same of arrays on the device."""
+        step = self.objective.sub_batch or max(1, indices.size)
+        self.parts = [(indices[i : i + step], places[i : i + step]) for i in range(0, indices.size, step)]
 
     def exactly(self, names: list[str]) -> None:
         """Terms of any kind: where the batch runs in parts, its statistics come from a forward pass beforehand."""
         if not names:
             return
-        parts = self._parts()
-        statistics = self._statistics(names, parts) if len(parts) > 1 else {}
+        statistics = self._statistics(names) if self._divided else {}
+        if not self.parts:
+            self._constant_values(names, statistics)
+            return
         through(self.shared, _opened)
-        for number, part in enumerate(parts):
+        for number, part in enumerate(self.parts):
             with self.backend.arena():
                 tape = Tape(self.backend)
                 batch = self._batch(tape, self.variables, self.shared, part)
                 seeds: list[tuple[Variable, float]] = []
                 for name in names:
-                    for value in self._values(name, batch, statistics.get(name), len(names) * len(parts) == 1):
+                    for value in self._values(name, batch, statistics.get(name), len(names) == 1 and not self._divided):
                         seeds.append((value, self.factor * self.terms[name].weight))
                         if number == 0:
                             self.backend.add(self._value(name), value.value)
@@ -145,8 +163,7 @@ class _Run:
 
     def to_a_scale(self, name: str) -> None:
         """One ScaledLossOp: every part runs forward and back at once, and the scale follows when all are summed."""
-        parts = self._parts()
-        if len(parts) == 1:
+        if not self._divided:
             self.exactly([name])
             return
         scale = self.backend.empty((1,), np.float64)
@@ -154,45 +171,67 @@ class _Run:
         unit = self.backend.empty((len(UNIT),), np.float64)
         self.backend.fill(unit, 1.0)
         statistics = self.backend.zeros(unit.shape, np.float64)
-        for part in parts:
+        for part in self.parts:
             with self.backend.arena():
                 tape = Tape(self.backend)
                 batch = self._batch(tape, self.variables, shared, part)
                 ((op, given),) = self.terms[name].ops(batch, [unit])
                 self.backend.add(statistics, op.measure(given.value))
                 tape.backward([(tape.apply(op, given), self.factor * self.terms[name].weight)])
+        if not self.parts:
+            ((op, _),) = self.terms[name].ops(self._constant_batch(self._stand_in), [unit])
+        self.ranks.add(self.backend, [statistics])
         known = cast(ScaledLossOp, op)
         self.backend.copy(scale, known.scale(statistics))
         self.backend.add(self._value(name), known.value(statistics))
 
-    def _parts(self) -> list[Array]:
-        """The batch's indices in parts of at most the sub-batch, in order."""
-        step = self.objective.sub_batch or self.indices.size
-        return [self.indices[i : i + step] for i in range(0, self.indices.size, step)]
+    @property
+    def _divided(self) -> bool:
+        """Whether no pass over one part sees the whole batch."""
+        return len(self.parts) > 1 or self.ranks.size > 1
 
-    def _statistics(self, names: list[str], parts: list[Array]) -> dict[str, list[Array]]:
+    @property
+    def _stand_in(self) -> Part:
+        """A pattern for a rank that has none of the batch: it shows what statistics are like and counts for nothing."""
+        here = np.zeros(1, np.int32) if self.ranks.here is None else self.ranks.here[:1]
+        return self.backend.asarray(here), self.backend.asarray(np.zeros(1, np.int32))
+
+    def _statistics(self, names: list[str]) -> dict[str, list[Array]]:
         sums: dict[str, list[Array]] = {}
-        variables, shared = through(self.variables, self._constant), through(self.shared, self._constant)
-        for part in parts:
+        for part in self.parts or [self._stand_in]:
             with self.backend.arena():
-                batch = self._batch(Tape(self.backend), variables, shared, part)
+                batch = self._constant_batch(part)
                 for name in names:
                     found = [op.measure(given.value) for op, given in self.terms[name].ops(batch, None)]
                     if name not in sums:
                         sums[name] = [self.backend.zeros(x.shape, np.float64) for x in found]
                     for target, source in zip(sums[name], found, strict=True):
-                        self.backend.add(target, source)
+                        if self.parts:
+                            self.backend.add(target, source)
+        self.ranks.add(self.backend, [x for name in names for x in sums[name]])
         return sums
 
-    def _batch(self, tape: Tape, variables: Variables, shared: Shared, part: Array) -> Batch:
+    def _constant_values(self, names: list[str], statistics: dict[str, list[Array]]) -> None:
+        """The values of a batch of which this rank has no pattern, from its statistics."""
+        batch = self._constant_batch(self._stand_in)
+        for name in names:
+            for op, given in self.terms[name].ops(batch, statistics[name]):
+                self.backend.add(self._value(name), batch.tape.apply(op, given).value)
+
+    def _constant_batch(self, part: Part) -> Batch:
+        variables, shared = through(self.variables, self._constant), through(self.shared, self._constant)
+        return self._batch(Tape(self.backend), variables, shared, part)
+
+    def _batch(self, tape: Tape, variables: Variables, shared: Shared, part: Part) -> Batch:
         return Batch(
             backend=self.backend,
             tape=tape,
             experiment=self.objective.experiment,
             variables=variables,
             shared=shared,
-            indices=part,
-            total=int(self.indices.size),
+            indices=part[0],
+            places=part[1],
+            total=self.total,
         )
 
     def _value(self, name: str) -> Array:

@@ -12,6 +12,7 @@ from ptycupy.backends.exchange import to_numpy
 from ptycupy.backends.interface import Array, Backend
 from ptycupy.data.counts import PackedPatterns, Storage, count_of, pack
 from ptycupy.data.source import ArraySource, PatternSource
+from ptycupy.data.views import Picked
 from ptycupy.errors import DataError
 
 logger = logging.getLogger(__name__)
@@ -31,6 +32,11 @@ def as_source(patterns: Any) -> PatternSource | PackedPatterns:
         raise DataError(f"patterns: dtype {dtype} must be real numbers")
     source: PatternSource | PackedPatterns = patterns
     return source
+
+
+def some(source: PatternSource | PackedPatterns, here: NDArray[np.int32]) -> PatternSource:
+    """The patterns of these positions, with nothing else read; packed ones are unpacked."""
+    return ArraySource(source.read(here)) if isinstance(source, PackedPatterns) else Picked(source, here)
 
 
 def on_device(
@@ -76,4 +82,4 @@ def stored_type(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return np.dtype(np.float64) if wide else dtype.newbyteorder("=")
 
 
-__all__ = ["as_source", "on_device", "stored", "stored_type"]
+__all__ = ["as_source", "on_device", "some", "stored", "stored_type"]

@@ -24,18 +24,21 @@ KEEP = 2
 class Checkpoints(Quiet):
     """A callback that saves `checkpoint_NNNN.h5` in a folder every `every` iterations (None: never) and keeps two.
 
-    A checkpoint that cannot be written, for instance on a full disk, is a warning: the run goes on and the files
-    already there stay.
+    Of several ranks, all have one and only the one that `writes` does. A checkpoint that cannot be written, for
+    instance on a full disk, is a warning: the run goes on and the files already there stay.
     """
 
-    def __init__(self, folder: Path, every: int | None, config: str = "") -> None:
+    def __init__(self, folder: Path, every: int | None, config: str = "", *, writes: bool = True) -> None:
         self.folder = folder
+        self.writes = writes
         self.every = every
         self.config = config
 
     def on_iteration(self, engine: Engine) -> None:
         if self.every is not None and engine.iteration % self.every == 0:
-            self.write(engine.snapshot(self.config))
+            snapshot = engine.snapshot(self.config)
+            if self.writes:
+                self.write(snapshot)
 
     def write(self, snapshot: Snapshot) -> Path | None:
         """Saves the snapshot and drops all but the last two; None where that failed."""

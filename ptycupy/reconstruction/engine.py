@@ -25,6 +25,7 @@ from ptycupy.model.experiment import nominal_positions, place
 from ptycupy.model.losses import make_terms
 from ptycupy.model.objective import Loss, Objective
 from ptycupy.model.parameters import Parameters, centred, download, is_scalar, upload
+from ptycupy.model.ranks import ALONE, Ranks
 from ptycupy.reconstruction.batches import make_groups
 from ptycupy.reconstruction.callbacks import Callback
 from ptycupy.reconstruction.canvas import reanchor
@@ -35,6 +36,7 @@ from ptycupy.reconstruction.kept import Kept
 from ptycupy.reconstruction.limits import Limits
 from ptycupy.reconstruction.memory import patterns_that_fit
 from ptycupy.reconstruction.resume import restore, take_snapshot
+from ptycupy.reconstruction.teamwork import add_gradients, agree, gather_rows, scattered
 from ptycupy.storage.snapshot import History, Snapshot
 from ptycupy.update.algorithm import Work, make_algorithm
 from ptycupy.update.constraints import Constrain, Context, in_order, make_constraint
@@ -51,7 +53,8 @@ class Engine:
     """Reconstructs a State from a Problem.
 
     `backend` is a name ("auto", "cpu", "cuda", "cuda:1"), or a Backend, whose precision then counts and not `dtype`.
-    The arrays given are copied, never changed.
+    The arrays given are copied, never changed. `ranks` are those that share the work: each of them makes an Engine of
+    the same problem, state and settings, and whatever the engine does or is asked for, all of them do and ask for.
     Raises ConfigError, DataError or ResourceError for what cannot be run.
     """
 
@@ -62,11 +65,13 @@ class Engine:
         settings: Settings,
         backend: str | Backend = "auto",
         dtype: str = "float32",
+        ranks: Ranks = ALONE,
     ) -> None:
         self.settings = settings
+        self.ranks = ranks
         self.backend: Backend = backends.select(backend, dtype) if isinstance(backend, str) else backend
         self.parameters = upload(self.backend, state)
-        self.experiment = place(self.backend, problem, self.parameters)
+        self.experiment = place(self.backend, problem, self.parameters, ranks.here)
         self.terms = make_terms(settings.losses)
         self.algorithm = make_algorithm(make_optimizer(settings.optimizer))
         own = {name: make_schedule(schedule) for name, schedule in settings.schedules.items()}
@@ -77,7 +82,7 @@ class Engine:
         if absent:
             raise ConfigError(f"learning_rates.{absent[0]}: the State has no {absent[0]} to refine")
         self.context = Context.of(self.backend, problem, self.parameters, self.experiment.corners)
-        self.used = np.flatnonzero(self.backend.to_host(self.experiment.weights)).astype(np.int32)
+        self.used = self.experiment.used
         if not self.used.size:
             raise DataError("pattern_weights: no position is left to reconstruct")
         corners, shifts = to_numpy(problem.corners), to_numpy(state.shifts)
@@ -91,12 +96,13 @@ class Engine:
         self.generator = generator(settings.seed, "batches")
         refined = [name for name, rate in settings.learning_rates.items() if rate > 0]
         self.sub_batch = settings.sub_batch or patterns_that_fit(
-            self.backend, self.parameters, self.experiment, refined
+            self.backend, self.parameters, self.experiment, refined, ranks.sharing
         )
         self.pending: list[NDArray[np.int32]] = []
         self.batch_losses: list[list[float]] = []
         self.kept: list[Kept] = []
         self.graphs = Graphs(self)
+        self.scattered: set[str] = set()  # fields of which other ranks have refined rows since they were gathered
         self._problem = problem
         self._scalar_thickness = is_scalar(state.slice_thickness)
 
@@ -104,6 +110,7 @@ class Engine:
     @property
     def state(self) -> State:
         """The present State as NumPy arrays."""
+        gather_rows(self)
         return download(self.backend, self.parameters, self._scalar_thickness)
 
     @property
@@ -118,7 +125,14 @@ class Engine:
 
     def measured(self, indices: Sequence[int] | NDArray[np.integer[Any]]) -> NDArray[Any]:
         """Measured intensities [n, ky, kx] as the model is compared with them, beam in the centre; -1 = not counted."""
-        return centred(self._objective().measured(self.experiment.batch(indices)))
+        wanted = self.experiment.batch(indices)
+        own = self.ranks.own(wanted)
+        found = np.zeros((len(wanted), *self.experiment.detector_shape), self.backend.real)
+        if len(own):
+            found[np.isin(wanted, own)] = self._objective().measured(own)
+        everyone = self.backend.asarray(found)
+        self.ranks.add(self.backend, [everyone])
+        return centred(self.backend.to_host(everyone))
 
     @cached_property
     def fingerprint(self) -> str:
@@ -147,7 +161,7 @@ class Engine:
         """
         last = self.iteration + iterations
         try:
-            while self.iteration < last and not self.stop_requested:
+            while self.iteration < last and not self._stopping():
                 self._iterate(callbacks)
         finally:
             for callback in callbacks:
@@ -182,7 +196,7 @@ class Engine:
         gradients = self.graphs.gradients(self, self._active(number))
         self.graphs.begin(self._planned(number, done, gradients))
         ran = 0
-        while self.pending and not self.stop_requested:
+        while self.pending and not self._stopping():
             group = self.pending[: self.settings.gradient_accumulation]
             progress = self._progress(number, done + ran, batches)
             last = len(group) == len(self.pending)
@@ -192,6 +206,7 @@ class Engine:
             for callback in callbacks:
                 callback.on_batch(self, done + ran, batches)
         self.graphs.end()
+        gather_rows(self)
         findings, (found,) = examine(self, [values])
         self.batch_losses += [[size, *row] for size, row in zip(sizes, found[:ran].tolist(), strict=False)]
         if self.pending:
@@ -210,10 +225,16 @@ class Engine:
             normalise_variations(self.backend, self.parameters, self.context.probe_intensity)
         if self._active(number) & {"shifts", "scan_affine"}:
             reanchor(self)
+        agree(self)
         self.backend.synchronize()
         self._record(number, loss, time.perf_counter() - start)
         for callback in callbacks:
             callback.on_iteration(self)
+
+    def _stopping(self) -> bool:
+        """Whether some rank is asked to stop, so that all do at the same place."""
+        self.stop_requested = self.ranks.any(self.stop_requested)
+        return self.stop_requested
 
     def _draw(self) -> list[NDArray[np.int32]]:
         positions = self.initial_positions[self.used]
@@ -244,6 +265,7 @@ class Engine:
                     share = len(batch) / total
                     where = None if placed is None else placed[i]
                     self._objective().accumulate(self.parameters, gradients, batch, values[i], share, where)
+                add_gradients(self, gradients)
                 return
             except MemoryShortage as error:
                 self._halve(error, max(len(batch) for batch in group))
@@ -252,6 +274,8 @@ class Engine:
 
     def _halve(self, error: MemoryShortage, largest: int) -> None:
         """Half the sub-batch for the next try with batches of up to `largest` patterns; the error where it is 1."""
+        if not self.ranks.report(error):
+            return
         size = min(self.sub_batch, largest)
         if size == 1:
             raise error
@@ -304,8 +328,10 @@ class Engine:
             last=last,
             momenta=self.plan.momenta(self.settings.learning_rates, progress),
             numbers=numbers,
+            ranks=self.ranks,
         )
         self.algorithm.advance(work)
+        self.scattered |= scattered(self, gradients).keys() & work.rates.keys()
         for name in work.rates:
             self.limits.keep(self.backend, name, getattr(self.parameters, name))
 
@@ -344,7 +370,7 @@ class Engine:
                 self.backend.fill(grad, 0.0)
 
     def _objective(self) -> Objective:
-        return Objective(self.backend, self.experiment, self.terms, self.sub_batch)
+        return Objective(self.backend, self.experiment, self.terms, self.sub_batch, self.ranks)
 
     def _group_loss(self, group: list[NDArray[np.int32]], values: Array) -> float:
         """The mean loss of some batches, each weighted by its patterns, from their terms' values."""

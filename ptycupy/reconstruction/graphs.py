@@ -212,6 +212,8 @@ class Graphs:
 def _obstacle(engine: Engine) -> str:
     """Why the updates of this engine cannot be recorded; empty where they can."""
     algorithm = engine.algorithm
+    if engine.ranks.size > 1:
+        return "several ranks meet in every update"
     if not isinstance(algorithm, GradientSteps):
         return f"{type(algorithm).__name__} decides on the host"
     if not isinstance(algorithm.optimizer, Repeatable):

@@ -13,6 +13,7 @@ from ptycupy.errors import PtycupyError
 logger = logging.getLogger(__name__)
 ROOT = "ptycupy"
 FILE_FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+SHARED = ("api", "config", "data", "experiment", "storage", "reconstruction.limits")  # by whom all ranks log the same
 FILE_ONLY = {"file_only": True}  # `extra` of records that a console would show twice or too often
 
 
@@ -25,12 +26,13 @@ class Console(logging.Handler):
 
     def __init__(self, level: int) -> None:
         super().__init__(level)
+        self.prefix = ""
         self.addFilter(_for_console)
 
     def emit(self, record: logging.LogRecord) -> None:
         text = record.getMessage()
         if record.levelno >= logging.WARNING:
-            text = f"{record.levelname.lower()}: {text}"
+            text = f"{self.prefix}{record.levelname.lower()}: {text}"
         try:
             print(text, file=sys.stderr, flush=True)
         except (OSError, ValueError):  # stderr was closed while we ran: there is nobody left to tell
@@ -79,6 +81,30 @@ def console(level: int) -> Iterator[None]:
         return
     with _attached(Console(level), level):
         yield
+
+
+@contextmanager
+def of_rank(rank: int) -> Iterator[None]:
+    """While open, consoles of all ranks but 0 show only warnings, with the rank, and only what rank 0 does not show:
+    data and configuration are the same for all."""
+    shown = [handler for handler in logging.getLogger(ROOT).handlers if rank and isinstance(handler, Console)]
+    before = [(handler.level, handler.prefix) for handler in shown]
+    for handler in shown:
+        handler.setLevel(max(handler.level, logging.WARNING))
+        handler.prefix = f"rank {rank}: "
+        handler.addFilter(_own)
+    try:
+        yield
+    finally:
+        for handler, (level, prefix) in zip(shown, before, strict=True):
+            handler.setLevel(level)
+            handler.prefix = prefix
+            handler.removeFilter(_own)
+
+
+def _own(record: logging.LogRecord) -> bool:
+    """Whether a record may be of one rank alone."""
+    return not record.name.startswith(tuple(f"{ROOT}.{name}" for name in SHARED))
 
 
 @contextmanager

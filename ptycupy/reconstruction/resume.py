@@ -13,6 +13,7 @@ import numpy as np
 from ptycupy.backends.cache import package_version
 from ptycupy.backends.interface import Backend
 from ptycupy.model.parameters import Parameters, owned, upload
+from ptycupy.reconstruction.teamwork import gather_moments
 from ptycupy.storage.snapshot import Moments as SavedMoments
 from ptycupy.storage.snapshot import Snapshot
 from ptycupy.update.optimizers import Moments
@@ -26,6 +27,7 @@ PACKAGES = ("ptycupy", "numpy", "numba", "scipy", "h5py", "cupy-cuda12x", "cupy-
 def take_snapshot(engine: Engine, config: str = "") -> Snapshot:
     """Everything the engine knows, as NumPy arrays; `config` is the YAML that made it."""
     backend, problem = engine.backend, engine.problem
+    gather_moments(engine)
     return Snapshot(
         state=engine.state,
         corners=np.asarray(problem.corners),

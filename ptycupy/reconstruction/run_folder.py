@@ -64,10 +64,41 @@ class RunFolder:
         for path in self.path.glob("stage_*"):
             shutil.rmtree(path)
 
+    def stage(self, number: int) -> RunFolder:
+        """The folder of an early stage."""
+        path = self.path / f"stage_{number}"
+        path.mkdir(exist_ok=True)
+        return RunFolder(path)
+
     @property
     def holds_run(self) -> bool:
         """Whether there is a result or a checkpoint to go on from, in this folder or one of a stage."""
         return _holds_run(self.path)
+
+
+class Followed(RunFolder):
+    """A run folder that another rank has locked and alone writes to."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.made = ()
+        self.begun = False
+        self.result = path / RESULT
+        self.log = path / LOG
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return
+
+    def clear(self) -> None:
+        """Nothing."""
+
+    def clear_stages(self) -> None:
+        """Nothing."""
+
+    def stage(self, number: int) -> RunFolder:
+        return Followed(self.path / f"stage_{number}")
 
 
 def claim(

@@ -43,10 +43,9 @@ def run_stages(
     before: tuple[Config, Path] | None = None
     for number, stage in enumerate(early, 1):
         path = folder.path / f"stage_{number}"
-        path.mkdir(exist_ok=True)
         if not (resume and finished(path, stage)):
             logger.info("stage %d of %d", number, len(early) + 1)
-            with RunFolder(path) as place:
+            with folder.stage(number) as place:
                 ended = run(_started(stage, before), place, resume and place.holds_run)
             if ended.exit_code:
                 return ended

@@ -13,6 +13,7 @@ from ptycupy.backends.interface import Array, Backend
 from ptycupy.errors import ConfigError, MemoryShortage
 from ptycupy.model.experiment import Experiment
 from ptycupy.model.parameters import Parameters
+from ptycupy.model.ranks import ALONE, Ranks
 
 if TYPE_CHECKING:  # the package imports algorithms, which import this
     from ptycupy.update.optimizers.interface import Moments, Optimizer, Repeatable
@@ -45,6 +46,7 @@ class Work:
     last: bool  # whether the iteration ends with this update
     momenta: dict[str, float] = field(default_factory=dict)  # by State field, where a schedule moves them
     numbers: Mapping[str, Array] | None = None  # by State field, of a Repeatable optimizer that is to use them
+    ranks: Ranks = ALONE  # who share the update; `evaluate` gives each of them the sums of all
 
 
 @runtime_checkable

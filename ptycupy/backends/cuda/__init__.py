@@ -2,6 +2,6 @@
 
 from ptycupy.backends.cuda.backend import CudaBackend
 from ptycupy.backends.cuda.device import Device
-from ptycupy.backends.cuda.devices import open_device
+from ptycupy.backends.cuda.devices import count_devices, open_device
 
-__all__ = ["CudaBackend", "Device", "open_device"]
+__all__ = ["CudaBackend", "Device", "count_devices", "open_device"]

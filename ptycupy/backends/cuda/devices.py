@@ -22,6 +22,11 @@ def describe(cupy: Any) -> list[str]:
     return lines
 
 
+def count_devices() -> int:
+    """GPUs that this process sees."""
+    return int(import_cupy().cuda.runtime.getDeviceCount())
+
+
 def open_device(index: int = 0) -> Device:
     """The GPU of this index (one object per index).
 
@@ -46,4 +51,4 @@ def _open(cupy: Any, index: int) -> Device:
         raise ResourceError(f"cuda:{index} cannot be used: {error}; GPUs here: {listed}") from error
 
 
-__all__ = ["describe", "open_device"]
+__all__ = ["count_devices", "describe", "open_device"]

@@ -10,7 +10,7 @@ from typing import Any
 
 from ptycupy.config import registered
 from ptycupy.config.registered import make
-from ptycupy.update.algorithm import Algorithm
+from ptycupy.update.algorithm import Algorithm, GradientSteps
 from ptycupy.update.optimizers.adadelta import Adadelta
 from ptycupy.update.optimizers.adafactor import Adafactor
 from ptycupy.update.optimizers.adagrad import Adagrad
@@ -58,4 +58,11 @@ def make_optimizer(optimizer: Any, **options: Any) -> Any:
     return make(f"optimizer {optimizer}", name, options, OPTIMIZERS, registered.OPTIMIZERS)
 
 
-__all__ = ["OPTIMIZERS", "Adam", "Moments", "Optimizer", "Repeatable", "make_optimizer"]
+def is_elementwise(algorithm: Algorithm) -> bool:
+    """Whether what becomes of a position's parameters needs no other position's: ours but for L-BFGS and Adafactor."""
+    if isinstance(algorithm, GradientSteps):
+        return type(algorithm.optimizer) in set(OPTIMIZERS.values()) - {Adafactor}
+    return type(algorithm) is Lsqml
+
+
+__all__ = ["OPTIMIZERS", "Adam", "Moments", "Optimizer", "Repeatable", "is_elementwise", "make_optimizer"]

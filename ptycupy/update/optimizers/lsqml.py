@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ptycupy.backends.interface import Array
 from ptycupy.errors import ConfigError, MemoryShortage
@@ -134,7 +135,7 @@ class Step:
         backend, p, e = self.backend, self.work.parameters, self.work.experiment
         illuminated = backend.zeros((p.slices, *p.canvas), backend.real)
         transmitted = backend.zeros(p.window, backend.real)
-        for indices in self._parts():
+        for part, indices in self._parts():
             with backend.arena():
                 tape = Tape(backend)
                 variables = replace(constants(tape, p), probe=tape.variable(p.probe, self.probe))
@@ -153,9 +154,10 @@ class Step:
 
                 waves = scattered(backend, tape, e, v, indices, enter)
                 intensity = detected(backend, tape, e, v, indices, waves)
-                measured = e.measured(backend, indices)
+                measured = e.measured(backend, backend.asarray(e.located(part)))
                 tape.backward([(intensity, backend.lsqml_residual(intensity.value, measured))])
                 backend.lsqml_window_power(transmitted, p.object_amplitude, e.occupancy, doses, e.corners, indices)
+        self.work.ranks.add(backend, [self.object, self.probe, illuminated, transmitted])
         with backend.arena():
             for s in range(p.slices):
                 for o in range(self.object.shape[0]):
@@ -169,15 +171,18 @@ class Step:
     def products(self) -> Array:
         """[n, 5] products of chi and of the changes of the waves along both directions."""
         backend, p, e = self.backend, self.work.parameters, self.work.experiment
-        found = []
-        for indices in self._parts():
+        every = self._every()
+        found = np.zeros((len(every), 5))
+        for part, indices in self._parts():
             with backend.arena():
                 far, u, v = linearised_waves(backend, e, p, indices, self.object, self.probe)
-                lack = self._lack(far, indices)
-                found.append(np.array(backend.to_host(backend.lsqml_products(far, u, v, lack, e.occupancy))))
-        return backend.asarray(np.concatenate(found))
+                lack = self._lack(far, part, indices)
+                found[np.isin(every, part)] = backend.to_host(backend.lsqml_products(far, u, v, lack, e.occupancy))
+        products = backend.asarray(found)
+        self.work.ranks.add(backend, [products])
+        return products
 
-    def _lack(self, far: Array, indices: Array) -> Array:
+    def _lack(self, far: Array, part: NDArray[np.int32], indices: Array) -> Array:
         """1 - sqrt(M / I) [n, y, x] on the grid of the waves, of which chi is minus so much.
 
         A dose multiplies waves and chi of its pattern alike, and so has no part in it.
@@ -185,15 +190,19 @@ class Step:
         backend, e = self.backend, self.work.experiment
         tape = Tape(backend)
         intensity = detected(backend, tape, e, constants(tape, self.work.parameters), indices, tape.constant(far))
-        lack = backend.lsqml_residual(intensity.value, e.measured(backend, indices))
+        lack = backend.lsqml_residual(intensity.value, e.measured(backend, backend.asarray(e.located(part))))
         for axis, rows in reversed(list(enumerate(e.detector, start=1))):
             if rows is not None:
                 (lack,) = AxisFilter(backend, axis, rows).backward(lack, None, ())
         return lack
 
-    def _parts(self) -> Iterator[Array]:
-        """Indices of the patterns in pieces that fit; the changes of waves need as much room again."""
-        every = np.concatenate(list(self.work.batches)).astype(np.int32)
+    def _every(self) -> NDArray[np.int32]:
+        return np.concatenate(list(self.work.batches)).astype(np.int32)
+
+    def _parts(self) -> Iterator[tuple[NDArray[np.int32], Array]]:
+        """This rank's patterns, on host and device, in pieces that fit; changes of waves need as much room again."""
+        own = self.work.ranks.own(self._every())
         size = max(1, self.work.sub_batch() // 2)
-        for first in range(0, len(every), size):
-            yield self.backend.asarray(every[first : first + size])
+        for first in range(0, len(own), size):
+            part = own[first : first + size]
+            yield part, self.backend.asarray(part)

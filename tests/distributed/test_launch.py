@@ -1,0 +1,183 @@
+"""Real processes under mpiexec: one reconstruction, one voice, one end."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny_run
+
+from ptycupy.api import reconstruct, run
+from ptycupy.distributed.comm import Local, join, launched
+from ptycupy.errors import ResourceError
+from ptycupy.reconstruction.checkpoint import list_checkpoints
+from ptycupy.storage.result import load_result
+
+pytest.importorskip("mpi4py", reason="mpi4py is not installed: pip install 'ptycupy[mpi]'")
+MPIEXEC = shutil.which("mpiexec") or shutil.which("mpiexec", path=str(Path(sys.executable).parent))
+if MPIEXEC is None:
+    pytest.skip("there is no mpiexec", allow_module_level=True)
+TOLERANCE = 1e-9  # in double precision; in single, Adam carries the rounding of dark pixels far
+
+# Leaves pid and exit code of each rank; mpiexec tells the survivors of a death by SIGUSR1.
+WRAPPER = """\
+import os, pathlib, signal, subprocess, sys
+signal.signal(signal.SIGUSR1, lambda *_: None)
+here = pathlib.Path(sys.argv[1])
+rank = os.environ["PMI_RANK"]
+ptycupy = subprocess.Popen([sys.executable, "-m", "ptycupy", *sys.argv[2:]], close_fds=False)
+(here / f"pid.{rank}").write_text(str(ptycupy.pid))
+(here / f"code.{rank}").write_text(str(ptycupy.wait()))
+"""
+
+# Figures have tests of their own and take seconds.
+PLAIN = """\
+import sys
+from ptycupy.api import run
+from ptycupy.cli import main
+run.write_outputs = lambda *given, **named: None
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def mpiexec(*arguments: object, options: tuple[str, ...] = ()) -> subprocess.Popen[str]:
+    command = [str(MPIEXEC), *options, "-n", "2", sys.executable, *map(str, arguments)]
+    environment = {**os.environ, "NUMBA_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True
+    )
+
+
+def recon(config: Path, *settings: str, options: tuple[str, ...] = ()) -> tuple[int, str, str]:
+    arguments = [part for setting in settings for part in ("--set", setting)]
+    process = mpiexec("-c", PLAIN, "recon", config, "--backend", "cpu", *arguments, *options)
+    out, err = process.communicate(timeout=120)
+    return process.returncode, out, err
+
+
+def test_two_ranks_are_one_run_with_one_voice_and_any_number_resumes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tiny_run.write(tmp_path, iterations=10)
+    refined = ("model.dtype=float64", "optimizer.shifts=1e-2", "reconstruction.batch_size=5")
+    code, out, err = recon(config, *refined, "output.name=two")
+    folder = tmp_path / "runs" / "two"
+    assert (code, out) == (0, f"{folder}\n"), err
+    assert err.count("run folder") == 1
+    assert "2 ranks with up to 8 of 16 patterns each" in err
+    two = load_result(folder / "result.h5")
+    monkeypatch.setattr(run, "write_outputs", lambda *given, **named: None)
+    reconstruct(config, overrides=[*refined, "output.name=one"], backend="cpu")
+    one = load_result(tmp_path / "runs" / "one" / "result.h5")
+    assert two.data_fingerprint == one.data_fingerprint
+    for name, value in one.state.items():
+        np.testing.assert_allclose(
+            getattr(two.state, name), value, rtol=0, atol=TOLERANCE * max(np.abs(value).max(initial=0), 1), err_msg=name
+        )
+    for path in [folder / "result.h5", *list_checkpoints(folder)[1:]]:
+        path.unlink()
+    code, _, err = recon(config, *refined, "output.name=two", options=("--resume",))
+    assert code == 0, err
+    assert "resumed after iteration 8" in err
+    resumed = load_result(folder / "result.h5")
+    assert resumed.iteration == 10
+    for name, value in two.state.items():
+        np.testing.assert_array_equal(getattr(resumed.state, name), value, err_msg=name)
+
+
+def test_refusals_are_said_once(tmp_path: Path) -> None:
+    config = tiny_run.write(tmp_path)
+    code, out, err = recon(config, "data.path=nowhere.h5")
+    assert (code, out) == (3, "")
+    assert err.count("nowhere.h5") == 1, err
+
+
+def test_ranks_that_see_different_data_stop_with_exit_code_4(tmp_path: Path) -> None:
+    """Every rank has a data set of its own under the same path: the folder that it runs in."""
+    for rank in range(2):
+        tiny_run.write(tmp_path / str(rank), seed=rank)
+    code = (
+        "import os, sys; os.chdir(os.path.join(sys.argv[1], os.environ['PMI_RANK']));"
+        "from ptycupy.cli import main;"
+        "sys.exit(main(['recon', 'tiny.yaml', '--backend', 'cpu', '--set', 'data.path=scan.h5', '--set',"
+        " f'output.folder={sys.argv[1]}/runs', '--set', 'illumination.path=scan.h5', '--set', 'scan.path=scan.h5']))"
+    )
+    process = mpiexec("-c", code, tmp_path)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == ResourceError.exit_code, err
+    assert err.count("rank 1 (on ") == 1, err
+    assert "do not have the same data set: fingerprint" in err
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("options", [("-disable-auto-cleanup",), ()], ids=["left alone", "default launcher"])
+def test_a_killed_rank_ends_the_other_and_leaves_a_checkpoint(tmp_path: Path, options: tuple[str, ...]) -> None:
+    config = tiny_run.write(tmp_path, iterations=1_000_000, checkpoint_every=2)
+    wrapper = tmp_path / "wrapper.py"
+    wrapper.write_text(WRAPPER)
+    process = mpiexec(
+        wrapper, tmp_path, "recon", config, "--backend", "cpu", "--set", "output.name=run", options=options
+    )  # fmt: skip
+    folder = tmp_path / "runs" / "run"
+    try:
+        until = time.monotonic() + 90
+        while time.monotonic() < until and not (folder.is_dir() and len(list_checkpoints(folder)) == 2):
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.05)
+        killed = time.monotonic()
+        os.kill(int((tmp_path / "pid.1").read_text()), signal.SIGKILL)
+        _, err = process.communicate(timeout=30)
+        assert time.monotonic() - killed < 30
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+    if options:
+        assert (tmp_path / "code.0").read_text() == str(ResourceError.exit_code)
+        assert f"rank 1 is gone; rank 0 stops too. What is saved in {folder} stays" in err
+    newest = load_result(list_checkpoints(folder)[-1])
+    assert newest.iteration % 2 == 0
+    assert np.isfinite(newest.state.object_phase).all()
+
+
+def test_a_process_alone_imports_no_mpi(tmp_path: Path) -> None:
+    config = tiny_run.write(tmp_path, iterations=1)
+    code = (
+        "import sys; from ptycupy.api import reconstruct;"
+        "reconstruct(sys.argv[1], backend='cpu', distributed=True, overrides=['output.name=a']);"
+        "sys.exit('mpi4py' in sys.modules)"
+    )
+    keep = {name: value for name, value in os.environ.items() if not name.startswith(("PMI", "OMPI", "SLURM"))}
+    done = subprocess.run([sys.executable, "-c", code, str(config)], env=keep, timeout=120, check=False)
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({"PMI_RANK": "1", "PMI_SIZE": "4"}, ("mpiexec (PMI)", 1, 4)),
+        ({"PMI_RANK": "0", "PMI_SIZE": "1"}, None),
+        ({"OMPI_COMM_WORLD_RANK": "3", "OMPI_COMM_WORLD_SIZE": "8"}, ("mpirun (Open MPI)", 3, 8)),
+        ({"SLURM_PROCID": "2", "SLURM_NTASKS": "4", "SLURM_STEP_NUM_TASKS": "4"}, ("srun (Slurm)", 2, 4)),
+        ({"SLURM_PROCID": "0", "SLURM_NTASKS": "4"}, None),  # the batch script itself
+        ({}, None),
+    ],
+)
+def test_launchers_are_known_by_their_environment(
+    environment: dict[str, str], expected: tuple[str, int, int] | None
+) -> None:
+    assert launched(environment) == expected
+
+
+def test_another_mpi_than_the_launchers_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert isinstance(join(), Local)
+    monkeypatch.setenv("OMPI_COMM_WORLD_RANK", "0")
+    monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "4")
+    with pytest.raises(ResourceError, match=r"started 4 processes, but the MPI of mpi4py knows of 1.*MPICH"):
+        join()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from bisect import bisect_left
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -31,7 +31,7 @@ from ptycupy.reconstruction.callbacks import Callback
 from ptycupy.reconstruction.canvas import reanchor
 from ptycupy.reconstruction.divergence import diverged, examine
 from ptycupy.reconstruction.fingerprint import data_fingerprint
-from ptycupy.reconstruction.graphs import Graphs, Planned, Slot
+from ptycupy.reconstruction.graphs import Graphs, Slot
 from ptycupy.reconstruction.kept import Kept
 from ptycupy.reconstruction.limits import Limits
 from ptycupy.reconstruction.memory import patterns_that_fit
@@ -194,7 +194,7 @@ class Engine:
         values = self.backend.zeros((len(self.pending), len(self.terms)), np.float64)
         sizes = [len(batch) for batch in self.pending]
         gradients = self.graphs.gradients(self, self._active(number))
-        self.graphs.begin(self._planned(number, done, gradients))
+        self.graphs.begin(self, number, done, gradients)
         ran = 0
         while self.pending and not self._stopping():
             group = self.pending[: self.settings.gradient_accumulation]
@@ -240,13 +240,6 @@ class Engine:
         positions = self.initial_positions[self.used]
         groups = make_groups(positions, self.settings.batch_size, self.settings.grouping, self.generator)
         return [self.used[group] for group in groups]
-
-    def _planned(self, number: int, done: int, gradients: Parameters) -> Iterator[Planned]:
-        """The updates of the pending batches, of which `done` ran before."""
-        pending, size = list(self.pending), self.settings.gradient_accumulation
-        for first in range(0, len(pending), size):
-            progress = self._progress(number, done + first, done + len(pending))
-            yield pending[first : first + size], self._rates(gradients, progress)
 
     def _rates(self, gradients: Parameters, progress: Progress) -> dict[str, float]:
         """Learning rates above 0 of the fields that have a gradient."""

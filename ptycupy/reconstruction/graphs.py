@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,7 +60,7 @@ class Slot:
 
 
 class Graphs:
-    """The recordings of one engine; they are forgotten as soon as any array that they know is another one."""
+    """The recordings of one engine; they are forgotten as soon as anything that they have in them is another one."""
 
     def __init__(self, engine: Engine) -> None:
         reason = _obstacle(engine) if engine.backend.graphs else ""
@@ -88,9 +88,9 @@ class Graphs:
         assert self._gradients is not None
         return self._gradients
 
-    def begin(self, plan: Iterator[Planned]) -> None:
-        """`plan` gives the updates to come, in order, when their turn is near."""
-        self._plan, self._coming = plan, []
+    def begin(self, engine: Engine, number: int, done: int, gradients: Parameters) -> None:
+        """At the start of iteration `number`, of whose batches so many ran before it was stopped."""
+        self._plan, self._coming = _planned(engine, number, done, gradients), []
 
     def end(self) -> None:
         """Forgets the plan, which knows the engine: only its owner may keep an engine, and so its data, alive."""
@@ -136,7 +136,7 @@ class Graphs:
         slot.attempts += 1
         try:
             slot.recording = engine.backend.record(lambda: run(slot))
-            slot.recording.keep(self._arrays(engine))
+            slot.recording.keep(self._frozen(engine))
             slot.attempts = 0
         except NotRecordable as error:
             told = "once more later" if slot.attempts < ATTEMPTS else "such batches run without"
@@ -183,7 +183,7 @@ class Graphs:
         return engine.moments[name]
 
     def _slot(self, engine: Engine, coming: Coming) -> Slot:
-        known = [engine.sub_batch, *map(id, self._arrays(engine))]
+        known = [engine.sub_batch, *map(id, self._frozen(engine))]
         if known != self._known:
             self._forget()
             self._known = known
@@ -192,21 +192,30 @@ class Graphs:
             slot = self._slots[coming.shape] = _new_slot(engine.backend, coming, len(engine.terms))
         return slot
 
-    def _arrays(self, engine: Engine) -> list[Array]:
-        """All arrays that recordings know, and that others may replace."""
+    def _frozen(self, engine: Engine) -> list[Any]:
+        """All that recordings have in them and that others may replace."""
         assert self._gradients is not None
-        arrays = [engine.experiment.patterns, engine.experiment.corners]
-        arrays += [array for _, array in engine.parameters.items()]
-        arrays += [array for _, array in self._gradients.items()]
+        experiment = engine.experiment
+        things = [experiment, experiment.patterns, experiment.corners, engine.algorithm, *engine.terms.values()]
+        things += [array for _, array in engine.parameters.items()]
+        things += [array for _, array in self._gradients.items()]
         for moments in engine.moments.values():
-            arrays += moments.arrays.values()
-        return arrays
+            things += moments.arrays.values()
+        return things
 
     def _forget(self) -> None:
         for slot in self._slots.values():
             if slot.recording is not None:
                 slot.recording.drop()
         self._slots, self._known = {}, []
+
+
+def _planned(engine: Engine, number: int, done: int, gradients: Parameters) -> Iterator[Planned]:
+    """The updates of the pending batches, in order, when their turn is near."""
+    pending, size = list(engine.pending), engine.settings.gradient_accumulation
+    for first in range(0, len(pending), size):
+        progress = engine._progress(number, done + first, done + len(pending))
+        yield pending[first : first + size], engine._rates(gradients, progress)
 
 
 def _obstacle(engine: Engine) -> str:

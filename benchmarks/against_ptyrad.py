@@ -146,11 +146,12 @@ def summarise(turns: dict[str, list[dict[str, Any]]], job: dict[str, Any], rates
 
 
 class Worker:
-    """PtyRAD in its own interpreter, asked one job at a time."""
+    """A program in its own interpreter, asked one job at a time."""
 
-    def __init__(self, python: str) -> None:
+    def __init__(self, python: str, script: str = "ptyrad_worker.py") -> None:
+        self.script = script
         self.process = subprocess.Popen(
-            [python, str(HERE / "ptyrad_worker.py")],
+            [python, str(HERE / script)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -158,14 +159,14 @@ class Worker:
         )
 
     def ask(self, job: dict[str, Any]) -> dict[str, Any]:
-        """What it answers; {"failed": reason} where PtyRAD raised an error."""
+        """What it answers; {"failed": reason} where the program raised an error."""
         if self.process.stdin is None or self.process.stdout is None:
             raise AssertionError("pipes were asked for")
         self.process.stdin.write(json.dumps(job) + "\n")
         self.process.stdin.flush()
         answer = self.process.stdout.readline()
         if not answer:
-            sys.exit("PtyRAD stopped without an answer: run ptyrad_worker.py by hand to see why")
+            sys.exit(f"no answer: run {self.script} by hand to see why")
         found: dict[str, Any] = json.loads(answer)
         return found
 

@@ -10,6 +10,7 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 
 
 def parameters(job: dict, folder: str) -> dict:
@@ -102,9 +103,10 @@ def run(job: dict) -> dict:
     }
 
 
-def main() -> None:
+def answer_jobs(run: Callable[[dict], dict]) -> None:
+    """Answers every line of stdin by what `run` makes of it."""
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # PtyRAD's own prints must not mix with the answers
+    os.dup2(2, 1)  # what the program prints must not mix with the answers
     for line in sys.stdin:
         try:
             answer = run(json.loads(line))
@@ -116,4 +118,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    answer_jobs(run)

@@ -54,6 +54,19 @@ def test_worker_answers_with_the_reason(against):
     worker.close()
 
 
+@pytest.mark.parametrize("name", ["phaser", "py4dstem"])
+def test_workers_of_other_programs_answer_with_the_reason(against, monkeypatch, name):
+    """The first iteration of a turn is not counted, and a program that is not here has no median."""
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    others = load("against_others")
+    worker = against.Worker(sys.executable, f"{name}_worker.py")
+    answer = worker.ask(JOB)
+    worker.close()
+    assert "No module named" in answer["failed"]
+    assert others.median([answer]) is None
+    assert others.median([{"seconds": [9.0, 2.0]}, answer, {"seconds": [9.0, 4.0]}]) == 3.0
+
+
 def test_reaching_stops_the_engine(against, monkeypatch):
     scores = iter([0.1, 0.5, 0.9])
     score = {"correlation": 0.0}

@@ -14,10 +14,9 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")  # before jax is imported
 # What phaser cannot be asked for, or does in another way.
 DIFFERENCES = (
     "positions are updated once per iteration, not per batch",
-    "no orthogonalisation of probe modes during the run; power of the modes is fixed as a whole",
-    "amplitude loss |sqrt I - sqrt M|^2 per pixel with a variance, not normalised by the mean amplitude",
-    "amplitude is clamped from above only (1.02), layers are filtered in Fourier space (2 angstrom)",
-    "propagators are band-limited to 2/3",
+    "no orthogonalisation of probe modes and no fixed probe intensity",
+    "amplitude loss summed over pixels, not normalised by the mean amplitude; objects are complex, of one Adam state",
+    "blur of the object with kernels of other lengths, along depth of its logarithm; no recentring of positions",
 )
 
 
@@ -51,6 +50,7 @@ def plan(job: dict) -> dict:
                 "buffer_n_groups": None,
                 "update_positions": True,
                 "calc_error": False,
+                "bwlim_frac": None,
                 "noise_model": {"type": "amplitude"},
                 "solvers": {
                     "object": {"type": "adam", "learning_rate": 5e-4},
@@ -62,7 +62,7 @@ def plan(job: dict) -> dict:
                 "iter_constraints": [
                     {"type": "obj_gaussian", "sigma": 0.4 * pixel, "weight": 1.0},
                     {"type": "layers", "sigma": 2.0, "weight": 1.0},
-                    {"type": "clamp_object_amplitude", "amplitude": 1.02},
+                    {"type": "clamp_object_amplitude", "amplitude": [0.98, 1.02]},
                     {"type": "nonneg_object_phase"},
                 ],
             }

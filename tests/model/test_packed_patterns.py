@@ -80,6 +80,25 @@ def test_a_whole_run_is_the_same_bits(backend: Any) -> None:
         assert [name for name, value in other.items() if value != found[0][name]] == []
 
 
+def test_graphs_replay_packed_patterns(kernel_folder: Any) -> None:
+    """Three iterations as graphs have the bits of three without, from events as from dense patterns."""
+    from cuda_on_cpu.host_device import HostDevice
+
+    from ptycupy.backends.cuda import CudaBackend
+
+    problem, state = random_scene(positions=COUNT, window=DETECTOR, slices=2, object_modes=1)
+    problem = replace(problem, patterns=counts(), pattern_scale=0.05)
+    settings = Settings({"gaussian": {}}, learning_rates=RATES, batch_size=4)
+    found = []
+    for storage, graphs in (("dense", "off"), ("events", "on")):
+        backend = CudaBackend(HostDevice(kernel_folder), "float32", graphs=graphs)
+        engine = Engine(replace(problem, pattern_storage=storage), state, settings, backend)
+        engine.run(3)
+        assert ("graph" in backend._device.calls) == (graphs == "on")
+        found.append({name: np.asarray(value).tobytes() for name, value in engine.state.items()})
+    assert found[1] == found[0]
+
+
 def test_patterns_may_come_packed(cpu_backend: Any) -> None:
     """As a program has them that counts electrons itself."""
     problem, state = random_scene(positions=COUNT, window=DETECTOR)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ptycupy.gradient_check import check_gradient
     from ptycupy.model.objective import Loss
     from ptycupy.reconstruction.engine import Engine
+    from ptycupy.reconstruction.joint import JointEngine
     from ptycupy.tape import Op, Tape
     from ptycupy.update.settings import Active, Constraint, Settings
 
@@ -27,6 +28,7 @@ _HOMES = {
     "BatchResult": "ptycupy.api",
     "Constraint": "ptycupy.update.settings",
     "Engine": "ptycupy.reconstruction.engine",
+    "JointEngine": "ptycupy.reconstruction.joint",
     "Loss": "ptycupy.model.objective",
     "Op": "ptycupy.tape",
     "Problem": "ptycupy.experiment.state",
@@ -51,6 +53,7 @@ __all__ = [
     "BatchResult",
     "Constraint",
     "Engine",
+    "JointEngine",
     "Loss",
     "Op",
     "Problem",

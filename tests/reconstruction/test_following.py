@@ -14,9 +14,13 @@ import tiny_run
 import yaml
 from scipy.ndimage import gaussian_filter
 
-from ptycupy import make_probe, reconstruct
+from ptycupy import Engine, make_probe, reconstruct
 from ptycupy.cli import main
+from ptycupy.config import from_dict
+from ptycupy.experiment.following import build_following
 from ptycupy.reconstruction.callbacks import Quiet
+from ptycupy.reconstruction.configured import settings_from
+from ptycupy.reconstruction.following import Follower, wait_for_patterns
 from ptycupy.storage.result import load_result
 
 FOLLOW = {"settle_seconds": 0.1, "timeout_seconds": 20.0, "start_with": 4}
@@ -168,6 +172,28 @@ def test_an_hdf5_file_is_followed_while_another_process_has_it_open(tmp_path):
         followed = reconstruct(config, backend="cpu", callbacks=[watch])
     assert watch.beside > 0
     assert followed.history.patterns[-5:] == [16] * 5
+
+
+def test_new_patterns_reach_a_device(tmp_path, host_cuda_backend):
+    """The CUDA backend on the CPU: only what is new is copied, into the arrays that are there."""
+    config, values = from_dict(configured(tmp_path, settle_seconds=0)), patterns(tmp_path)
+    append(tmp_path / "growing.npy", values[:6])
+    problem, state = build_following(config, *wait_for_patterns(config.data))
+    backend = host_cuda_backend("float32")
+    engine = Engine(problem, state, settings_from(config), backend)
+    held = engine.experiment.patterns, engine.experiment.weights
+    follower = Follower(engine, np.ones(16, bool), 3, 60.0)
+    np.testing.assert_array_equal(engine.used, np.arange(4))
+    for there in (6, 16):
+        append(tmp_path / "growing.npy", values[6:there])
+        while follower.there < there:
+            follower.grow()
+        assert (engine.experiment.patterns, engine.experiment.weights) == held
+        whole = np.where(np.arange(16)[:, None, None] < there, values, 0)
+        np.testing.assert_array_equal(backend.to_host(engine.experiment.patterns), whole)
+        np.testing.assert_array_equal(backend.to_host(engine.experiment.weights), np.arange(16) < there)
+        np.testing.assert_array_equal(engine.used, np.arange(there))
+    engine.run(1)
 
 
 def test_a_writer_that_dies_leaves_a_run_of_what_came(tmp_path, capsys):

@@ -88,6 +88,19 @@ def test_two_halves_of_one_scan_are_the_joined_scan(backend, optimizer, accumula
     assert len(set(whole.history.total)) == 5, "something moved in every iteration"
 
 
+def test_the_kernels_of_the_cuda_backend_join_scans_alike(backend, host_cuda_backend):
+    problem, state = random_scene(positions=8, slices=2)
+    asked = settings(learning_rates=RATES | {"shifts": 1e-2}, gradient_accumulation=2)
+    found = []
+    for each in (backend, host_cuda_backend("float64")):
+        engines = [Engine(*part(problem, state, chosen), asked, each) for chosen in (slice(0, 5), slice(5, 8))]
+        joint = JointEngine(engines, ["object", "probe"])
+        joint.run(2)
+        found.append([engine.state for engine in joint.engines])
+    for one, other in zip(*found, strict=True):
+        same(one, other, 1e-9)
+
+
 def test_what_is_not_shared_is_moved_by_its_own_scan_alone(backend):
     """A probe with rate 0 ties nothing together: both scans are then what they are alone."""
     scenes = [random_scene(positions=n, seed=n) for n in (7, 9)]

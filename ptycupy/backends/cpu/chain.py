@@ -40,6 +40,7 @@ class Room(NamedTuple):
     pulls: Array  # [n, o, 1 or p, z, y, 2 x] planar: gradients of the transmission at the windows; may be entries
     intensity: Array  # [n or chunks, y, x]
     grads: Array  # [n or chunks, y, x] of the intensity
+    slopes: Array  # [n o p, 2] float64: each wave's share of the gradient of the shifts, over 2 pi
 
 
 class Likelihood(NamedTuple):
@@ -124,6 +125,7 @@ def back(
             steps.propagate_back(waves, wave, stride, transfer, gap, height, width)
     ramp_y, ramp_x = 2 * i * beam.ramps_y.shape[1], 2 * i * beam.ramps_x.shape[1]
     steps.leave(waves, wave, stride, beam.ramps_y, ramp_y, beam.ramps_x, ramp_x, height, width)
+    steps.slopes(waves, wave, stride, beam.spectra, p * plane, room.slopes, 2 * k, height, width)
 
 
 @jit

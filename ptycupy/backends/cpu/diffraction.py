@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 from numba import prange
 
 from ptycupy.backends.cpu import wave_steps as steps
 from ptycupy.backends.cpu.jit import jit, jit_parallel
 from ptycupy.backends.cpu.lanes import LANES
-from ptycupy.backends.cpu.shift import frequency
 from ptycupy.backends.interface import Array
 
 
@@ -69,31 +67,4 @@ def scatter(
                         steps.add_rows(grad_transmission, target, pulls, place, parts, apart, factor, width)
 
 
-@jit_parallel
-def slopes(sums: Array, grads: Array, spectra: Array) -> None:
-    """sums [n o p, 2] = sum of (f_y, f_x) Im(conj(grad) spectrum), for grads [n o p, y, 2 x + padding] and spectra
-    [p, y, 2 x]."""
-    modes, height, length = spectra.shape
-    width = length // 2
-    along = np.empty(width)
-    for x in range(width):
-        along[x] = frequency(x, width)
-    for k in prange(grads.shape[0]):
-        total_y, total_x = 0.0, 0.0
-        for y in range(height):
-            grad, spectrum = grads[k, y], spectra[k % modes, y]
-            row_y, row_x = 0.0, 0.0
-            for block in range(width // LANES):
-                for lane in range(LANES):
-                    re = block * 2 * LANES + lane
-                    im = re + LANES
-                    pull = float(grad[re] * spectrum[im] - grad[im] * spectrum[re])
-                    row_y += pull
-                    row_x += pull * along[block * LANES + lane]
-            total_y += row_y * frequency(y, height)
-            total_x += row_x
-        sums[k, 0] = total_y
-        sums[k, 1] = total_x
-
-
-__all__ = ["pairs", "planar", "scatter", "size", "slopes"]
+__all__ = ["pairs", "planar", "scatter", "size"]

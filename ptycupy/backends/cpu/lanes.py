@@ -7,6 +7,7 @@ imaginary parts of the same columns, and so on, so that no step has to take pair
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import math
@@ -121,17 +122,45 @@ class Memory:
         with _cgutils.for_range(self.build, self.index(count)) as loop:
             yield loop.index
 
+    def carried(self, count: Any, values: Sequence[Any], step: Callable[[Any, list[Any]], Sequence[Any]]) -> list[Any]:
+        """`values` after step(index, values) -> values for each index."""
+        places = [_cgutils.alloca_once(self.build, value.type) for value in values]
+
+        def put(found: Sequence[Any]) -> None:
+            for place, value in zip(places, found, strict=True):
+                self.build.store(value, place)
+
+        put(values)
+        with self.loop(count) as index:
+            put(step(index, [self.build.load(place) for place in places]))
+        return [self.build.load(place) for place in places]
+
+    def zeros(self) -> Any:
+        """A vector of reals."""
+        return ir.Constant(ir.VectorType(self.real, LANES), None)
+
     def sum(self, count: Any, term: Callable[[Any], Lanes]) -> Lanes:
         """term(0) + term(1) + ..."""
-        vector = ir.VectorType(self.real, LANES)
-        places = [_cgutils.alloca_once(self.build, vector) for _ in range(2)]
-        for place in places:
-            self.build.store(ir.Constant(vector, None), place)
-        with self.loop(count) as index:
-            total = Lanes(self.build, *map(self.build.load, places)) + term(index)
-            for place, part in zip(places, (total.re, total.im), strict=True):
-                self.build.store(part, place)
-        return Lanes(self.build, *map(self.build.load, places))
+
+        def add(index: Any, total: list[Any]) -> tuple[Any, Any]:
+            more = Lanes(self.build, *total) + term(index)
+            return more.re, more.im
+
+        return Lanes(self.build, *self.carried(count, (self.zeros(), self.zeros()), add))
+
+    def across(self, vector: Any) -> Any:
+        """The sum of a vector's numbers."""
+        parts = [self.build.extract_element(vector, ir.Constant(_LANE, lane)) for lane in range(LANES)]
+        return functools.reduce(self.build.fadd, parts)
+
+    def double(self) -> Memory:
+        """The same for arrays of doubles."""
+        return Memory(self.build, ir.DoubleType())
+
+    def widened(self, vector: Any) -> Any:
+        """A vector of another precision, in this one or a better one than its own."""
+        target = ir.VectorType(self.real, LANES)
+        return vector if vector.type == target else self.build.fpext(vector, target)
 
     def load(self, pointer: Any, offset: Any) -> Lanes:
         """From a planar row."""

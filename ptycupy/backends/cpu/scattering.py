@@ -129,12 +129,13 @@ class Scattering(composed.Diffraction, Waves):
         stack, plane = (len(beam.indices), states, modes), (slices, height, width)
         nothing = np.empty((0, 0, 0), self.real)
         waves = self.empty((*stack, height, width + PADDING), self.real)
+        slopes = np.empty((math.prod(stack), 2))
         if threads is None:
             pulls = self.empty((*stack, *plane), self.real)
-            return chain.Room(waves, pulls.reshape(-1, *plane), pulls, nothing, nothing)
+            return chain.Room(waves, pulls.reshape(-1, *plane), pulls, nothing, nothing, slopes)
         entries = self.empty((threads * states * modes, *plane), self.real)
         pulls = self.empty((*stack[:2], 1, *plane), self.real)
-        return chain.Room(waves, entries, pulls, nothing, nothing)
+        return chain.Room(waves, entries, pulls, nothing, nothing, slopes)
 
     def _chain(
         self,
@@ -170,17 +171,16 @@ class Scattering(composed.Diffraction, Waves):
         grad_transmission: Array | None,
     ) -> None:
         """Adds factor times what the way back has left to the gradients that are wanted."""
-        waves, spectra = room.waves, beam.spectra
-        patterns, states, modes, height, _ = waves.shape
+        waves = room.waves
+        patterns, states, _, height, _ = waves.shape
         width = beam.ramps_x.shape[1]
         if grad_transmission is not None:
             bands = row_bands(beam.corners, beam.indices, (height, width), grad_transmission.shape[-2:])
             arrays = (beam.corners, beam.indices, bands, diffraction.size(width))
             diffraction.scatter(grad_transmission, room.pulls, self.real.type(factor), *arrays)
         if grad_shifts is not None:
-            sums = np.empty((patterns * states * modes, 2))
-            diffraction.slopes(sums, waves.reshape(-1, *waves.shape[3:]), spectra)
-            grad_shifts += (2 * math.pi * factor * sums.reshape(patterns, -1, 2).sum(1)).astype(self.real)
+            sums = room.slopes.reshape(patterns, -1, 2).sum(1)
+            grad_shifts += (2 * math.pi * factor * sums).astype(self.real)
         if grad_probe is not None:
             total = self._zeros(waves.shape[2:], self.real)
             shift.sum_patterns(flat(total), waves.reshape(patterns * states, -1))

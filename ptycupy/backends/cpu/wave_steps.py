@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ptycupy.backends.cpu.lanes import LANES, Lanes, Memory, emitted
 from ptycupy.backends.cpu.radix import Columns, row_forward, row_inverse
 
@@ -85,6 +87,40 @@ def leave(
 
         columns.begin(lambda y: target.load(y, block))
         columns.leave(put)
+
+
+@emitted
+def slopes(
+    memory: Memory,
+    waves: Any,
+    wave: Any,
+    stride: Any,
+    spectra: Any,
+    spectrum: Any,
+    sums: Any,
+    at: Any,
+    height: int,
+    width: int,
+) -> None:
+    """sums[at], doubles, = the sum of (f_y, f_x) Im(conj(wave) spectrum), f in cycles per pixel."""
+    build, wide = memory.build, memory.double()
+    grad, source = _Wave(memory, waves, wave, stride), _Wave(memory, spectra, spectrum, 2 * width)
+    down, along = (wide.constants(np.fft.fftfreq(n).tolist()) for n in (height, width))
+
+    def column(block: Any, sums: list[Any]) -> list[Any]:
+        def pixel(y: Any, inner: list[Any]) -> list[Any]:
+            pull = wide.widened(grad.load(y, block).conjugate_times(source.load(y, block)).im)
+            weight = wide.everywhere(build.load(build.gep(down, [y])))
+            return [build.fadd(inner[0], build.fmul(pull, weight)), build.fadd(inner[1], pull)]
+
+        over_y, over_x = memory.carried(height, [sums[0], wide.zeros()], pixel)
+        weights = wide.reals(along, memory.at((block, LANES)))
+        return [over_y, build.fadd(sums[1], build.fmul(over_x, weights))]
+
+    totals = memory.carried(width // LANES, [wide.zeros(), wide.zeros()], column)
+    doubles = build.bitcast(sums, wide.zeros().type.element.as_pointer())
+    for axis, total in enumerate(totals):
+        build.store(wide.across(total), build.gep(doubles, [memory.at(at, axis)]))
 
 
 @emitted
@@ -253,6 +289,7 @@ __all__ = [
     "leave",
     "propagate",
     "propagate_back",
+    "slopes",
     "transmit",
     "transmit_back",
 ]

@@ -1,12 +1,12 @@
 // Fourier transforms of a whole wave of LENGTH x LENGTH numbers, LENGTH = 64 or 128, that stays in shared memory.
 //
-// Eight neighbouring threads hold a line, a row or a column: thread t has the numbers t + 8 e, e < LENGTH / 8, before and
-// after. A transform is a pass of LENGTH / 8 points and one of 8 points, with an exchange in the line's own memory between
-// them. Both passes and all turns are in registers, and only threads of one warp wait for each other. A block of 4 LENGTH
-// threads holds half the lines at a time.
+// Eight neighbouring threads hold a line, a row or a column: thread t has the numbers t + 8 e, e < LENGTH / 8, before
+// and after. A transform is a pass of LENGTH / 8 points and one of 8 points, with an exchange in the line's own memory
+// between them. Both passes are in registers, and only threads of one warp wait for each other. A block
+// of 4 LENGTH threads holds half the lines at a time.
 //
-// Number x of row y lies at y LENGTH + (x ^ f(y)), f as below: the 16 threads of two neighbouring lines, which the memory
-// serves at once, are in 16 different banks of 8 bytes in every access, along rows and along columns, without padding.
+// Number x of row y lies at y LENGTH + (x ^ f(y)), f as below: the 16 threads of two neighbouring lines, which the
+// memory serves at once, are in 16 different banks of 8 bytes in every access, along rows and columns, without padding.
 #pragma once
 #include "fft.cuh"
 
@@ -100,7 +100,7 @@ template <int LENGTH_, bool ROW> struct WaveLine {
     // What number i of a line adds, without carry, to the origin; so does every part of i that has bits of its own.
     static __device__ __forceinline__ int step(int i) { return ROW ? i : i * LENGTH_ ^ spread(i); }
 
-    // begin ^ step(i), where begin has none of the bits of i beyond the lowest: those the compiler puts into the access.
+    // begin ^ step(i), where begin has no bits of i beyond the lowest: the compiler puts those into the access.
     static __device__ __forceinline__ int at(int begin, int i) {
         constexpr int LOW = ROW ? 15 : 7;
         return (begin ^ step(i & LOW)) + step(i & ~LOW);

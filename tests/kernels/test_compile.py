@@ -24,6 +24,7 @@ ARCHITECTURES = {12: (70, 75, 80, 86, 89, 90, 100, 120), 13: (75, 80, 86, 89, 90
 LARGEST = Resources(registers=80, spilled=16, shared=8192)
 # Two blocks per multiprocessor where lines are transformed: 8 numbers of a line and 8 factors per thread.
 LARGEST_SIZED = Resources(registers=128, spilled=0, shared=17408)
+WITH_ROOM = {"sm_80", "sm_90", "sm_100"}  # for a whole wave of 128 x 128 in shared memory; others never launch it
 
 
 def compiler(major: int) -> Nvrtc:
@@ -69,7 +70,9 @@ def names() -> set[str]:
     return found
 
 
-def largest(name: str) -> Resources:
+def largest(name: str, target: str) -> Resources:
+    if name.startswith("multislice") and name.endswith("_128") and target.split()[0] not in WITH_ROOM:
+        return LARGEST_SIZED._replace(spilled=LARGEST.spilled)
     return LARGEST_SIZED if name.rpartition("_")[2] in map(str, LENGTHS) else LARGEST
 
 
@@ -97,7 +100,9 @@ def test_every_kernel_compiles_within_its_resources(
     for target, kernels in targets.items():
         assert kernels.keys() == names()
         if target.endswith("float"):
-            excess = {n: r for n, r in kernels.items() if any(a > b for a, b in zip(r, largest(n), strict=True))}
+            excess = {
+                n: r for n, r in kernels.items() if any(a > b for a, b in zip(r, largest(n, target), strict=True))
+            }
             assert not excess, f"{target}, NVRTC {version}: more than {LARGEST} or {LARGEST_SIZED}"
     found = {target: {name: list(r) for name, r in sorted(kernels.items())} for target, kernels in targets.items()}
     record = json.loads(RECORD.read_text()) if RECORD.exists() else {}

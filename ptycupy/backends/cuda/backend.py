@@ -12,10 +12,10 @@ from ptycupy.backends.cuda.instrument import Instrument
 from ptycupy.backends.cuda.losses import Losses
 from ptycupy.backends.cuda.measuring import Measuring
 from ptycupy.backends.cuda.optimizing import Optimizing
-from ptycupy.backends.cuda.waves import Waves
+from ptycupy.backends.cuda.scattering import Scattering
 
 
-class CudaBackend(composed.Misfit, Waves, Instrument, Losses, Optimizing, Constraining, Filtering, Measuring):
+class CudaBackend(composed.Misfit, Scattering, Instrument, Losses, Optimizing, Constraining, Filtering, Measuring):
     """Every method queues kernels of kernels/ and FFT plans; nothing but indices crosses the bus per batch.
 
     device: where it runs. dtype: float32 or float64. fft: "auto" is "cufft"; "own" takes transforms of our

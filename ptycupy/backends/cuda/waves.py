@@ -50,16 +50,22 @@ class Waves(composed.Diffraction, Memory):
     def shift_backward(
         self, grad_waves: Array, shifts: Array, saved: Any, grad_probe: Array | None, grad_shifts: Array | None
     ) -> None:
-        patterns, _, modes, height, width = grad_waves.shape
-        pixels, scale = height * width, 1 / (height * width)
         self._fft.forward(grad_waves)
+        self._shift_backward(grad_waves, shifts, saved, grad_probe, grad_shifts)
+
+    def _shift_backward(
+        self, grad_spectra: Array, shifts: Array, spectrum: Array, grad_probe: Array | None, grad_shifts: Array | None
+    ) -> None:
+        """From the unnormalised spectra [n, 1, p, y, x] of the gradient of the waves."""
+        patterns, _, modes, height, width = grad_spectra.shape
+        pixels, scale = height * width, 1 / (height * width)
         if grad_probe is not None:
             grad = self.empty((modes, height, width), self.complex)
             self._launch(
                 "shift_backward_probe",
                 Rows(modes, pixels),
                 grad,
-                grad_waves,
+                grad_spectra,
                 shifts,
                 scale,
                 patterns,
@@ -70,7 +76,7 @@ class Waves(composed.Diffraction, Memory):
             self._fft.inverse(grad)
             self.add(grad_probe, grad)
         if grad_shifts is not None:
-            arguments = (grad_waves, saved, shifts, scale, modes, height, width)
+            arguments = (grad_spectra, spectrum, shifts, scale, modes, height, width)
             partials = self._partials("shift_backward_shifts", patterns, pixels, 2, *arguments)
             self._launch("reduce_add", Blocks(2 * patterns), grad_shifts, partials, parts_of(pixels), 2)
 

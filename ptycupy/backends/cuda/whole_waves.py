@@ -1,4 +1,5 @@
-"""The multislice chain in one launch: every wave stays in shared memory from its first slice to its last.
+"""The multislice chain in one launch, alone or with its ends: every wave stays in shared memory from its first slice to
+its last, or from the probe to the detector.
 
 What lies in memory outside is read or written once per slice: the tape of entries, the object's windows, the
 transfer function. One block takes a wave of 128 x 128 through all slices, or a few modes of 64 x 64 on the way back,
@@ -65,21 +66,37 @@ def modes_abreast(device: Device, side: int, stacks: int, modes: int, dtype: np.
     return abreast
 
 
+def gaps_and_tilts(transfer: Array | None) -> tuple[int, int]:
+    """How many transfer functions there are; of none, as for one slice, the kernels read none."""
+    return (1, 1) if transfer is None else (transfer.shape[0], transfer.shape[1])
+
+
 def multislice_forward(
-    backend: Waves, waves: Array, transmission: Array, transfer: Array, corners: Array, indices: Array
+    backend: Waves,
+    waves: Array,
+    transmission: Array,
+    transfer: Array | None,
+    corners: Array,
+    indices: Array,
+    spectrum: Array | None = None,
+    shifts: Array | None = None,
 ) -> tuple[Array, tuple[Array, Array | None]]:
-    """`Waves.multislice_forward`, and the waves before the first slice and before the others."""
+    """`Waves.multislice_forward`, and the waves before the first slice and before the others.
+
+    With the spectrum [p, y, x] of a probe, unnormalised, waves [n, 1, p, y, x] are written too, those of the probe
+    moved by shifts [n, 2] px, and what comes back are the waves on the detector.
+    """
     patterns, wave_modes, probe_modes, side, _ = waves.shape
     object_modes, slices, *canvas = transmission.shape
     exits = backend.empty((patterns, object_modes, probe_modes, side, side), backend.complex)
     entries = None
     if slices > 1:
         entries = backend.empty((*exits.shape[:3], slices - 1, side, side), backend.complex)
-    sizes = (*transfer.shape[:2], object_modes, wave_modes, probe_modes, *canvas)
+    sizes = (*gaps_and_tilts(transfer), object_modes, wave_modes, probe_modes, *canvas)
     backend._launch(
         "multislice_forward",
         Blocks(patterns * object_modes * probe_modes),
-        *(exits, entries, waves, transmission, transfer, corners, indices),
+        *(exits, entries, waves, spectrum, shifts, transmission, transfer, corners, indices),
         *(side**-2, slices, *sizes),
         length=side,
         threads=threads(side),
@@ -93,13 +110,16 @@ def multislice_backward(
     grad_exits: Array,
     saved: tuple[Array, Array | None],
     transmission: Array,
-    transfer: Array,
+    transfer: Array | None,
     corners: Array,
     indices: Array,
     grad_transmission: Array | None,
     needs_waves: bool,
+    grad_intensity: Array | None = None,
+    occupancy: Array | None = None,
 ) -> Array | None:
-    """`Waves.multislice_backward`."""
+    """`Waves.multislice_backward`. With grad_intensity [n, y, x] and occupancy [o], grad_exits are the waves on the
+    detector, and what comes back is the unnormalised spectrum of the gradient of the waves."""
     waves, entries = saved
     patterns, wave_modes, probe_modes, side, _ = waves.shape
     object_modes, slices, *canvas = transmission.shape
@@ -112,12 +132,12 @@ def multislice_backward(
         patches = backend.empty((patterns, object_modes * slices, side, side), dtype)
     # Patches are summed over the modes by the block that has all of them, in order.
     parts = 1 if patches is not None else -(-probe_modes // abreast)
-    sizes = (*transfer.shape[:2], parts, abreast, object_modes, wave_modes, probe_modes, *canvas)
+    sizes = (*gaps_and_tilts(transfer), parts, abreast, object_modes, wave_modes, probe_modes, *canvas)
     backend._launch(
         "multislice_backward",
         Blocks(stacks * parts),
         *(grad_waves, None if patches is not None else grad_transmission, patches),
-        *(grad_exits, waves, entries, transmission, transfer, corners, indices),
+        *(grad_exits, grad_intensity, occupancy, waves, entries, transmission, transfer, corners, indices),
         *(side**-2, slices, *sizes),
         length=side,
         threads=threads(side),

@@ -20,6 +20,7 @@ from ptycupy.backends.interface import Backend
 from ptycupy.config.schema import Config, Reconstruction, Truth
 from ptycupy.data.source import PatternSource
 from ptycupy.distributed.handshake import shake
+from ptycupy.distributed.reduce import choose
 from ptycupy.distributed.team import Team, alone
 from ptycupy.errors import ConfigError, DataError, DivergenceError, ResourceError
 from ptycupy.experiment.following import build_following
@@ -120,6 +121,7 @@ def begin(
     problem, settings = _chosen(problem, config.reconstruction), settings_from(config)
     if team.size > 1:
         _share(team, problem, settings, backend)
+        team.reducer = choose(team, backend, config.distributed.reduce, config.backend.deterministic)
         engine = Engine(problem, state, settings, backend, ranks=team)
     else:
         engine = Engine(problem, state, settings, backend)

@@ -241,6 +241,11 @@ class Backend(Section):
 class Distributed(Section):
     """How the processes that mpiexec or srun started share one reconstruction; one alone reads none of it."""
 
+    reduce: Literal["auto", "host", "cuda_aware", "nccl"] = described(
+        "auto", "How gradients are added up. host: through memory, in a fixed order, the same bits in every run of as "
+        "many ranks. nccl: between GPUs. cuda_aware: by an MPI that reads GPU memory. auto: nccl where every rank has "
+        "a GPU of its own and backend.deterministic is not set, else host.",
+    )  # fmt: skip
     watchdog_seconds: Positive | None = described(
         30.0, "Silence of a rank after which the others stop, as they do at once when its process ends; null = never.",
         unit="s",

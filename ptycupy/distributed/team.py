@@ -48,7 +48,8 @@ class Team:
         self.rank, self.size = comm.rank, comm.size
         self.sharing = comm.local_size
         self.here: NDArray[np.int32] | None = None
-        self.reducer: Reducer = HostReducer(comm)
+        self.host = HostReducer(comm)
+        self.reducer: Reducer = self.host
         self._heard: PtycupyError | None = None
 
     # --- who has what -----------------------------------------------------------------------------------------

@@ -21,9 +21,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from ptycupy.backends.collective import Connector
 from ptycupy.backends.cuda import sources
 from ptycupy.backends.cuda.device import array_bytes
 from ptycupy.backends.recording import Recorder, Recording
+from ptycupy.errors import ResourceError
 
 HERE = Path(__file__).parent
 GUARD = 64  # bytes at least on each side of an array
@@ -258,6 +260,9 @@ class HostDevice:
     def fft_plan(self, shape: tuple[int, int], batch: int, dtype: DTypeLike) -> HostPlan:
         self.recorder.refuse("making an FFT plan")
         return HostPlan(self, shape, batch, dtype)
+
+    def connector(self) -> Connector:
+        raise ResourceError("the harness has no NCCL")
 
     def free_bytes(self) -> int:
         return 1 << 30

@@ -5,6 +5,7 @@ from __future__ import annotations
 from numpy.typing import DTypeLike
 
 from ptycupy.backends import composed
+from ptycupy.backends.collective import Connector
 from ptycupy.backends.cuda.constraining import Constraining
 from ptycupy.backends.cuda.device import Device
 from ptycupy.backends.cuda.filtering import Filtering
@@ -37,6 +38,10 @@ class CudaBackend(composed.Misfit, Scattering, Instrument, Losses, Optimizing, C
         graphs: str = "auto",
     ) -> None:
         super().__init__(device, dtype, fft, deterministic, tape, graphs)
+
+    def connector(self) -> Connector:
+        """What adds up arrays of several processes between their GPUs; ResourceError where NCCL is not installed."""
+        return self._device.connector()
 
 
 __all__ = ["CudaBackend"]

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from ptycupy.backends.collective import Connector
+from ptycupy.backends.cuda.collective import NcclConnector
 from ptycupy.backends.cuda.compile import Compiler
 from ptycupy.backends.cuda.device import Kernel, Plan, array_bytes, is_out_of_memory, memory_guard
 from ptycupy.backends.cuda.libraries import cupy_major, preload
@@ -143,6 +145,9 @@ class CupyDevice:
         nbytes = array_bytes((batch, *shape), dtype)  # the work area is about as large as the batch
         with self._device, memory_guard(self, f"an FFT plan of {batch} x {shape[0]} x {shape[1]}", nbytes):
             return CupyPlan(self._cupy, self._recorder, shape, batch, dtype)
+
+    def connector(self) -> Connector:
+        return NcclConnector(self._cupy, self._device)
 
     def free_bytes(self) -> int:
         with self._device:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from ptycupy.backends.collective import Connector
 from ptycupy.backends.interface import Array
 from ptycupy.backends.recording import Recording
 from ptycupy.errors import MemoryShortage
@@ -60,6 +61,10 @@ class Device(Protocol):
         ...
 
     def fft_plan(self, shape: tuple[int, int], batch: int, dtype: DTypeLike) -> Plan: ...
+
+    def connector(self) -> Connector:
+        """Connects this device with those of other processes; ResourceError where that is not installed."""
+        ...
 
     def free_bytes(self) -> int: ...
 

@@ -274,11 +274,10 @@ def finish(
     team = alone() if team is None else team
     snapshot = engine.snapshot(configuration.dump(config))
     code = next((code for code in team.exchange(signals.exit_code) if code is not None), None)
-    pair = _pattern_pair(engine) if code is None else None
     if team.rank:
         team.exchange(None)  # rank 0 has written
         return Result(snapshot, run_folder.path, {}, code or 0, rank=team.rank)
-    result = _finished(engine, snapshot, config, folder, run_folder, code, pair)
+    result = _finished(engine, snapshot, config, folder, run_folder, code)
     team.exchange(None)
     return result
 
@@ -290,7 +289,6 @@ def _finished(
     folder: RunFolder,
     run_folder: RunFolder,
     code: int | None,
-    pair: PatternPair | None,
 ) -> Result:
     save_result(folder.result, snapshot)
     if code is not None:
@@ -299,7 +297,7 @@ def _finished(
             engine.iteration, folder.result, run_folder.path.name,
         )  # fmt: skip
         return Result(snapshot, run_folder.path, {}, code)
-    write_outputs(folder.path, snapshot, pair, engine.initial_positions)
+    write_outputs(folder.path, snapshot, _pattern_pair(engine), engine.initial_positions)
     scores: dict[str, float] = {}
     truth = with_simulation(config, folder, resume=True).truth
     if truth is not None:
@@ -347,13 +345,13 @@ class _Figures(Quiet):
 
     def on_iteration(self, engine: Engine) -> None:
         if engine.iteration % self.every == 0:
-            snapshot, pair = engine.snapshot(), _pattern_pair(engine)
+            snapshot = engine.snapshot()
             if not self.writes:
                 return
             folder = self.folder / f"figures_{engine.iteration:04d}"
             try:
                 folder.mkdir(exist_ok=True)
-                write_figures(folder, snapshot, pair, engine.initial_positions)
+                write_figures(folder, snapshot, _pattern_pair(engine), engine.initial_positions)
             except OSError as error:
                 logger.warning("figures not written, the run goes on: %s", error)
 

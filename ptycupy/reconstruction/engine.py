@@ -54,7 +54,7 @@ class Engine:
 
     `backend` is a name ("auto", "cpu", "cuda", "cuda:1"), or a Backend, whose precision then counts and not `dtype`.
     The arrays given are copied, never changed. `ranks` are those that share the work: each of them makes an Engine of
-    the same problem, state and settings, and whatever the engine does or is asked for, all of them do and ask for.
+    the same problem, state and settings, and whatever the engine does, all of them do.
     Raises ConfigError, DataError or ResourceError for what cannot be run.
     """
 
@@ -126,13 +126,11 @@ class Engine:
     def measured(self, indices: Sequence[int] | NDArray[np.integer[Any]]) -> NDArray[Any]:
         """Measured intensities [n, ky, kx] as the model is compared with them, beam in the centre; -1 = not counted."""
         wanted = self.experiment.batch(indices)
-        own = self.ranks.own(wanted)
-        found = np.zeros((len(wanted), *self.experiment.detector_shape), self.backend.real)
-        if len(own):
-            found[np.isin(wanted, own)] = self._objective().measured(own)
-        everyone = self.backend.asarray(found)
-        self.ranks.add(self.backend, [everyone])
-        return centred(self.backend.to_host(everyone))
+        experiment = self.experiment
+        if len(self.ranks.own(wanted)) < len(wanted):  # read again: no other rank need be asked
+            problem = replace(self.problem, pattern_storage="dense")
+            experiment = place(self.backend, problem, self.parameters, wanted)
+        return centred(replace(self._objective(), experiment=experiment).measured(wanted))
 
     @cached_property
     def fingerprint(self) -> str:

@@ -58,8 +58,18 @@ def mpiexec(*arguments: object, options: tuple[str, ...] = ()) -> subprocess.Pop
 def recon(config: Path, *settings: str, options: tuple[str, ...] = ()) -> tuple[int, str, str]:
     arguments = [part for setting in settings for part in ("--set", setting)]
     process = mpiexec("-c", PLAIN, "recon", config, "--backend", "cpu", *arguments, *options)
-    out, err = process.communicate(timeout=300)
+    out, err = ended(process)
     return process.returncode, out, err
+
+
+def ended(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """What it printed; ranks that wait for each other for ever are not left behind."""
+    try:
+        return process.communicate(timeout=300)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
 
 
 def test_two_ranks_are_one_run_with_one_voice_and_any_number_resumes(
@@ -110,7 +120,7 @@ def test_ranks_that_see_different_data_stop_with_exit_code_4(tmp_path: Path) -> 
         " f'output.folder={sys.argv[1]}/runs', '--set', 'illumination.path=scan.h5', '--set', 'scan.path=scan.h5']))"
     )
     process = mpiexec("-c", code, tmp_path)
-    _, err = process.communicate(timeout=300)
+    _, err = ended(process)
     assert process.returncode == ResourceError.exit_code, err
     assert err.count("rank 1 (on ") == 1, err
     assert "do not have the same data set: fingerprint" in err

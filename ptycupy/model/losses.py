@@ -90,7 +90,7 @@ class Term(Protocol):
 
 def misfit(term: Term, batch: Batch) -> Variable | None:
     """The term's value and all the way there as one op; None where the term or the model are not made for it."""
-    if not isinstance(term, Gaussian | Poisson) or type(term).ops not in (Gaussian.ops, Poisson.ops):
+    if not isinstance(term, Gaussian | Poisson) or type(term) not in (Gaussian, Poisson):
         return None  # a subclass may have ops of its own
     if not counts_as_it_is(batch.experiment, batch.shared):
         return None

@@ -5,19 +5,18 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ptycupy import config as configuration
 from ptycupy import data, experiment
 from ptycupy.analysis import score_result, summed_phase_limit
 from ptycupy.api.report import report
 from ptycupy.backends.interface import Backend
-from ptycupy.config.schema import Config, Reconstruction, Truth
+from ptycupy.config.schema import Config, Truth
 from ptycupy.data.source import PatternSource
 from ptycupy.distributed.handshake import shake
 from ptycupy.distributed.reduce import choose
@@ -37,7 +36,7 @@ from ptycupy.reconstruction.following import Follower, wait_for_patterns
 from ptycupy.reconstruction.interrupt import StopOnSignal
 from ptycupy.reconstruction.progress import IterationLog, ProgressBar
 from ptycupy.reconstruction.run_folder import RunFolder
-from ptycupy.reconstruction.selection import select_positions, subscan
+from ptycupy.reconstruction.selection import taking_part, with_selection
 from ptycupy.storage.patterns import Export, write_patterns
 from ptycupy.storage.result import save_result, verify
 from ptycupy.storage.scan import write_dataset
@@ -84,7 +83,7 @@ def prepare(config: Config, folder: RunFolder, resume: bool, backend: Backend, t
 
     A team prepares it together; each of its ranks gets an engine with its own patterns.
     """
-    seen = with_simulation(config, folder, resume, team)
+    seen = with_simulation(config, folder.path, resume, team)
     if seen.data.follow is not None:
         if team is not None and team.size > 1:
             raise ConfigError(f"data.follow: a file that grows is followed by one process, not by {team.size}")
@@ -118,7 +117,7 @@ def begin(
     if config.output.export_patterns is not None and not resume and first:
         export = Export(problem.patterns, problem.pattern_scale)
         logger.info("wrote %s", write_patterns(folder.path / config.output.export_patterns, export, overwrite=True))
-    problem, settings = _chosen(problem, config.reconstruction), settings_from(config)
+    problem, settings = with_selection(problem, config.reconstruction), settings_from(config)
     if team.size > 1:
         _share(team, problem, settings, backend)
         team.reducer = choose(team, backend, config.distributed.reduce, config.backend.deterministic)
@@ -174,12 +173,12 @@ def _share(team: Team, problem: Problem, settings: Settings, backend: Backend) -
     logger.info("%d ranks with up to %d of %d patterns each", team.size, -(-len(used) // team.size), len(used))
 
 
-def with_simulation(config: Config, folder: RunFolder, resume: bool, team: Team | None = None) -> Config:
+def with_simulation(config: Config, folder: Path, resume: bool, team: Team | None = None) -> Config:
     """The configuration, with the data set that its `simulation` section makes where it names no data; of a team,
     rank 0 makes it."""
     if config.simulation is None or config.data.path is not None:
         return config
-    path = folder.path / SIMULATED
+    path = folder / SIMULATED
     team = alone() if team is None else team
     if team.rank == 0 and not (resume and path.exists()):
         from ptycupy.simulate import simulate
@@ -194,32 +193,12 @@ def with_simulation(config: Config, folder: RunFolder, resume: bool, team: Team 
     return config.model_copy(update=named)
 
 
-def _chosen(problem: Problem, loop: Reconstruction) -> Problem:
-    """The problem with weight 0 for the positions of the other half, and for those outside the subscan."""
-    if loop.half == "all" and loop.subscan is None:
-        return problem
-    chosen = _taking_part(problem, loop)
-    weights = chosen if problem.pattern_weights is None else chosen & np.asarray(problem.pattern_weights, bool)
-    return replace(problem, pattern_weights=weights)
-
-
-def _taking_part(problem: Problem, loop: Reconstruction) -> NDArray[np.bool_]:
-    """Which positions [N] the half and the subscan have."""
-    count = problem.patterns.shape[0]
-    chosen = np.zeros(count, np.bool_)
-    indices = select_positions(count, loop.half, problem.scan_shape)
-    if loop.subscan is not None:
-        indices = np.intersect1d(indices, subscan(problem.scan_shape, loop.subscan.mode, loop.subscan.shape))
-    chosen[indices] = True
-    return chosen
-
-
 def _follower(engine: Engine, config: Config) -> Follower | None:
     """What brings new patterns to the engine, where the configuration follows a file."""
     follow, loop = config.data.follow, config.reconstruction
     if follow is None:
         return None
-    return Follower(engine, _taking_part(engine.problem, loop), loop.iterations, follow.timeout_seconds)
+    return Follower(engine, taking_part(engine.problem, loop), loop.iterations, follow.timeout_seconds)
 
 
 def iterate(engine: Engine, config: Config, folder: RunFolder, callbacks: Sequence[Callback], *, bar: bool) -> None:
@@ -299,7 +278,7 @@ def _finished(
         return Result(snapshot, run_folder.path, {}, code)
     write_outputs(folder.path, snapshot, _pattern_pair(engine), engine.initial_positions)
     scores: dict[str, float] = {}
-    truth = with_simulation(config, folder, resume=True).truth
+    truth = with_simulation(config, folder.path, resume=True).truth
     if truth is not None:
         try:
             found = score_result(snapshot, truth)

@@ -53,4 +53,4 @@ class Session:
 
         if not config.stages:
             return run(config, folder, resume)
-        return run_stages(with_simulation(config, folder, resume, self.team), folder, resume, run)
+        return run_stages(with_simulation(config, folder.path, resume, self.team), folder, resume, run)

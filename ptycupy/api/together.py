@@ -61,7 +61,7 @@ def _joint(
     resume = again is not None
     parts = []
     for entry, config, place in zip(batch.entries, configs, places, strict=True):
-        seen = with_simulation(config, place, resume)
+        seen = with_simulation(config, place.path, resume)
         parts.append(ScanPart(seen, open_patterns(seen), entry.offset_px))
     scenes = build_together(parts, batch.share, batch.share_intensities)
     backend = session.backend(configs[0])

@@ -128,6 +128,15 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser(
         "batch", parents=parents, help="run a list of reconstructions: a time series, several fields of a specimen"
     )
+    tune = commands.add_parser(
+        "tune", parents=[settings, foreign, loudness],
+        help="find the best values of the keys that CFG's section `tune` names; join a study that others work on",
+    )  # fmt: skip
+    tune.add_argument("--backend", type=_device, metavar="auto|cpu|cuda|cuda:1", help="in place of backend.device")
+    tune.add_argument(
+        "--workers", metavar="N|gpu:0,gpu:1",
+        help="start so many processes here, or one on each GPU; without it this process works alone",
+    )  # fmt: skip
     commands.add_parser("validate", parents=[settings, foreign, loudness], help="check a configuration; reads no data")
     plan = commands.add_parser(
         "plan", parents=[settings, foreign, loudness],

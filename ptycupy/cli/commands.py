@@ -52,6 +52,23 @@ def batch(arguments: argparse.Namespace) -> int:
     return result.exit_code
 
 
+def tune(arguments: argparse.Namespace) -> int:
+    """Work on a study until it has all of its trials; the exit code tells how it ended."""
+    from ptycupy.tune import tune as search
+
+    found = search(
+        arguments.config,
+        overrides=arguments.overrides,
+        backend=arguments.backend,
+        workers=arguments.workers,
+        quiet=arguments.quiet,
+        ptyrad=arguments.ptyrad,
+        allow_unsupported=arguments.allow_unsupported,
+    )
+    print(found.folder)
+    return found.exit_code
+
+
 def validate(arguments: argparse.Namespace) -> int:
     """Check the configuration alone."""
     for note in _load(arguments).notes:

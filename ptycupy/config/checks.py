@@ -182,7 +182,10 @@ def _keys_have_files(config: Config) -> Problems:
 
 def _slices_have_thickness(config: Config) -> Problems:
     thickness, slices = config.object.slice_thickness_angstrom, config.object.slices
-    if slices > 1 and thickness is None and config.object.path is None:
+    total = config.object.total_thickness_angstrom
+    if total is not None and thickness is not None:
+        yield ("object", "total_thickness_angstrom"), "given together with slice_thickness_angstrom; keep one of them"
+    if slices > 1 and thickness is None and total is None and config.object.path is None:
         yield (
             ("object", "slice_thickness_angstrom"),
             f"required with {slices} slices: their distance in angstrom, e.g. `slice_thickness_angstrom: 2.0`",
@@ -258,6 +261,16 @@ def _lsqml_fits_amplitudes(config: Config) -> Problems:
         yield ("losses", name), f"would not move object and probe with optimizer lsqml; take `{name}: null`, {instead}"
 
 
+def _tuning_knows_its_run(config: Config) -> Problems:
+    tune = config.tune
+    if tune is not None and config.stages:
+        yield ("tune",), "stages cannot be tuned; leave them out, and put them into the best configuration afterwards"
+    if tune is not None and config.data.follow is not None:
+        yield ("data", "follow"), "a file that grows cannot be tuned on; leave follow out"
+    if tune is not None and "ring_correlation" in tune.objectives and config.reconstruction.half != "all":
+        yield ("reconstruction", "half"), "must be all: the objective ring_correlation makes the halves"
+
+
 CHECKS: tuple[tuple[tuple[str, ...], Callable[[Config], Problems]], ...] = (
     (("data", "simulation"), _data_is_named),
     (("data",), _data_indices),
@@ -277,4 +290,5 @@ CHECKS: tuple[tuple[tuple[str, ...], Callable[[Config], Problems]], ...] = (
     (("optimizer",), _rates_end_after_start),
     (("optimizer", "illumination"), _refined_is_there),
     (("optimizer", "losses"), _lsqml_fits_amplitudes),
+    (("tune", "stages", "reconstruction", "data"), _tuning_knows_its_run),
 )

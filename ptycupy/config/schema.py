@@ -1,6 +1,7 @@
 """The configuration: frozen, typed, units in the names. One class per section of the YAML file.
 
-Sections live by theme in `measured`, `beam`, `specimen`, `procedure` and `constraints`; this module gathers them all.
+Sections live by theme in `measured`, `beam`, `specimen`, `procedure`, `constraints` and `tuning`; this module gathers
+them all.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from ptycupy.config.procedure import (
     Truth,
 )
 from ptycupy.config.specimen import Affine, Depth, Model, Object, Scan
+from ptycupy.config.tuning import Tune
 
 
 class Atoms(Section):
@@ -115,7 +117,7 @@ class Config(Section):
     output: Output = described(Output(), "Where results go.")
     truth: Truth | None = described(None, "A known phase that the result is compared with.")
     simulation: Simulation | None = described(None, "What `ptycupy simulate` makes; data.path is not needed then.")
-
+    tune: Tune | None = described(None, "What `ptycupy tune` tries; `ptycupy recon` does not look at it.")
     stages: tuple[dict[str, Any], ...] = described(
         (), "Several reconstructions after each other, each a partial configuration merged onto this one, that starts "
         "from the result of the one before; iterations are counted in each.",
@@ -160,4 +162,5 @@ __all__ = [
     "Span",
     "Sparsity",
     "Truth",
+    "Tune",
 ]

@@ -9,6 +9,7 @@ from pydantic import Field
 from ptycupy.config.base import (
     Count,
     Fraction,
+    Length,
     LengthOrMany,
     LengthOrPair,
     Positive,
@@ -85,6 +86,10 @@ class Object(Section):
         None, "Distance between slices: one number, or slices - 1 of them; null = as the result in object.path has it.",
         unit="angstrom", example=2.0,
     )  # fmt: skip
+    total_thickness_angstrom: Length | None = described(
+        None, "Thickness of the whole specimen instead: slices times their distance, so that another number of slices "
+        "leaves it as it is.", unit="angstrom", example=12.0,
+    )  # fmt: skip
     modes: Count = described(1, "Mixed object modes, e.g. for thermal motion.", unit="modes")
     occupancies: tuple[Fraction, ...] | None = described(
         None, "Weight of each object mode; 1/modes each by default.", unit="of 1", example=[0.5, 0.5]
@@ -111,6 +116,13 @@ class Object(Section):
         example="runs/first/result.h5",
     )  # fmt: skip
     tilt_key: str | None = described(None, "Dataset of those tilts.", example="obj_tilts")
+
+    @property
+    def slice_distance_angstrom(self) -> float | tuple[float, ...] | None:
+        """Distance between slices, as slice_thickness_angstrom or total_thickness_angstrom say; None where neither."""
+        if self.total_thickness_angstrom is not None:
+            return self.total_thickness_angstrom / self.slices
+        return self.slice_thickness_angstrom
 
 
 class Model(Section):

@@ -59,9 +59,12 @@ def _require_changeable(number: int, section: str, node: Node) -> None:
 def _require_thickness(number: int, base: Node, stage: Node) -> None:
     given = stage.child("object")
     slices = None if given is None else given.child("slices")
-    if given is None or slices is None or given.child("slice_thickness_angstrom") is not None:
-        return
     before = base.child("object")
+    thickness = ("slice_thickness_angstrom", "total_thickness_angstrom")
+    if given is None or slices is None or any(given.child(key) is not None for key in thickness):
+        return
+    if before is not None and before.child("total_thickness_angstrom") is not None:
+        return
     usual = None if before is None else before.child("slices")
     if slices.value != (1 if usual is None else usual.value):
         raise ConfigError(

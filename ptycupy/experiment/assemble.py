@@ -259,7 +259,7 @@ def _object(
     """Amplitude and phase (omode, z, y, x), where the scan lies on their canvas, and the slices' distances."""
     section, seed = config.object, config.reconstruction.seed
     loaded = start.load_object(section, geometry)
-    thickness = section.slice_thickness_angstrom
+    thickness = section.slice_distance_angstrom
     if loaded is not None and thickness is None:
         thickness = loaded.slice_thickness
     gaps = first_object.slice_gaps(thickness, section.slices)

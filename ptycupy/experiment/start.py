@@ -198,11 +198,13 @@ def _gaps(layers: Float, slices: int) -> Any:
 
 def _compare_thickness(section: schema.Object, gaps: Any, name: str) -> None:
     """The configured thickness wins; where it changes the specimen's thickness, that is worth a word."""
-    if section.slice_thickness_angstrom is None or gaps is None or section.slices == 1:
+    distance = section.slice_distance_angstrom
+    if distance is None or gaps is None or section.slices == 1:
         return
-    configured, stored = (float(np.mean(value)) for value in (section.slice_thickness_angstrom, gaps))
+    configured, stored = (float(np.mean(value)) for value in (distance, gaps))
     if abs(configured - stored) > THICKNESS_TOLERANCE * stored:
         log.warning(
-            "%s: its thickness in %d slices makes %.4g angstrom each, but object.slice_thickness_angstrom says %.4g, "
-            "which is used; null would keep the former", name, section.slices, stored, configured,
+            "%s: its thickness in %d slices makes %.4g angstrom each, but the configuration says %.4g, "
+            "which is used; object.slice_thickness_angstrom: null would keep the former",
+            name, section.slices, stored, configured,
         )  # fmt: skip

@@ -20,7 +20,7 @@ from ptycupy.experiment.propagation import moved_near_field, near_field_transfer
 from ptycupy.experiment.rows import RowMatrix, detector_matrix, pattern_matrix
 from ptycupy.experiment.state import Problem
 from ptycupy.model.parameters import Parameters
-from ptycupy.model.storage import as_source, on_device, some
+from ptycupy.model.storage import Resident, as_source, on_device, some
 from ptycupy.ops.axis_filter import Rows
 
 
@@ -108,10 +108,20 @@ class Experiment:
         return array.astype(np.int32)
 
 
+def resident(backend: Backend, problem: Problem) -> Resident:
+    """The patterns of a Problem on the device, for a Problem of the same mask, whose weights may be fewer, to use."""
+    source = as_source(problem.patterns)
+    count, ky, kx = source.shape
+    counted = _filled("mask", problem.mask, "the detector's shape", (ky, kx), bool)
+    used = _filled("pattern_weights", problem.pattern_weights, "shape", (count,), bool)
+    return Resident(source, on_device(backend, source, problem.pattern_storage, counted, used))
+
+
 def place(
     backend: Backend, problem: Problem, parameters: Parameters, here: NDArray[np.int32] | None = None
 ) -> Experiment:
-    """Put a Problem on a device; of its patterns only those of the positions `here` are read, where it is given.
+    """Put a Problem, whose patterns may be Resident, on a device; of its patterns only those of the positions `here`
+    are read, where it is given.
 
     Raises DataError where patterns and positions do not fit each other, ConfigError where geometry does not.
     """
@@ -138,7 +148,9 @@ def place(
         raise ConfigError(f"background {tuple(parameters.background.shape)} must have the detector's shape {detector}")
     used = _filled("pattern_weights", problem.pattern_weights, "shape", (count,), bool)
     return Experiment(
-        patterns=on_device(
+        patterns=problem.patterns.patterns
+        if isinstance(problem.patterns, Resident) and here is None
+        else on_device(
             backend, source if here is None else some(source, here), problem.pattern_storage, counted, used[rows]
         ),
         scale=backend.asarray(_filled("pattern_scale", problem.pattern_scale, "shape", (count,), real)[rows]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,11 +19,26 @@ from ptycupy.errors import DataError
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class Resident:
+    """Patterns that are on a device already, in place of a Problem's, so that several runs share them."""
+
+    source: PatternSource | PackedPatterns  # where they came from
+    patterns: Array | PackedPatterns  # on the device of the backend that will use them
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """[N, ky, kx]"""
+        return self.source.shape
+
+
 def as_source(patterns: Any) -> PatternSource | PackedPatterns:
     """The patterns of a Problem [N, ky, kx] with nothing read; an array is not copied.
 
     Raises DataError for other shapes and kinds.
     """
+    if isinstance(patterns, Resident):
+        return patterns.source
     if isinstance(patterns, np.ndarray) or not isinstance(patterns, (PatternSource, PackedPatterns)):
         patterns = ArraySource(array) if (array := to_numpy(patterns, "patterns")).ndim == 3 else array
     shape, dtype = patterns.shape, np.dtype(patterns.dtype)
@@ -82,4 +98,4 @@ def stored_type(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return np.dtype(np.float64) if wide else dtype.newbyteorder("=")
 
 
-__all__ = ["as_source", "on_device", "some", "stored", "stored_type"]
+__all__ = ["Resident", "as_source", "on_device", "some", "stored", "stored_type"]

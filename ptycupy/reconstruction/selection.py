@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
+from ptycupy.config.schema import Reconstruction
 from ptycupy.errors import ConfigError
+from ptycupy.experiment.state import Problem
 
 SUBSCANS = ("centre", "spread")
 HALVES = ("all", "even", "odd")
@@ -47,3 +51,25 @@ def subscan(scan_shape: tuple[int, int] | None, mode: str, shape: tuple[int, int
         axes.append(np.arange(start, start + wanted, dtype=np.int32) if mode == "centre" else evenly)
     rows, columns = axes
     return np.asarray(rows[:, None] * scan_shape[1] + columns, np.int32).ravel()
+
+
+def with_selection(problem: Problem, loop: Reconstruction) -> Problem:
+    """The problem with weight 0 for the positions of the other half, and for those outside the subscan."""
+    return problem if loop.half == "all" and loop.subscan is None else only(problem, taking_part(problem, loop))
+
+
+def taking_part(problem: Problem, loop: Reconstruction) -> NDArray[np.bool_]:
+    """Which positions [N] the half and the subscan have."""
+    count = problem.patterns.shape[0]
+    chosen = np.zeros(count, np.bool_)
+    indices = select_positions(count, loop.half, problem.scan_shape)
+    if loop.subscan is not None:
+        indices = np.intersect1d(indices, subscan(problem.scan_shape, loop.subscan.mode, loop.subscan.shape))
+    chosen[indices] = True
+    return chosen
+
+
+def only(problem: Problem, chosen: NDArray[np.bool_]) -> Problem:
+    """The problem with weight 0 for all positions but the chosen ones [N]."""
+    weights = chosen if problem.pattern_weights is None else chosen & np.asarray(problem.pattern_weights, bool)
+    return replace(problem, pattern_weights=weights)

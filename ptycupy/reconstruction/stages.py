@@ -67,7 +67,7 @@ def start_from(config: Config, earlier: Config, result: Path, things: Collection
     if "object" in things:
         thing |= start
         if earlier.optimizer.slice_thickness.learning_rate > 0:
-            thing["slice_thickness_angstrom"] = None
+            thing |= {"slice_thickness_angstrom": None, "total_thickness_angstrom": None}
     if "tilts" in things:
         thing |= {"tilt_path": str(result), "tilt_key": None}
     changes: dict[str, Any] = {"object": config.object.model_copy(update=thing)}

@@ -76,7 +76,7 @@ def _phase(model: AtomicModel, grid: Grid, slice_thickness: float, sigma: float)
 
 def _phantom(config: Config, simulation: Simulation, grid: Grid, free_bytes: int) -> Specimen:
     slices = config.object.slices
-    thickness = config.object.slice_thickness_angstrom
+    thickness = config.object.slice_distance_angstrom
     if isinstance(thickness, tuple) or (slices > 1 and thickness is None):
         raise ConfigError("a phantom of several slices needs one number in object.slice_thickness_angstrom")
     _require_memory(slices, grid, free_bytes)

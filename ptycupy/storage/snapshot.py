@@ -82,6 +82,11 @@ class Snapshot:
 
     def field_of_view(self) -> tuple[slice, slice]:
         """Rows and columns of the object canvas between the outermost window centres of the used positions."""
-        centres = self.corners[self.used] + np.asarray(self.state.probe.shape[-2:]) // 2
-        (top, left), (bottom, right) = centres.min(axis=0), centres.max(axis=0)
-        return slice(int(top), int(bottom) + 1), slice(int(left), int(right) + 1)
+        return scanned_field(self.corners[self.used], self.state.probe.shape[-2:])
+
+
+def scanned_field(corners: NDArray[Any], window: tuple[int, ...]) -> tuple[slice, slice]:
+    """Rows and columns between the outermost centres of windows with these corners (N, 2) px."""
+    centres = corners + np.asarray(window) // 2
+    (top, left), (bottom, right) = centres.min(axis=0), centres.max(axis=0)
+    return slice(int(top), int(bottom) + 1), slice(int(left), int(right) + 1)

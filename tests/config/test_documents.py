@@ -15,7 +15,13 @@ from ptycupy.config import dump, from_dict, json_schema, load_config, template
 from ptycupy.config.constraints import PARAMETERS
 from ptycupy.config.schema import Config
 
-FILLED = {"path": "x.h5", "voltage_kv": "80", "convergence_angle_mrad": "24.9", "step_angstrom": "0.4"}
+FILLED = {
+    "path": "x.h5",
+    "voltage_kv": "80",
+    "convergence_angle_mrad": "24.9",
+    "step_angstrom": "0.4",
+    "space": "{object.slices: [1, 2]}",
+}
 
 
 def filled(text: str) -> str:
@@ -44,12 +50,13 @@ def test_the_filled_template_is_the_defaults(load):
 
 
 def test_the_template_with_every_commented_key_switched_on_is_valid(load):
-    text = re.sub(r"^( *)#(?! )", r"\1", filled(template()), flags=re.MULTILINE)
-    text = re.sub(r"^( *)#(?=  +[a-z_]+:)", r"\1", text, flags=re.MULTILINE)
+    text = re.sub(r"^( *)#(?! )", r"\1", template(), flags=re.MULTILINE)
+    text = filled(re.sub(r"^( *)#(?=  +[a-z_]+:)", r"\1", text, flags=re.MULTILINE))
     # Keys that exclude each other or need another value stay out.
-    for key in ("energy_kev", "step_px", "occupancies", "tilts_mrad", "value"):
+    for key in ("energy_kev", "step_px", "occupancies", "tilts_mrad", "value", "total_thickness_angstrom"):
         text = re.sub(rf"^  {key}:.*\n", "", text, flags=re.MULTILINE)
-    text = re.sub(r"^  zone_plate:.*\n(?:    .*\n)*", "", text, flags=re.MULTILINE)
+    for block in ("zone_plate", "follow"):
+        text = re.sub(rf"^  {block}:.*\n(?:    .*\n)*", "", text, flags=re.MULTILINE)
     text = text.replace("  path: positions.h5\n", "").replace("  key: positions_px\n", "")
     config = load(text)
     assert config.truth.key == "truth_phase"

@@ -76,7 +76,10 @@ def test_an_alias_is_not_changed_through_its_other_name(load, right):
         ("iterations", "--set iterations: expected key.path=value, e.g. reconstruction.iterations=50"),
         ("=5", "--set =5: expected key.path=value"),
         ("a..b=5", "--set a..b=5: expected key.path=value"),
-        ("iterations=5", "--set iterations=5: iterations: unknown key; did you mean reconstruction.iterations?"),
+        (
+            "iterations=5",
+            "--set iterations=5: iterations: unknown key; did you mean reconstruction.iterations or tune.iterations?",
+        ),
         (
             "scan.jitter_px=off",
             "--set scan.jitter_px=off: scan.jitter_px: expected a number (px), found the text 'off'",

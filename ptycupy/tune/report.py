@@ -1,0 +1,134 @@
+"""What a study leaves behind: the best configuration, a table of all trials, and pictures."""
+
+from __future__ import annotations
+
+import csv
+import io
+import logging
+import warnings
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.distributions import CategoricalDistribution
+from optuna.importance import PedAnovaImportanceEvaluator
+from optuna.trial import FrozenTrial, TrialState
+
+from ptycupy import config as configuration
+from ptycupy.outputs.canvas import save_png
+from ptycupy.outputs.tuning_figures import Axis, Point, history_figure, importance_figure, pareto_figure, slice_figure
+from ptycupy.storage.atomic import atomic_write
+from ptycupy.tune.claims import REASON, RETRY, counts
+from ptycupy.tune.worker import Task, quiet_optuna
+
+logger = logging.getLogger(__name__)
+ENOUGH = 4  # complete trials, below which importances say nothing
+
+
+def write_report(task: Task) -> optuna.Study:
+    """Writes best.yaml, trials.csv and the PNGs into the study's folder, as it stands; returns the study."""
+    with quiet_optuna():
+        study = task.study.open()
+        trials = [trial for trial in study.get_trials() if counts(trial)]
+        _write(task.folder / "trials.csv", _table(task, trials))
+        done = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+        if not done:
+            logger.warning("no trial was completed: there is no best configuration")
+            return study
+        names = task.tune.objectives
+        best = min(done, key=lambda trial: trial.values[0])
+        _write(task.folder / "best.yaml", _yaml(task, best))
+        if len(names) > 1:
+            front = study.best_trials
+            (task.folder / "pareto").mkdir(exist_ok=True)
+            for trial in front:
+                _write(task.folder / "pareto" / f"trial_{trial.number:04d}.yaml", _yaml(task, trial))
+            _pictures_of_several(task, done, front)
+        axes = [_axis(task, key) for key in task.space.distributions]
+        for index, name in enumerate(names):
+            suffix = "" if len(names) == 1 else f"_{name}"
+            points = [_point(trial, index) for trial in trials]
+            _picture(task.folder / f"history{suffix}.png", history_figure(points, name))
+            _picture(task.folder / f"slices{suffix}.png", slice_figure(points, axes, name))
+            found = _importances(study, done, index)
+            if found:
+                _picture(task.folder / f"importances{suffix}.png", importance_figure(found, name))
+        logger.info("best: %s of trial %d; %s", ", ".join(f"{value:.6g}" for value in best.values), best.number,
+                    task.folder / "best.yaml")  # fmt: skip
+        return study
+
+
+def _yaml(task: Task, trial: FrozenTrial) -> str:
+    """The trial's configuration with the iterations of the whole reconstruction, and where it came from."""
+    values = {key: task.space.decode(key, value) for key, value in trial.params.items()}
+    found = ", ".join(f"{name} {value:.6g}" for name, value in zip(task.tune.objectives, trial.values, strict=True))
+    chosen = "".join(f"#   {key}: {value}\n" for key, value in values.items())
+    head = f"# Trial {trial.number} of the study {task.study.name}: {found} after {task.iterations} iterations, with\n"
+    return f"{head}{chosen}{configuration.dump(task.space.config(values))}"
+
+
+def _table(task: Task, trials: list[FrozenTrial]) -> str:
+    keys, names = list(task.space.distributions), task.tune.objectives
+    text = io.StringIO(newline="")
+    table = csv.writer(text)
+    table.writerow(["trial", "state", *names, *keys, "iterations", "seconds", "started", "ended", RETRY, REASON])
+    for trial in trials:
+        values: list[Any] = list(trial.values or [])
+        if trial.state == TrialState.PRUNED and trial.intermediate_values:
+            values = [trial.intermediate_values[max(trial.intermediate_values)]]
+        values += [""] * (len(names) - len(values))
+        attributes = [trial.user_attrs.get(name, "") for name in ("iterations", "seconds")]
+        times = [time.isoformat() if time else "" for time in (trial.datetime_start, trial.datetime_complete)]
+        ends = [trial.user_attrs.get(name, "") for name in (RETRY, REASON)]
+        chosen = [trial.params.get(key, "") for key in keys]
+        table.writerow([trial.number, trial.state.name.lower(), *values, *chosen, *attributes, *times, *ends])
+    return text.getvalue()
+
+
+def _importances(study: optuna.Study, done: list[FrozenTrial], index: int) -> dict[str, float]:
+    """PED-ANOVA's share of every key; empty where trials are too few or all alike."""
+    varied = {key for trial in done for key in trial.params if len({repr(one.params.get(key)) for one in done}) > 1}
+    if len(done) < ENOUGH or not varied or len({trial.values[index] for trial in done}) < 2:
+        return {}
+
+    def target(trial: FrozenTrial) -> float:
+        return float(trial.values[index])
+
+    several = len(study.directions) > 1
+    evaluator = PedAnovaImportanceEvaluator()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="PedAnova", category=UserWarning)  # low values are what we want
+        return optuna.importance.get_param_importances(study, evaluator=evaluator, target=target if several else None)
+
+
+def _pictures_of_several(task: Task, done: list[FrozenTrial], front: list[FrozenTrial]) -> None:
+    best = {trial.number for trial in front}
+    names = task.tune.objectives
+    points = [[trial.values[one] for one in range(len(names))] for trial in done]
+    figure = pareto_figure(points, [trial.number in best for trial in done], names)
+    _picture(task.folder / "pareto.png", figure)
+
+
+def _axis(task: Task, key: str) -> Axis:
+    distribution = task.space.distributions[key]
+    if isinstance(distribution, CategoricalDistribution):
+        return Axis(key, choices=tuple(map(str, distribution.choices)))
+    return Axis(key, log=bool(getattr(distribution, "log", False)))
+
+
+def _point(trial: FrozenTrial, index: int) -> Point:
+    value = None if trial.state != TrialState.COMPLETE else float(trial.values[index])
+    if trial.state == TrialState.PRUNED and trial.intermediate_values:
+        value = float(trial.intermediate_values[max(trial.intermediate_values)])
+    params = {key: one if isinstance(one, (int, float)) and not isinstance(one, bool) else str(one)
+              for key, one in trial.params.items()}  # fmt: skip
+    return Point(trial.number, value, trial.state == TrialState.COMPLETE, params)
+
+
+def _picture(path: Path, figure: Any) -> None:
+    save_png(figure, path)
+
+
+def _write(path: Path, text: str) -> None:
+    with atomic_write(path) as file:
+        file.write(text.encode())

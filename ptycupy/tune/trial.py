@@ -1,0 +1,101 @@
+"""One trial: a short reconstruction with the trial's values, watched by the study's pruner."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptycupy.backends.interface import Backend
+from ptycupy.config.schema import Config
+from ptycupy.config.tuning import Tune
+from ptycupy.errors import ConfigError, DivergenceError
+from ptycupy.experiment.state import Problem, State
+from ptycupy.reconstruction.configured import settings_from
+from ptycupy.reconstruction.engine import Engine
+from ptycupy.reconstruction.selection import only, select_positions, with_selection
+from ptycupy.tune.data import SharedData
+from ptycupy.tune.objectives import held_out, values
+
+HALVES = ("even", "odd")
+Watch = Callable[[int, float], bool]  # (iteration, value) -> whether to end the trial now
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a trial came to."""
+
+    values: list[float]  # the objectives
+    iterations: int
+    pruned: bool
+
+
+@dataclass
+class Attempt:
+    """A trial under way; setting `stop_requested` lets the batch finish and ends it."""
+
+    engines: list[Engine] = field(default_factory=list)
+    _stop: bool = False
+
+    @property
+    def stop_requested(self) -> bool:
+        return self._stop
+
+    @stop_requested.setter
+    def stop_requested(self, value: bool) -> None:
+        self._stop = value
+        for engine in self.engines:
+            engine.stop_requested = value
+
+
+class Stopped(Exception):
+    """The trial was asked to stop before it came to an end."""
+
+
+def run_trial(
+    config: Config, tune: Tune, shared: SharedData, iterations: int, attempt: Attempt, watch: Watch | None
+) -> Outcome:
+    """Reconstructs what `config` describes for so many iterations; `watch` sees the only objective as it goes.
+
+    Raises Stopped, and the errors of `ptycupy.errors` for a trial that cannot be run or diverges.
+    """
+    problem, state = shared.problem(config)
+    kept: NDArray[np.int32] | None = None
+    if "held_out_loss" in tune.objectives:
+        kept = held_out(problem, tune.held_out_fraction, tune.seed)
+        seen = np.ones(problem.patterns.shape[0], np.bool_)
+        seen[kept] = False
+        problem = only(problem, seen)
+    attempt.engines = _engines(config, tune, with_selection(problem, config.reconstruction), state, shared.backend)
+    attempt.stop_requested = attempt.stop_requested  # a signal may have come before there were engines
+    for iteration in range(1, iterations + 1):
+        for engine in attempt.engines:
+            engine.run(iteration - engine.iteration)
+        if attempt.stop_requested:
+            raise Stopped
+        last = iteration == iterations
+        if last or (watch is not None and iteration % tune.report_every == 0):
+            found = values(tune.objectives, attempt.engines, kept, problem.pixel_size)
+            if not all(map(math.isfinite, found)):
+                raise DivergenceError(f"iteration {iteration}: the objectives became {found}")
+            pruned = watch is not None and watch(iteration, found[0]) and not last
+            if last or pruned:
+                return Outcome(found, iteration, pruned)
+    raise ConfigError("tune.iterations: at least one is needed")
+
+
+def _engines(config: Config, tune: Tune, problem: Problem, state: State, backend: Backend) -> list[Engine]:
+    """One engine, or one for each half where the objectives compare them."""
+    settings = settings_from(config)
+    if "ring_correlation" not in tune.objectives:
+        return [Engine(problem, state, settings, backend)]
+    count = problem.patterns.shape[0]
+    engines = []
+    for half in HALVES:
+        chosen = np.zeros(count, np.bool_)
+        chosen[select_positions(count, half, problem.scan_shape)] = True
+        engines.append(Engine(only(problem, chosen), state, settings, backend))
+    return engines

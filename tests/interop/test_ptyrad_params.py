@@ -6,7 +6,6 @@ from interop.elsewhere import shipped_params
 from ptycupy.config import converted, load_config, load_ptyrad, read_config
 
 pytestmark = pytest.mark.interop
-LIMITS = {"14_hypertune": {"if_hypertune"}}  # one reconstruction is one trial
 
 
 def test_every_shipped_file_translates(tmp_path):
@@ -15,7 +14,7 @@ def test_every_shipped_file_translates(tmp_path):
     for path in files:
         config, notes = load_ptyrad(path)
         unsupported = {note.key.rpartition(".")[2] for note in notes if note.unsupported}
-        assert unsupported == LIMITS.get(path.stem, set()), path
+        assert unsupported == set(), path
         native = tmp_path / path.name
         native.write_text(converted(read_config(path, allow_unsupported=True)))
         assert load_config(native) == config

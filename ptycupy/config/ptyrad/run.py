@@ -1,11 +1,10 @@
-"""The loop and what it leaves: `recon_params` and `hypertune_params`."""
+"""The loop and what it leaves: `recon_params`."""
 
 from __future__ import annotations
 
 import math
 
 from ptycupy.config.ptyrad.builder import Builder
-from ptycupy.config.ptyrad.procedure import HypertuneParams
 from ptycupy.config.ptyrad.scanned import scan_shape
 
 GROUPS = {"random": "random", "compact": "compact", "sparse": "sparse", "hilbert": "sparse", "fps": "sparse"}
@@ -84,14 +83,3 @@ def output(to: Builder) -> None:
         to.put("output.figures_every", recon.SAVE_ITERS, "recon_params.SAVE_ITERS")
     for key in to.changed("recon_params", "selected_figs"):
         to.differs(key, "has no effect on which figures are drawn; an empty list leaves those at the end alone")
-
-
-def tuning(to: Builder) -> None:
-    """Hyperparameter tuning, which is not run."""
-    if to.parameters.hypertune_params.if_hypertune:
-        to.unsupported(
-            "hypertune_params.if_hypertune",
-            "true: trials are not run, one reconstruction with init_params would be; false runs it without this note",
-        )
-    elif next(to.changed("hypertune_params", *HypertuneParams.model_fields), None):
-        to.differs("hypertune_params", "has no effect while if_hypertune is false, as in PtyRAD")

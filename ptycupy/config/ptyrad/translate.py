@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ptycupy.config.nodes import Node
 from ptycupy.config.notes import Note
-from ptycupy.config.ptyrad import experiment, measured, refinement, run
+from ptycupy.config.ptyrad import experiment, measured, refinement, run, tuning
 from ptycupy.config.ptyrad.builder import Builder
 from ptycupy.config.ptyrad.parameters import parameters
 
@@ -24,7 +24,7 @@ STEPS = (
     refinement.constraints,
     run.loop,
     run.output,
-    run.tuning,
+    tuning.tuning,
 )
 
 

@@ -92,7 +92,7 @@ def test_fault_13_unsupported_options_are_listed_with_their_effect_and_refused(w
     assert main(["validate", str(path)]) == 2
     shown = capsys.readouterr().err
     assert "model_params.optimizer_params.name: Muon: orthogonalises matrices" in shown
-    assert "hypertune_params.if_hypertune: true: trials are not run, one reconstruction" in shown
+    assert "hypertune_params.if_hypertune: true: no key of tune_params is on" in shown
     assert "--allow-unsupported" in shown
     assert main(["validate", "--allow-unsupported", str(path)]) == 0
 

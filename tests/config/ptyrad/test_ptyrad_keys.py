@@ -6,6 +6,7 @@ import pytest
 
 from ptycupy.config.ptyrad.constraints import ConstraintParams, Timed
 from ptycupy.config.ptyrad.parameters import Parameters
+from ptycupy.config.ptyrad.tuning import KEYS as KEYS_OF_TUNING
 
 FILE = "start.hdf5"
 INIT = {
@@ -147,11 +148,68 @@ def test_every_constraint_keeps_its_parameters(translated, name):
     assert {key: value for key, value in (constraint.model_extra or {}).items()} == own
 
 
-@pytest.mark.parametrize("key", ["if_hypertune"])
-def test_tuning_is_refused_only_where_it_is_on(translated, key):
-    assert not [note for note in translated({f"hypertune_params.{key}": False}).notes if note.unsupported]
-    (note,) = [note for note in translated({f"hypertune_params.{key}": True}).notes if note.unsupported]
-    assert note.key == f"hypertune_params.{key}"
+ON = {"low": 1, "high": 4}
+TUNED = {  # PtyRAD's name: our keys
+    **{name: [key] for name, key in KEYS_OF_TUNING.items()},
+    "C10": ["illumination.aberrations.C10"],
+    "C34": ["illumination.aberrations.C34a", "illumination.aberrations.C34b"],
+}
+
+
+@pytest.mark.parametrize("name", TUNED)
+def test_every_tuned_parameter_has_its_key(translated, name):
+    search = {"if_hypertune": True, "tune_params": {name: {"state": True, "suggest": "float", "kwargs": ON}}}
+    found = translated({"hypertune_params": search})
+    assert list(found.config.tune.space) == TUNED[name]
+    assert not [note for note in found.notes if note.unsupported]
+    assert found.config.tune.pruner.name == "hyperband"
+
+
+def test_a_search_of_ptyrad_is_a_section_tune(translated):
+    search = {
+        "if_hypertune": True,
+        "n_trials": 7,
+        "study_name": "PSO",
+        "error_metric": "contrast",
+        "timeout": 60,
+        "sampler_params": {"name": "CmaEsSampler", "configs": {"sigma0": 0.2}},
+        "pruner_params": {
+            "name": "PatientPruner",
+            "configs": {"patience": 3, "wrapped_pruner_configs": {"name": "MedianPruner", "configs": {}}},
+        },
+        "tune_params": {
+            "plr": {"state": True, "suggest": "cat", "kwargs": {"choices": [1e-2, 1e-4, 1e-4]}},
+            "Nlayer": {"state": True, "suggest": "int", "kwargs": {"low": 1, "high": 8, "step": 1, "log": False}},
+            "dx": {"state": False, "suggest": "float", "kwargs": ON},
+            "optimizer": {
+                "state": True,
+                "suggest": "cat",
+                "kwargs": {"choices": ["Adam", "SGD"], "optim_configs": {"SGD": {"momentum": 0.9}}},
+            },
+        },
+    }
+    tune = translated({"hypertune_params": search}).config.tune
+    assert (tune.study, tune.trials, tune.objectives, tune.timeout_seconds) == ("PSO", 7, ("contrast",), 60)
+    assert (tune.sampler.name, tune.sampler.options) == ("cmaes", {"sigma0": 0.2})
+    assert tune.pruner.options == {"patience": 3, "wrapped": {"name": "median", "options": {}}}
+    assert tune.space["optimizer.probe.learning_rate"].choices == (1e-2, 1e-4)
+    assert (tune.space["object.slices"].low, tune.space["object.slices"].high) == (1, 8)
+    names = [one["name"] for one in tune.space["optimizer"].choices]
+    assert (names, tune.space["optimizer"].choices[1]["options"]) == (["adam", "sgd"], {"momentum": 0.9})
+    assert len(tune.space) == 3
+
+
+@pytest.mark.parametrize(
+    ("search", "key"),
+    [
+        ({}, "if_hypertune"),
+        ({"tune_params": {"nobody": {"state": True, "kwargs": ON}, "dz": {"state": True, "kwargs": ON}}}, "nobody"),
+        ({"tune_params": {"dz": {"state": True, "kwargs": ON}}, "sampler_params": {"name": "X"}}, "sampler_params"),
+    ],
+)
+def test_what_of_a_search_has_no_equivalent(translated, search, key):
+    found = translated({"hypertune_params": {"if_hypertune": True, **search}})
+    assert [note.key.rpartition(".")[2] for note in found.notes if note.unsupported] == [key]
 
 
 def test_what_is_for_tuning_is_noted_where_it_is_off(translated):

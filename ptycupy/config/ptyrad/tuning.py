@@ -82,13 +82,11 @@ def _space(to: Builder) -> dict[str, Any]:
             to.put("calibration.mode", "pixel_size_angstrom", key)
             to.put("calibration.value", options.get("low", 1.0), key)
             to.differs(key, "is tuned; in PtyRAD 1.0.0 it has no effect")
-        if "choices" in options:
-            dimension = {"choices": list(dict.fromkeys(options["choices"]))}
-        else:
-            kept = {part: options[part] for part in ("low", "high", "step") if options.get(part) is not None}
-            dimension = {**kept, "log": bool(options.get("log"))}
-            if dimension["log"] or one.get("suggest") == "int":
-                dimension = {part: value for part, value in dimension.items() if part != "step" or value != 1}
+        dimension: dict[str, Any] = {"choices": list(dict.fromkeys(options.get("choices", ())))}
+        if "choices" not in options:
+            log = bool(options.get("log"))
+            parts = ("low", "high") if log else ("low", "high", "step")
+            dimension = {"log": log} | {part: options[part] for part in parts if options.get(part) is not None}
         space |= dict.fromkeys(ours, dimension)
     return space
 

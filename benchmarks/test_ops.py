@@ -59,6 +59,7 @@ class Bench:
         self.occupancy = b.asarray(np.ones(1, np.float32))
         self.intensity = real(N, W, W)
         self.stored = b.asarray(g.integers(0, 1000, (N, W, W)).astype(np.uint16))
+        self.slots = b.asarray(np.arange(N, dtype=np.int32))
         self.scale = real(N)
         self.mask, self.weights = b.asarray(np.ones((W, W), np.uint8)), b.asarray(np.ones(N, np.uint8))
         self.measured = b.patterns(self.stored, self.indices, self.scale, self.mask, self.weights)
@@ -203,6 +204,12 @@ class Bench:
                 pattern + self.events.nbytes,
                 0,
             ),
+            "patterns (uint16, in slots)": (
+                lambda: b.patterns(self.stored, self.indices, self.scale, self.mask, self.weights, None, self.slots),
+                1.5 * pattern,
+                0,
+            ),
+            "set slots": (lambda: b.set_slots(self.slots, self.indices, 0), 8 * N, 0),
             "counted filter (resampling, y)": (
                 lambda: b.counted_filter(self.measured, self.detector_rows.indices, self.detector_rows.weights),
                 2 * pattern,

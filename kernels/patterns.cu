@@ -8,12 +8,13 @@ DEVICE double number(float16 value) {
     return value.bits & 0x8000 ? -size : size;
 }
 
-// measured[i, k] = stored[indices[i], fftshift(k)] scale[indices[i]] in the middle, background[k] around it;
+// measured[i, k] = stored[slots[indices[i]], fftshift(k)] scale[indices[i]] in the middle, background[k] around it;
 // -1 where the value does not count
 KERNEL patterns(
     real* measured,                // [n, Y, X] zero frequency in the corner
-    const VALUE* stored,           // [N, ky, kx] beam in the centre
+    const VALUE* stored,           // [slots, ky, kx] beam in the centre
     const int* indices,            // [n]
+    const int* slots,              // [N], or null where pattern i is stored[i]
     const real* scale,             // [N]
     const unsigned char* mask,     // [Y, X] zero frequency in the corner
     const unsigned char* weights,  // [N]
@@ -29,7 +30,7 @@ KERNEL patterns(
     int pixel = stored_pixel(at.column, height, width, padded_height, padded_width);
     double value;
     if (pixel >= 0)
-        value = number(stored[size_t(index) * height * width + pixel]) * double(scale[index]);
+        value = number(stored[size_t(slots ? slots[index] : index) * height * width + pixel]) * double(scale[index]);
     else
         value = double(ldg(&background[at.column]));
     bool counts = value >= 0 && is_finite(value) && mask[at.column] && weights[index];

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ptycupy.model.objective import Loss
     from ptycupy.reconstruction.engine import Engine
     from ptycupy.reconstruction.joint import JointEngine
+    from ptycupy.reconstruction.residency import Residency
     from ptycupy.tape import Op, Tape
     from ptycupy.update.settings import Active, Constraint, Settings
 
@@ -32,6 +33,7 @@ _HOMES = {
     "Loss": "ptycupy.model.objective",
     "Op": "ptycupy.tape",
     "Problem": "ptycupy.experiment.state",
+    "Residency": "ptycupy.reconstruction.residency",
     "Result": "ptycupy.api",
     "Settings": "ptycupy.update.settings",
     "State": "ptycupy.experiment.state",
@@ -57,6 +59,7 @@ __all__ = [
     "Loss",
     "Op",
     "Problem",
+    "Residency",
     "Result",
     "Settings",
     "State",

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from functools import cached_property
 from typing import cast
 
 from ptycupy.backends.interface import Backend
+from ptycupy.data.counts import PackedPatterns
 from ptycupy.experiment.state import Problem, State
 from ptycupy.planning import Ceilings, Cost, bytes_per_pattern, counting
 from ptycupy.reconstruction.engine import Engine
 from ptycupy.reconstruction.memory import SHARE
+from ptycupy.reconstruction.residency import Holding, Residency, choose, room_for
 from ptycupy.update.settings import Settings
 
 RESIDENT = 0.45  # of the shared cache: as much of it as waves may take that are to stay there
@@ -37,6 +40,7 @@ class Forecast:
         idle = set() if self.shapes.slices > 1 else {"tilts", "slice_thickness"}  # one slice has no use for them
         present = {name for name, _ in self.shapes.items()} - idle
         self.refined = sorted(present & {name for name, rate in settings.learning_rates.items() if rate > 0})
+        self.holding: Holding | None = None  # where the patterns lie; None = all on the device
         self.wave_bytes = self.shapes.probe.nbytes * self.shapes.object_phase.shape[0]  # of one pattern
 
     # --- what is counted -------------------------------------------------------------------------------------
@@ -52,6 +56,24 @@ class Forecast:
         height, width = self.engine.experiment.detector_shape
         return self.positions * height * width
 
+    def hold(self, residency: Residency, machine: Ceilings, chunked: bool) -> Holding:
+        """Where the patterns would lie on a machine; `memory` counts what they take there."""
+        settings, host = self.engine.settings, residency.host_free()
+        batch = settings.batch_size * settings.gradient_accumulation
+        shared = self.engine.backend.name == "cpu"
+        free = min(machine.memory_bytes, host) if shared else machine.memory_bytes
+        room = room_for(self.shapes, batch, free, host, shared)
+        patterns = self.engine.experiment.patterns
+        sizes = [int(patterns.nbytes) // int(patterns.shape[0])]
+        if isinstance(patterns, PackedPatterns):  # what is packed does not stream
+            sizes.append(math.prod(patterns.shape[1:]) * patterns.dtype.itemsize)
+        for size in sizes:
+            self.holding = choose(residency.tier, self.positions, size, batch, room, chunked=chunked)
+            if self.holding.tier == "device":
+                break
+        assert self.holding is not None
+        return self.holding
+
     # --- memory ------------------------------------------------------------------------------------------------
     @cached_property
     def memory(self) -> dict[str, int]:
@@ -65,7 +87,7 @@ class Forecast:
         # The complex object, once per batch, and its gradient.
         canvas = 2 * int(self.shapes.object_phase.size) * self._counted.complex.itemsize
         return {
-            "patterns": patterns,
+            "patterns": patterns if self.holding is None else self.holding.device_bytes,
             "parameters": parameters,
             "gradients": gradients,
             "moments": moments,

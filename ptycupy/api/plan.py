@@ -12,11 +12,14 @@ from ptycupy import backends, data, experiment
 from ptycupy.api import settle
 from ptycupy.api.forecast import Forecast
 from ptycupy.config.schema import Config
+from ptycupy.data.chunk_cache import is_chunked
 from ptycupy.data.counts import PackedPatterns, form_of
 from ptycupy.data.files import human
+from ptycupy.data.held import SLAB_BYTES
 from ptycupy.errors import ConfigError
 from ptycupy.planning import Ceilings, measure_ceilings, predicted_ceilings
-from ptycupy.reconstruction.configured import settings_from
+from ptycupy.reconstruction.configured import residency_from, settings_from
+from ptycupy.reconstruction.residency import Holding
 
 BATCHES = tuple(2**k for k in range(11))  # 1 to 1024
 SLOWER = 1.1  # than the fastest batch: what a smaller one may take
@@ -40,6 +43,7 @@ class Plan:
     machine: Ceilings
     parameters: int  # real numbers that are refined
     measured_values: int
+    holding: Holding  # where the patterns lie
     memory: Mapping[str, int]  # bytes on the device by what they are for, whatever the batch is
     bytes_per_pattern: int  # of the tape and its scratch, for every pattern of a sub-batch
     host_bytes: int
@@ -79,6 +83,7 @@ class Plan:
                 f"{machine.name} ({machine.stated}): copy {machine.bytes_per_second / 1e9:.4g} GB/s{cache}, FFT "
                 f"{machine.flops_per_second / 1e9:.4g} GFLOP/s, {human(machine.memory_bytes)} free",
             ),
+            ("patterns lie", str(self.holding)),
             ("device memory", f"{human(fixed)} ({parts})"),
             ("", f"and {human(self.bytes_per_pattern)} of tape for each pattern of a sub-batch"),
             ("host memory", human(self.host_bytes)),
@@ -135,7 +140,8 @@ def plan(
     if settled.data.path is None:
         raise ConfigError("plan: data.path is missing; `ptycupy simulate` makes the data of a simulation first")
     predicted = None if gpu is None else predicted_ceilings(gpu)
-    problem, state = experiment.outline(settled, data.open_source(settled.data))
+    source = data.open_source(settled.data)
+    problem, state = experiment.outline(settled, source)
     device = settled.backend
     window = (int(state.probe.shape[1]), int(state.probe.shape[2]))
     if predicted is not None:
@@ -150,15 +156,17 @@ def plan(
     )
     settings = settings_from(settled)
     forecast = Forecast(problem, state, settings, kind, settled.model.dtype, device.deterministic, device.tape)
+    holding = forecast.hold(residency_from(settled), machine, is_chunked(source))
     host = sum(int(getattr(array, "nbytes", 0)) for _, array in state.items())
     configured = _choice(forecast, machine, settings.batch_size, settings.sub_batch)
-    host += forecast.memory["patterns"] if kind != "cpu" else configured.device_bytes
+    host += holding.host_bytes + SLAB_BYTES if kind != "cpu" else configured.device_bytes
     sizes = [batch for batch in BATCHES if batch <= forecast.positions]
     return Plan(
         description=_described(problem, state),
         machine=machine,
         parameters=forecast.parameters,
         measured_values=forecast.measured_values,
+        holding=holding,
         memory=forecast.memory,
         bytes_per_pattern=forecast.bytes_per_pattern,
         host_bytes=host,

@@ -29,7 +29,7 @@ from ptycupy.outputs.write import write_figures
 from ptycupy.reconstruction.adopt import adopt_memory
 from ptycupy.reconstruction.callbacks import Callback, Quiet
 from ptycupy.reconstruction.checkpoint import Checkpoints, list_checkpoints, load_newest
-from ptycupy.reconstruction.configured import settings_from
+from ptycupy.reconstruction.configured import residency_from, settings_from
 from ptycupy.reconstruction.engine import Engine
 from ptycupy.reconstruction.fingerprint import data_fingerprint
 from ptycupy.reconstruction.following import Follower, wait_for_patterns
@@ -121,9 +121,9 @@ def begin(
     if team.size > 1:
         _share(team, problem, settings, backend)
         team.reducer = choose(team, backend, config.distributed.reduce, config.backend.deterministic)
-        engine = Engine(problem, state, settings, backend, ranks=team)
+        engine = Engine(problem, state, settings, backend, ranks=team, residency=residency_from(config))
     else:
-        engine = Engine(problem, state, settings, backend)
+        engine = Engine(problem, state, settings, backend, residency=residency_from(config))
     follower = _follower(engine, config)
     if follower is not None:
         follower.grow()

@@ -126,3 +126,11 @@ class Data(Section):
         example={"timeout_seconds": 120},
     )  # fmt: skip
     noise: Noise | None = described(None, "Poisson noise put on the patterns.", example={"electrons": 1e4})
+    residency: Literal["auto", "device", "host", "disk"] = described(
+        "auto", "Where the patterns lie during a run: all on the device, or in the host's memory or on disk, read "
+        "ahead of their batches; auto takes the nearest that has room, and keeps what fits of them on the device.",
+    )  # fmt: skip
+    memory_limit_gib: Positive | None = described(
+        None, "The most that the whole run may take of the host's memory; by default what is free.", unit="GiB",
+        example=4.0,
+    )  # fmt: skip

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import itertools
+import math
 import os
 import sys
 from collections.abc import Iterator
@@ -204,6 +206,23 @@ class StridedFile:
         inverse = tuple(order.index(axis) for axis in range(len(order)))
         in_shape_order: NDArray[Any] = block.transpose(inverse)
         return in_shape_order
+
+    def read_blocks(self, leading: int, numbers: NDArray[np.int64]) -> NDArray[Any] | None:
+        """Blocks [n, ...] of the trailing axes, numbered by the first `leading` ones in C order, those that touch in
+        the file read together; None where a block is no single run of bytes."""
+        block = self.shape[leading:]
+        if not len(numbers) or self.strides[leading:] != c_strides(block, self.dtype.itemsize):
+            return None
+        size = math.prod(block) * self.dtype.itemsize
+        places = np.unravel_index(numbers, self.shape[:leading])
+        offsets = self.offset + np.asarray(places).T @ np.asarray(self.strides[:leading])
+        ends = np.flatnonzero(np.diff(offsets) != size) + 1
+        values = np.empty((len(numbers), *block), self.dtype)
+        target = values.reshape(-1).view(np.uint8).data
+        with open_binary(self.path) as stream:
+            for first, last in itertools.pairwise([0, *ends.tolist(), len(numbers)]):
+                fill(stream, self.path, int(offsets[first]), target[first * size : last * size])
+        return values
 
 
 def c_strides(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,8 @@ from ptycupy.experiment.optics import pair
 from ptycupy.experiment.propagation import moved_near_field, near_field_transfer, propagation_tables
 from ptycupy.experiment.rows import RowMatrix, detector_matrix, pattern_matrix
 from ptycupy.experiment.state import Problem
+from ptycupy.model.feed import Feed
+from ptycupy.model.holding import Hold, Placed, Wanted, hold_all
 from ptycupy.model.parameters import Parameters
 from ptycupy.model.storage import Resident, as_source, on_device, some
 from ptycupy.ops.axis_filter import Rows
@@ -40,6 +42,8 @@ class Experiment:
     """Device arrays that the forward model and the losses read; only `corners` ever changes."""
 
     patterns: Array | PackedPatterns  # [N, ky, kx] as they came, or packed, beam in the centre; of a rank, its own
+    slots: Array | None  # [N] int32, where each of them is in `patterns`; None = at its own number
+    feed: Feed | None  # brings those that have no slot of their own; None = all that are used have one
     scale: Array  # [N], of the same patterns
     mask: Array  # [Y, X] uint8, zero frequency in the corner: the patterns' detector, padded
     background: Array | None  # [Y, X] around the patterns, zero frequency in the corner
@@ -77,11 +81,37 @@ class Experiment:
         """Where the patterns of these positions are in `patterns`."""
         return indices if self.places is None else self.places[indices]
 
+    def expect(self, batches: Sequence[NDArray[np.int32]], together: int) -> None:
+        """Says which positions will be staged, in their order, so that they can be read ahead; so many batches for an
+        update."""
+        if self.feed is not None:
+            groups = (batches[i : i + together] for i in range(0, len(batches), together))
+            self.feed.expect([self.located(np.concatenate(group)) for group in groups])
+
+    def rest(self) -> None:
+        """Ends what `expect` began."""
+        if self.feed is not None:
+            self.feed.rest()
+
+    @property
+    def most_staged(self) -> int | None:
+        """How many patterns may be staged at once; None = any number."""
+        return None if self.feed is None else self.feed.capacity
+
+    def stage(self, indices: NDArray[np.int32]) -> None:
+        """Sees to it that `measured` finds the patterns of these positions; DataError where they cannot be read,
+        ConfigError where there are too many at once."""
+        if self.feed is not None:
+            self.feed.stage(self.located(indices))
+
     def measured(self, backend: Backend, places: Array) -> Array:
-        """Measured intensities [n, *detector_shape] of the patterns at `places`, zero frequency in the corner, padded
-        and resampled; -1 where not counted."""
-        decode = backend.packed_patterns if isinstance(self.patterns, PackedPatterns) else backend.patterns
-        values = decode(self.patterns, places, self.scale, self.mask, self.weights, self.background)
+        """Measured intensities [n, *detector_shape] of the patterns at `places`, staged before, zero frequency in the
+        corner, padded and resampled; -1 where not counted."""
+        how = self.scale, self.mask, self.weights, self.background
+        if isinstance(self.patterns, PackedPatterns):
+            values = backend.packed_patterns(self.patterns, places, *how)
+        else:
+            values = backend.patterns(self.patterns, places, *how, self.slots)
         down, across = self.resampling
         if down is not None:
             values = backend.counted_filter(values, down.indices, down.weights)
@@ -118,10 +148,14 @@ def resident(backend: Backend, problem: Problem) -> Resident:
 
 
 def place(
-    backend: Backend, problem: Problem, parameters: Parameters, here: NDArray[np.int32] | None = None
+    backend: Backend,
+    problem: Problem,
+    parameters: Parameters,
+    here: NDArray[np.int32] | None = None,
+    hold: Hold = hold_all,
 ) -> Experiment:
-    """Put a Problem, whose patterns may be Resident, on a device; of its patterns only those of the positions `here`
-    are read, where it is given.
+    """Put a Problem, whose patterns may be Resident, on a device; `hold` puts others there, of which only those of the
+    positions `here` are read, where it is given.
 
     Raises DataError where patterns and positions do not fit each other, ConfigError where geometry does not.
     """
@@ -147,12 +181,15 @@ def place(
     if parameters.background is not None and parameters.background.shape != detector:
         raise ConfigError(f"background {tuple(parameters.background.shape)} must have the detector's shape {detector}")
     used = _filled("pattern_weights", problem.pattern_weights, "shape", (count,), bool)
+    own = source if here is None else some(source, here)
+    if isinstance(problem.patterns, Resident) and here is None:
+        placed = Placed(problem.patterns.patterns)
+    else:
+        placed = hold(backend, Wanted(own, problem.pattern_storage, counted, used[rows]))
     return Experiment(
-        patterns=problem.patterns.patterns
-        if isinstance(problem.patterns, Resident) and here is None
-        else on_device(
-            backend, source if here is None else some(source, here), problem.pattern_storage, counted, used[rows]
-        ),
+        patterns=placed.patterns,
+        slots=placed.slots,
+        feed=placed.feed,
         scale=backend.asarray(_filled("pattern_scale", problem.pattern_scale, "shape", (count,), real)[rows]),
         mask=backend.asarray(_to_corner(mask.astype(np.uint8))),
         background=None if background is None else backend.asarray(_to_corner(background.astype(real))),

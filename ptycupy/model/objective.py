@@ -55,13 +55,15 @@ class Objective:
         term's value, without weight and factor, to `values` [terms] float64.
 
         `placed` [n] int32 are the indices where they are on the device already, of one rank alone; then those of the
-        host only say how many there are.
+        host only say how many there are, and whoever calls has staged them.
         """
         with self.backend.arena():
             tape = Tape(self.backend)
             run = _Run(self, tape, watch(tape, parameters, gradients), values, factor, len(indices))
             if placed is None:
-                run.divide(self.ranks.own(np.ascontiguousarray(indices, np.int32)))
+                own = self.ranks.own(np.ascontiguousarray(indices, np.int32))
+                self.experiment.stage(own)
+                run.divide(own)
             else:
                 run.divide_placed(placed, placed)
             about_object = [name for name, term in self.terms.items() if scope_of(term) == "object"]
@@ -88,9 +90,13 @@ class Objective:
 
     def measured(self, indices: NDArray[np.integer[Any]]) -> NDArray[Any]:
         """What the model is compared with [n, ky, kx] on the host, zero frequency in the corner; -1 = not counted."""
-        with self.backend.arena():
-            places = self.experiment.located(np.ascontiguousarray(indices, np.int32))
-            return np.array(self.backend.to_host(self.experiment.measured(self.backend, self.backend.asarray(places))))
+        out = [np.empty((0, *self.experiment.detector_shape), self.backend.real)]
+        for part in split(indices, self.experiment.most_staged):
+            self.experiment.stage(part)
+            with self.backend.arena():
+                places = self.backend.asarray(self.experiment.located(part))
+                out.append(np.array(self.backend.to_host(self.experiment.measured(self.backend, places))))
+        return np.concatenate(out)
 
     def loss(self, values: Iterable[float]) -> Loss:
         """The weighted loss from the terms' values [terms], as `accumulate` leaves them."""

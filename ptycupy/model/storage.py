@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ptycupy.backends.exchange import to_numpy
 from ptycupy.backends.interface import Array, Backend
 from ptycupy.data.counts import PackedPatterns, Storage, count_of, pack
+from ptycupy.data.held import Held
 from ptycupy.data.source import ArraySource, PatternSource
 from ptycupy.data.views import Picked
 from ptycupy.errors import DataError
@@ -69,33 +70,36 @@ def on_device(
     """
     if isinstance(source, PackedPatterns):
         return source.moved(backend.asarray)
-    if storage != "dense":
-        census = count_of(source, mask, used)
-        bits = census.choose(storage, source.provenance.path)
-        logger.info("patterns on the device: %s", census.told(bits))
-        if bits is not None:
-            return pack(source, census, bits, mask, used).moved(backend.asarray)
-    return backend.asarray(stored(source))
-
-
-def stored(source: PatternSource) -> NDArray[Any]:
-    """All patterns as one array [N, ky, kx] in their own dtype; a NumPy array of that is not copied.
-
-    64-bit integers become doubles, which hold counts exactly up to 2^53.
-    """
+    packed = packed_on_device(backend, source, storage, mask, used)
+    if packed is not None:
+        return packed
+    held = Held(source)
     if isinstance(source, ArraySource):
-        array = source.patterns
-    else:
-        array = np.empty(source.shape, source.dtype)
-        for part, slab in source.slabs(max(1, 2**26 // max(1, array[:1].nbytes))):
-            array[part] = slab
-    return array.astype(stored_type(array.dtype), copy=False)
+        return backend.asarray(held.whole())
+    array = backend.zeros(held.shape, held.dtype)
+    for part, slab in held.slabs():
+        backend.copy(array[part], backend.asarray(slab))
+    return array
 
 
-def stored_type(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """The type that patterns of this one are kept in."""
-    wide = dtype.itemsize > 8 or (dtype.kind in "iu" and dtype.itemsize == 8)
-    return np.dtype(np.float64) if wide else dtype.newbyteorder("=")
+def packed_on_device(
+    backend: Backend,
+    source: PatternSource,
+    storage: Storage,
+    mask: NDArray[np.bool_],
+    used: NDArray[np.bool_],
+    room: int | None = None,
+) -> PackedPatterns | None:
+    """The same packed; None where that is not asked for, takes more than dense ones, or more than `room` bytes."""
+    if storage == "dense":
+        return None
+    census = count_of(source, mask, used)
+    bits = census.choose(storage, source.provenance.path)
+    if bits is None or room is None or census.bytes(bits) <= room:
+        logger.info("patterns on the device: %s", census.told(bits))
+    if bits is None or (room is not None and census.bytes(bits) > room):
+        return None
+    return pack(source, census, bits, mask, used).moved(backend.asarray)
 
 
-__all__ = ["Resident", "as_source", "on_device", "some", "stored", "stored_type"]
+__all__ = ["Resident", "as_source", "on_device", "packed_on_device", "some"]

@@ -21,7 +21,14 @@ class Data(Memory):
 
     @op
     def patterns(
-        self, stored: Array, indices: Array, scale: Array, mask: Array, weights: Array, background: Array | None = None
+        self,
+        stored: Array,
+        indices: Array,
+        scale: Array,
+        mask: Array,
+        weights: Array,
+        background: Array | None = None,
+        slots: Array | None = None,
     ) -> Array:
         measured = self.empty((indices.size, *mask.shape), self.real)
         read = indices.size * math.prod(stored.shape[1:]) * stored.dtype.itemsize
@@ -45,6 +52,9 @@ class Data(Memory):
         read = indices.size * stored.nbytes // count
         self._traffic((read, mask, background), (measured,), measured.size + looked)
         return measured
+
+    def set_slots(self, slots: Array, indices: Array, first: int) -> None:
+        self._traffic((indices,), (indices,))
 
     @op
     def counted_filter(self, values: Array, indices: Array, weights: Array) -> Array:

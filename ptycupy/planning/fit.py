@@ -33,6 +33,7 @@ def _scratch(
     counted = counting(backend.name, backend.real, tape=backend.tape)
     device = cast(Backend, counted)
     values, known = cast(Parameters, shaped(parameters)), cast(Experiment, shaped(experiment))
+    known.feed = None  # shapes need no feeding
     terms: dict[str, Any] = make_terms({"gaussian": {}, "poisson": {}})  # of one alone, patterns could go one by one
     indices = np.arange(patterns, dtype=np.int32)
     gradients = values.zeros_like(device, refined)

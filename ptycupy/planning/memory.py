@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from ptycupy.backends.host_arena import HostArena
-from ptycupy.backends.interface import Array
+from ptycupy.backends.interface import Array, Mark
+from ptycupy.backends.marks import Past
 from ptycupy.backends.recording import Recording
 from ptycupy.planning.ledger import Ledger
 from ptycupy.planning.shaped import Block, Shaped
@@ -83,6 +84,18 @@ class Memory:
     def to_host(self, array: Array) -> NDArray[Any]:
         """What came from the host, else zeros."""
         return np.zeros(array.shape, array.dtype) if array.values is None else np.array(array.values, array.dtype)
+
+    def staging(self, target: Array) -> NDArray[Any]:
+        return np.broadcast_to(np.zeros((), target.dtype), target.shape)
+
+    def send(self, target: Array, values: NDArray[Any], after: Mark) -> Mark:
+        return after
+
+    def mark(self) -> Mark:
+        return Past()
+
+    def wait(self, mark: Mark) -> None:
+        return
 
     def zeros(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
         return self.alloc(shape, dtype)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from ptycupy.config.schema import Config
+from ptycupy.errors import ConfigError
+from ptycupy.reconstruction.residency import Residency
 from ptycupy.update.optimizers import make_optimizer
 from ptycupy.update.schedules import make_schedule
 from ptycupy.update.settings import Active, Constraint, Settings
@@ -32,3 +34,13 @@ def settings_from(config: Config) -> Settings:
         sub_batch=loop.sub_batch,
         on_divergence=loop.on_divergence,
     )
+
+
+def residency_from(config: Config) -> Residency:
+    """Where the data section wants the patterns; those of a file that grows have their places on the device."""
+    limit, tier = config.data.memory_limit_gib, config.data.residency
+    if config.data.follow is not None:
+        if tier in ("host", "disk"):
+            raise ConfigError(f"data.residency: {tier} is not for data.follow, whose patterns lie on the device")
+        tier = "device"
+    return Residency(tier, None if limit is None else int(limit * 2**30))

@@ -7,7 +7,7 @@ import time
 from bisect import bisect_left
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ from ptycupy.reconstruction.graphs import Graphs, Slot
 from ptycupy.reconstruction.kept import Kept
 from ptycupy.reconstruction.limits import Limits
 from ptycupy.reconstruction.memory import patterns_that_fit
+from ptycupy.reconstruction.residency import Residency, hold
 from ptycupy.reconstruction.resume import restore, take_snapshot
 from ptycupy.reconstruction.teamwork import add_gradients, agree, gather_rows, scattered
 from ptycupy.storage.snapshot import History, Snapshot
@@ -53,6 +54,7 @@ class Engine:
     """Reconstructs a State from a Problem.
 
     `backend` is a name ("auto", "cpu", "cuda", "cuda:1"), or a Backend, whose precision then counts and not `dtype`.
+    `residency` says where the patterns lie and how much memory may be taken; by default whatever has room.
     The arrays given are copied, never changed. `ranks` are those that share the work: each of them makes an Engine of
     the same problem, state and settings, and whatever the engine does, all of them do.
     Raises ConfigError, DataError or ResourceError for what cannot be run.
@@ -66,12 +68,16 @@ class Engine:
         backend: str | Backend = "auto",
         dtype: str = "float32",
         ranks: Ranks = ALONE,
+        residency: Residency | None = None,
     ) -> None:
         self.settings = settings
         self.ranks = ranks
         self.backend: Backend = backends.select(backend, dtype) if isinstance(backend, str) else backend
         self.parameters = upload(self.backend, state)
-        self.experiment = place(self.backend, problem, self.parameters, ranks.here)
+        residency = residency or Residency()
+        together = settings.batch_size * settings.gradient_accumulation
+        keep = partial(hold, residency, self.parameters, together, ranks.sharing)
+        self.experiment = place(self.backend, problem, self.parameters, ranks.here, keep)
         self.terms = make_terms(settings.losses)
         self.algorithm = make_algorithm(make_optimizer(settings.optimizer))
         own = {name: make_schedule(schedule) for name, schedule in settings.schedules.items()}
@@ -96,7 +102,7 @@ class Engine:
         self.generator = generator(settings.seed, "batches")
         refined = [name for name, rate in settings.learning_rates.items() if rate > 0]
         self.sub_batch = settings.sub_batch or patterns_that_fit(
-            self.backend, self.parameters, self.experiment, refined, ranks.sharing
+            self.backend, self.parameters, self.experiment, refined, ranks.sharing, residency
         )
         self.pending: list[NDArray[np.int32]] = []
         self.batch_losses: list[list[float]] = []
@@ -162,6 +168,7 @@ class Engine:
             while self.iteration < last and not self._stopping():
                 self._iterate(callbacks)
         finally:
+            self.experiment.rest()
             for callback in callbacks:
                 callback.on_stop(self)
 
@@ -188,6 +195,7 @@ class Engine:
             self.kept = [*self.kept[-1:], Kept.of(self)]
         if not self.pending:
             self.pending, self.batch_losses = self._draw(), []
+        self.experiment.expect([self.ranks.own(b) for b in self.pending], self.settings.gradient_accumulation)
         done, batches = len(self.batch_losses), len(self.pending) + len(self.batch_losses)
         values = self.backend.zeros((len(self.pending), len(self.terms)), np.float64)
         sizes = [len(batch) for batch in self.pending]
@@ -279,6 +287,7 @@ class Engine:
         self, group: list[NDArray[np.int32]], gradients: Parameters, values: Array, progress: Progress, last: bool
     ) -> None:
         """One update for the mean loss of some batches; `values` gets their terms before it."""
+        self.experiment.stage(self.ranks.own(np.concatenate(group)))
         if not self.graphs.advance(
             self, group, values, lambda slot: self._move(group, gradients, slot.values, progress, last, slot)
         ):

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ptycupy.model.storage import as_source, stored_type
+from ptycupy.data.held import stored_type
+from ptycupy.model.storage import as_source
 
 SAMPLE = 16
 

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from ptycupy.data import open_source
 from ptycupy.data.counts import PackedPatterns
 from ptycupy.data.growing import Prefix, growing_of, patterns_there
+from ptycupy.data.held import stored_type
 from ptycupy.data.source import PatternSource
 from ptycupy.errors import DataError
-from ptycupy.model.storage import stored_type
 from ptycupy.reconstruction.callbacks import Quiet
 from ptycupy.reconstruction.fingerprint import data_fingerprint
 from ptycupy.reconstruction.progress import IterationLog

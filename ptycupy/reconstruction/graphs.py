@@ -196,7 +196,14 @@ class Graphs:
         """All that recordings have in them and that others may replace."""
         assert self._gradients is not None
         experiment = engine.experiment
-        things = [experiment, experiment.patterns, experiment.corners, engine.algorithm, *engine.terms.values()]
+        things = [
+            experiment,
+            experiment.patterns,
+            experiment.slots,
+            experiment.corners,
+            engine.algorithm,
+            *engine.terms.values(),
+        ]
         things += [array for _, array in engine.parameters.items()]
         things += [array for _, array in self._gradients.items()]
         for moments in engine.moments.values():

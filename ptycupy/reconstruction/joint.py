@@ -82,6 +82,8 @@ class JointEngine:
             while self.iteration < last and not self.stop_requested:
                 self._iterate(callbacks, of_scans)
         finally:
+            for engine in self.engines:
+                engine.experiment.rest()
             for engine, theirs in zip(self.engines, of_scans, strict=False):
                 for callback in theirs:
                     callback.on_stop(engine)
@@ -94,6 +96,8 @@ class JointEngine:
         if not any(engine.pending for engine in self.engines):
             for engine in self.engines:
                 engine.pending, engine.batch_losses = engine._draw(), []
+        for engine in self.engines:
+            engine.experiment.expect(engine.pending, 1)
         self._batches(number, callbacks, of_scans)
         if any(engine.pending for engine in self.engines):
             return

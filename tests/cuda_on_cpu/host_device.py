@@ -11,6 +11,7 @@ import hashlib
 import os
 import re
 import subprocess
+import threading
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -127,8 +128,24 @@ class Work:
     grid: int = 0
 
 
+class HostMark:
+    """A mark whose work is done as late as it may be: when somebody waits for it."""
+
+    def __init__(self, work: Callable[[], None] = lambda: None) -> None:
+        self._work: Callable[[], None] | None = work
+        self._lock = threading.Lock()
+
+    def wait(self) -> None:
+        with self._lock:
+            if self._work is not None:
+                self._work()
+            self._work = None
+
+
 class HostDevice:
     """schedule: 0 runs threads and blocks in ascending order, 1 descending, 2 the even ones first.
+
+    Copies of `send` are done when somebody waits for them, so that who reads without waiting finds other numbers.
 
     texts: other sources for some ops, to see what their tests say of a mistake. `launches` are the kernels that ran,
     `calls` the host's calls, `done` all that ran with its arguments, as long as it is a list.
@@ -182,6 +199,22 @@ class HostDevice:
 
     def copy(self, target: NDArray[Any], source: NDArray[Any]) -> None:
         self.queue("copy", lambda: np.copyto(target, source), target, source)
+
+    def pinned(self, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+        return np.full(shape, 0xFF, np.uint8).astype(dtype)
+
+    def send(self, target: NDArray[Any], values: NDArray[Any], after: HostMark) -> HostMark:
+        def work() -> None:
+            after.wait()
+            np.copyto(target, values)
+
+        return HostMark(work)
+
+    def mark(self) -> HostMark:
+        return HostMark()
+
+    def wait(self, mark: HostMark) -> None:
+        mark.wait()
 
     def clear(self, array: NDArray[Any]) -> None:
         self.queue("clear", lambda: array.view(np.uint8).fill(0), array)

@@ -34,6 +34,10 @@ def patterns(b: Backend, s: Scene) -> Outputs:
             wide = (s.random("padded mask").random(shape) < 0.8).astype(np.uint8)
             padded = s.indices(b), scale, b.asarray(wide), b.asarray(weights), around
             outputs[f"{dtype} padded by {extra}"] = b.to_host(b.patterns(b.asarray(stored), *padded))
+    stored = rng.integers(0, 120, (s.total + 3, *s.window)).astype(np.uint16)
+    slots = rng.permutation(s.total + 3)[: s.total].astype(np.int32)
+    arguments = s.indices(b), scale, b.asarray(mask), b.asarray(weights), None, b.asarray(slots)
+    outputs["in slots"] = b.to_host(b.patterns(b.asarray(stored), *arguments))
     return outputs
 
 
@@ -64,6 +68,12 @@ def packed_patterns(b: Backend, s: Scene) -> Outputs:
                 arguments = s.indices(b), scale, b.asarray(mask), b.asarray(weights), around
                 outputs[f"{bits} bits, {number}, {extra}"] = b.to_host(b.packed_patterns(stored, *arguments))
     return outputs
+
+
+def set_slots(b: Backend, s: Scene) -> Outputs:
+    slots = b.asarray(np.full(s.total, 7, np.int32))
+    b.set_slots(slots, s.indices(b), 40)
+    return {"slots": b.to_host(slots)}
 
 
 def counted_filter(b: Backend, s: Scene) -> Outputs:

@@ -12,11 +12,11 @@ from scenes import random_scene
 
 from ptycupy.config.schema import Orientation
 from ptycupy.data import ArraySource
+from ptycupy.data.held import Held
 from ptycupy.data.preprocess import scan
 from ptycupy.data.transform import crop_detector, orient
 from ptycupy.model.experiment import Experiment, place
 from ptycupy.model.parameters import upload
-from ptycupy.model.storage import stored
 
 COUNT, DETECTOR = 6, (10, 9)
 # what the file holds -> what is stored; wide integers become doubles of the same size, exact up to 2^53
@@ -89,9 +89,9 @@ def test_a_source_is_read_without_a_wider_copy() -> None:
     patterns = np.zeros((100, 1024, 1024), np.uint8)
     source = orient(ArraySource(patterns), Orientation(flip_x=True))
     tracemalloc.start()
-    found = stored(source)
+    found = Held(source).whole()
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert found.dtype == np.uint8
     assert peak < patterns.nbytes + 2 * 2**26  # the array, the slab that is put into it, and the next one
-    assert stored(ArraySource(patterns)) is patterns
+    assert Held(ArraySource(patterns)).whole() is patterns

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from scenes import random_scene
 
-from ptycupy import Constraint, Engine, Problem, Settings, State
+from ptycupy import Constraint, Engine, Problem, Residency, Settings, State
+from ptycupy.config.schema import Data
+from ptycupy.data import open_source
 from ptycupy.errors import ConfigError, MemoryShortage
 from ptycupy.model.objective import Objective
 from ptycupy.reconstruction.callbacks import Quiet
@@ -99,6 +101,27 @@ def test_the_kernels_of_the_cuda_backend_join_scans_alike(backend, host_cuda_bac
         found.append([engine.state for engine in joint.engines])
     for one, other in zip(*found, strict=True):
         same(one, other, 1e-9)
+
+
+def test_scans_that_stream_from_disk_take_the_same_steps(backend, tmp_path):
+    problem, state = random_scene(positions=12)
+    engines = {"device": [], "disk": []}
+    for name, chosen in (("one", slice(0, 7)), ("two", slice(7, 12))):
+        here, start = part(problem, state, chosen)
+        np.save(tmp_path / f"{name}.npy", here.patterns)
+        for tier, patterns in (
+            ("device", here.patterns),
+            ("disk", open_source(Data(path=str(tmp_path / f"{name}.npy")))),
+        ):
+            streamed = replace(here, patterns=patterns)
+            engines[tier].append(Engine(streamed, start, settings(), backend, residency=Residency(tier)))
+    joined = [JointEngine(pair, ["object", "probe"]) for pair in engines.values()]
+    for one in joined:
+        one.run(2)
+    assert all(engine.experiment.feed is None for engine in engines["device"])
+    assert all(engine.experiment.feed is not None for engine in engines["disk"])
+    assert joined[0].history.total == joined[1].history.total
+    same(joined[1].engines[0].state, joined[0].engines[0].state)
 
 
 def test_what_is_not_shared_is_moved_by_its_own_scan_alone(backend):

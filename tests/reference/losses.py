@@ -12,9 +12,16 @@ from reference.memory import Memory
 
 class Losses(Memory):
     def patterns(
-        self, stored: Array, indices: Array, scale: Array, mask: Array, weights: Array, background: Array | None = None
+        self,
+        stored: Array,
+        indices: Array,
+        scale: Array,
+        mask: Array,
+        weights: Array,
+        background: Array | None = None,
+        slots: Array | None = None,
     ) -> Array:
-        values = stored[indices].astype(np.float64)
+        values = stored[indices if slots is None else slots[indices]].astype(np.float64)
         counted = np.isfinite(values) & (values >= 0)
         inner = np.where(counted, values * scale[indices].astype(np.float64)[:, None, None], -1.0)
         around = np.zeros(mask.shape) if background is None else np.fft.fftshift(background).astype(np.float64)
@@ -43,6 +50,10 @@ class Losses(Memory):
                 pattern[stored.pixels[entry]] += stored.extras[entry]
         dense = counts.reshape(stored.shape)
         return self.patterns(dense, indices, scale, mask, weights, background)
+
+    def set_slots(self, slots: Array, indices: Array, first: int) -> None:
+        for i, index in enumerate(indices):
+            slots[index] = first + i
 
     def counted_filter(self, values: Array, indices: Array, weights: Array) -> Array:
         taken = values[:, indices].astype(np.float64)

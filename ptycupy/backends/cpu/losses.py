@@ -28,9 +28,16 @@ def _stacked(patterns: Array) -> Array:
 
 class Losses(Memory):
     def patterns(
-        self, stored: Array, indices: Array, scale: Array, mask: Array, weights: Array, background: Array | None = None
+        self,
+        stored: Array,
+        indices: Array,
+        scale: Array,
+        mask: Array,
+        weights: Array,
+        background: Array | None = None,
+        slots: Array | None = None,
     ) -> Array:
-        source, rows = patterns_op.readable(stored, indices)
+        source, rows = patterns_op.readable(stored, indices if slots is None else slots[indices])
         measured = self.empty((len(indices), *mask.shape), self.real)
         around = np.empty((0, 0), self.real) if background is None else self._reals(background)
         patterns_op.patterns(measured, source, rows, indices, self._reals(scale), mask, weights, around)
@@ -51,6 +58,9 @@ class Losses(Memory):
         packed = words, stored.offsets, stored.pixels, stored.extras, stored.bits, *stored.detector_shape
         packed_op.packed_patterns(measured, *packed, indices, self._reals(scale), mask, weights, around)
         return measured
+
+    def set_slots(self, slots: Array, indices: Array, first: int) -> None:
+        slots[indices] = np.arange(first, first + len(indices), dtype=np.int32)
 
     def counted_filter(self, values: Array, indices: Array, weights: Array) -> Array:
         out = self.empty((values.shape[0], len(indices), values.shape[2]), self.real)

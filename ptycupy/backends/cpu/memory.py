@@ -1,12 +1,9 @@
-"""Arrays of CpuBackend: recycled blocks, and how much the machine still has."""
+"""Arrays of CpuBackend, and its recycled blocks."""
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,79 +12,10 @@ from numpy.typing import DTypeLike, NDArray
 from ptycupy.backends.cpu import half
 from ptycupy.backends.cpu.scalar import BLOCK
 from ptycupy.backends.host_arena import HostArena
-from ptycupy.backends.interface import Array
+from ptycupy.backends.host_memory import free_bytes
+from ptycupy.backends.interface import Array, Mark
+from ptycupy.backends.marks import Past
 from ptycupy.backends.recording import Recording
-
-
-def _number(path: Path) -> int | None:
-    """The integer in a file of the kernel; None where there is no such file or no limit."""
-    try:
-        text = path.read_text().strip()
-    except OSError:
-        return None
-    return int(text) if text.isdigit() else None
-
-
-def _control_group_bytes() -> int | None:
-    """What the limits of this process's control groups (containers, batch jobs) leave; None without limits."""
-    try:
-        lines = Path("/proc/self/cgroup").read_text().splitlines()
-    except OSError:
-        return None
-    left: list[int] = []
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
-        if controllers == "":
-            root, limit_name, used_name = Path("/sys/fs/cgroup"), "memory.max", "memory.current"
-        elif "memory" in controllers.split(","):
-            root, limit_name, used_name = (
-                Path("/sys/fs/cgroup/memory"),
-                "memory.limit_in_bytes",
-                "memory.usage_in_bytes",
-            )
-        else:
-            continue
-        for folder in (root / path.lstrip("/"), root):
-            limit, used = _number(folder / limit_name), _number(folder / used_name)
-            if limit is not None and used is not None:
-                left.append(max(limit - used, 0))
-    return min(left, default=None)
-
-
-def _linux_bytes() -> int | None:
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-    except OSError:
-        return None
-    for line in lines:
-        if line.startswith("MemAvailable:"):
-            return int(line.split()[1]) * 1024
-    return None
-
-
-def _windows_bytes() -> int:
-    import ctypes
-
-    class Status(ctypes.Structure):
-        _fields_ = [("length", ctypes.c_ulong), ("load", ctypes.c_ulong)] + [
-            (name, ctypes.c_ulonglong)
-            for name in ("total", "available", "page_total", "page_free", "virtual_total", "virtual_free", "extended")
-        ]
-
-    status = Status(length=ctypes.sizeof(Status))
-    ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status))  # type: ignore[attr-defined,unused-ignore]
-    return int(status.available)
-
-
-def free_bytes() -> int:
-    """Memory that this process may still take, as far as the system says."""
-    if sys.platform == "win32":
-        return _windows_bytes()
-    available = _linux_bytes()
-    if available is None:  # macOS tells no more than the size without a tool of its own; half of it is usual to be free
-        available = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
-    limited = _control_group_bytes()
-    return available if limited is None else min(available, limited)
 
 
 def flat(array: Array) -> Array:
@@ -129,6 +57,19 @@ class Memory:
     def to_host(self, array: Array) -> NDArray[Any]:
         return np.asarray(array)
 
+    def staging(self, target: Array) -> NDArray[Any]:
+        host: NDArray[Any] = target
+        return host
+
+    def send(self, target: Array, values: NDArray[Any], after: Mark) -> Mark:
+        return Past()  # the values are the target's own
+
+    def mark(self) -> Mark:
+        return Past()
+
+    def wait(self, mark: Mark) -> None:
+        mark.wait()
+
     def zeros(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
         return np.zeros(shape, dtype)
 
@@ -169,4 +110,4 @@ class Memory:
         return Recording(queue)  # the same calls once more: there is no launch to save
 
 
-__all__ = ["Memory", "blocks", "flat", "free_bytes"]
+__all__ = ["Memory", "blocks", "flat"]

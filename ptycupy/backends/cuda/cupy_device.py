@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import logging
+import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -17,10 +19,11 @@ from ptycupy.backends.cuda.compile import Compiler
 from ptycupy.backends.cuda.device import Kernel, Plan, array_bytes, is_out_of_memory, memory_guard
 from ptycupy.backends.cuda.libraries import cupy_major, preload
 from ptycupy.backends.cuda.nvrtc import nvrtc_of
-from ptycupy.backends.interface import Array
+from ptycupy.backends.interface import Array, Mark
 from ptycupy.backends.recording import Recorder, Recording
 from ptycupy.errors import NotRecordable, ResourceError
 
+logger = logging.getLogger("ptycupy.backends")
 _NULL = np.uint64(0)
 UNASKED = 48 * 1024  # bytes of dynamic shared memory that a launch gets without opting in
 
@@ -66,6 +69,19 @@ class CupyPlan:
             self._plan.fft(waves, waves, direction)
 
 
+class CupyMark:
+    """An event of a stream."""
+
+    def __init__(self, cupy: Any, device: Any, stream: Any) -> None:
+        self._device = device
+        self.event = cupy.cuda.Event(disable_timing=True)
+        self.event.record(stream)
+
+    def wait(self) -> None:
+        with self._device:
+            self.event.synchronize()
+
+
 class CupyDevice:
     """One GPU. Everything is queued on CuPy's current stream, behind what the caller queued there.
 
@@ -79,6 +95,8 @@ class CupyDevice:
         self._device = cupy.cuda.Device(index)
         major = cupy.cuda.runtime.runtimeGetVersion() // 1000
         self._compiler = Compiler(nvrtc_of(major), int(self._device.compute_capability))
+        with self._device:
+            self._copies = cupy.cuda.Stream(non_blocking=True)
         self._modules: dict[tuple[str, tuple[str, ...]], Any] = {}
         self._recorder = Recorder()
         self._capturing: Any = None  # the stream, once there is one
@@ -111,6 +129,34 @@ class CupyDevice:
         self._recorder.keep(target, source)
         with self._device:
             target.data.copy_from_device_async(source.data, source.nbytes)
+
+    def pinned(self, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+        dtype, count = np.dtype(dtype), math.prod(shape)
+        try:
+            with self._device:
+                memory = self._cupy.cuda.alloc_pinned_memory(count * dtype.itemsize)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            logger.warning(
+                "%s: no page-locked memory for %s of %s, copies are slower (%s)", self.name, shape, dtype, error
+            )
+            return np.empty(shape, dtype)
+        return np.frombuffer(memory, dtype, count).reshape(shape)
+
+    def send(self, target: Array, values: NDArray[Any], after: Mark) -> Mark:
+        with self._device:
+            self._copies.wait_event(cast(CupyMark, after).event)
+            target.data.copy_from_host_async(values.ctypes.data, values.nbytes, self._copies)
+            return CupyMark(self._cupy, self._device, self._copies)
+
+    def mark(self) -> Mark:
+        with self._device:
+            return CupyMark(self._cupy, self._device, self._cupy.cuda.get_current_stream())
+
+    def wait(self, mark: Mark) -> None:
+        with self._device:
+            self._cupy.cuda.get_current_stream().wait_event(cast(CupyMark, mark).event)
 
     def clear(self, array: Array) -> None:
         self._recorder.keep(array)

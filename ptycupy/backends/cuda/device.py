@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from ptycupy.backends.collective import Connector
-from ptycupy.backends.interface import Array
+from ptycupy.backends.interface import Array, Mark
 from ptycupy.backends.recording import Recording
 from ptycupy.errors import MemoryShortage
 
@@ -46,6 +46,22 @@ class Device(Protocol):
         ...
 
     def copy(self, target: Array, source: Array) -> None: ...
+
+    def pinned(self, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+        """Page-locked memory of the host, uninitialised; ordinary memory where the system gives no more of it."""
+        ...
+
+    def send(self, target: Array, values: NDArray[Any], after: Mark) -> Mark:
+        """Copies page-locked values to the device on a stream of its own, once `after` is past; from any thread."""
+        ...
+
+    def mark(self) -> Mark:
+        """Everything queued so far, `send` aside."""
+        ...
+
+    def wait(self, mark: Mark) -> None:
+        """What is queued from now on, `send` aside, begins after the mark."""
+        ...
 
     def clear(self, array: Array) -> None:
         """Every byte of the array to 0."""

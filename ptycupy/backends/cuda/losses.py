@@ -16,11 +16,18 @@ class Losses(Memory):
     """Statistics are float64 and kept; values are float64 [1]."""
 
     def patterns(
-        self, stored: Array, indices: Array, scale: Array, mask: Array, weights: Array, background: Array | None = None
+        self,
+        stored: Array,
+        indices: Array,
+        scale: Array,
+        mask: Array,
+        weights: Array,
+        background: Array | None = None,
+        slots: Array | None = None,
     ) -> Array:
         measured = self.empty((indices.size, *mask.shape), self.real)
         rows, sizes = Rows(indices.size, mask.size), (*stored.shape[1:], *mask.shape)
-        self._launch("patterns", rows, measured, stored, indices, scale, mask, weights, background, *sizes)
+        self._launch("patterns", rows, measured, stored, indices, slots, scale, mask, weights, background, *sizes)
         return measured
 
     def packed_patterns(
@@ -39,6 +46,9 @@ class Losses(Memory):
         arguments = measured, *packed, indices, scale, mask, weights, background, *sizes
         self._launch("packed_patterns", Rows(indices.size, mask.size), *arguments)
         return measured
+
+    def set_slots(self, slots: Array, indices: Array, first: int) -> None:
+        self._launch("set_slots", indices.size, slots, indices, first, indices.size)
 
     def counted_filter(self, values: Array, indices: Array, weights: Array) -> Array:
         outer, length, inner = values.shape

@@ -14,7 +14,7 @@ from ptycupy.backends.cuda.chains import FFTS, Chains
 from ptycupy.backends.cuda.device import Device
 from ptycupy.backends.cuda.launch import Blocks, Launcher, Rows, parts_of
 from ptycupy.backends.cuda.transforms import Transforms
-from ptycupy.backends.interface import Array
+from ptycupy.backends.interface import Array, Mark
 from ptycupy.backends.recording import Recording
 from ptycupy.backends.tapes import TAPES
 from ptycupy.errors import ConfigError, MemoryShortage
@@ -51,6 +51,18 @@ class Memory:
 
     def to_host(self, array: Array) -> NDArray[Any]:
         return self._device.download(array)
+
+    def staging(self, target: Array) -> NDArray[Any]:
+        return self._device.pinned(target.shape, target.dtype)
+
+    def send(self, target: Array, values: NDArray[Any], after: Mark) -> Mark:
+        return self._device.send(target, values, after)
+
+    def mark(self) -> Mark:
+        return self._device.mark()
+
+    def wait(self, mark: Mark) -> None:
+        self._device.wait(mark)
 
     def zeros(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
         try:

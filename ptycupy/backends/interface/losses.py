@@ -13,14 +13,22 @@ class Losses(Protocol):
     """Statistics are float64 vectors on the device that add up over sub-batches."""
 
     def patterns(
-        self, stored: Array, indices: Array, scale: Array, mask: Array, weights: Array, background: Array | None = None
+        self,
+        stored: Array,
+        indices: Array,
+        scale: Array,
+        mask: Array,
+        weights: Array,
+        background: Array | None = None,
+        slots: Array | None = None,
     ) -> Array:
         """measured [n, Y, X], zero frequency in the corner, = stored[indices] * scale[indices] in the middle, and the
         background around it; -1 marks a value that does not count: masked pixel, pattern of weight 0, or a stored
         value that is negative or not finite.
 
         stored [N, ky, kx] (bool, u/int8..32, float16..64), beam in the centre; scale [N]; weights [N] uint8;
-        mask uint8 and background [Y, X], zero frequency in the corner; None where Y X is ky kx.
+        mask uint8 and background [Y, X], zero frequency in the corner; None where Y X is ky kx. With slots [N] int32,
+        pattern i is stored[slots[i]], and stored has as many as there is room for.
         """
         ...
 
@@ -34,6 +42,10 @@ class Losses(Protocol):
         background: Array | None = None,
     ) -> Array:
         """What `patterns` gives for the counts that are packed, bit by bit; the arrays of `stored` are the device's."""
+        ...
+
+    def set_slots(self, slots: Array, indices: Array, first: int) -> None:
+        """slots[indices[i]] = first + i, int32; no index twice."""
         ...
 
     def counted_filter(self, values: Array, indices: Array, weights: Array) -> Array:

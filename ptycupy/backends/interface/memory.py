@@ -13,6 +13,14 @@ from ptycupy.backends.interface.array import Array
 from ptycupy.backends.recording import Recording
 
 
+class Mark(Protocol):
+    """A point in what a device has been given to do."""
+
+    def wait(self) -> None:
+        """Returns when the device has come that far; any thread may wait."""
+        ...
+
+
 class Memory(Protocol):
     """Arrays of one device in one precision (`real` float32 with `complex` complex64, or doubles)."""
 
@@ -28,6 +36,25 @@ class Memory(Protocol):
 
     def to_host(self, array: Array) -> NDArray[Any]:
         """A NumPy array with these values (waits for the device)."""
+        ...
+
+    def staging(self, target: Array) -> NDArray[Any]:
+        """Host memory like `target` that `send` copies from: page-locked on a GPU, the target itself on the CPU."""
+        ...
+
+    def send(self, target: Array, values: NDArray[Any], after: Mark) -> Mark:
+        """Copies values (a part of `staging`) to the device beside its computations, once `after` is past; any thread.
+
+        The mark returned is the end of the copy: until then the values must stay as they are.
+        """
+        ...
+
+    def mark(self) -> Mark:
+        """Everything that has been queued for computation so far."""
+        ...
+
+    def wait(self, mark: Mark) -> None:
+        """What is queued for computation from now on begins after the mark; the host does not wait."""
         ...
 
     def zeros(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:

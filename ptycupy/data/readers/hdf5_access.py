@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycupy.data.files import file_size, open_binary, require_bytes
+from ptycupy.data.files import StridedFile, c_strides, file_size, open_binary, require_bytes
 from ptycupy.data.stored import Attributes
 from ptycupy.errors import DataError
 
@@ -62,6 +62,17 @@ class Hdf5Array:
             except (OSError, RuntimeError) as error:
                 raise DataError(self._damage(dataset, region, error)) from error
         return values
+
+    def read_blocks(self, leading: int, numbers: NDArray[np.int64]) -> NDArray[Any] | None:
+        """As of a plain file, where the dataset lies in one piece in this one; see data.stored.Blocks."""
+        with self._file.lock, translated(self.path, self.key):
+            dataset = self._file[self.key]
+            offset = dataset.id.get_offset()
+            here = dataset.file.filename == str(self.path) and not dataset.file.userblock_size
+            if offset is None or dataset.shape != self.shape or not here or dataset.external or dataset.dtype.names:
+                return None
+        strides = c_strides(self.shape, self.dtype.itemsize)
+        return StridedFile(self.path, self.shape, self.dtype, offset, strides).read_blocks(leading, numbers)
 
     def _damage(self, dataset: Any, region: tuple[slice, ...], error: Exception) -> str:
         name = f"{self.path}: {self.key}"

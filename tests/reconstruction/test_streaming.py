@@ -21,6 +21,7 @@ from ptycupy import Engine, Problem, Residency, Settings, State
 from ptycupy.backends.cuda import CudaBackend
 from ptycupy.config.schema import Data
 from ptycupy.data import ArraySource, PatternSource, open_source
+from ptycupy.data.held import Held
 from ptycupy.errors import ConfigError, DataError
 from ptycupy.model.holding import hold_some
 from ptycupy.reconstruction import engine as engine_module
@@ -133,7 +134,8 @@ def test_patterns_that_stay_and_patterns_that_come(
     expected = run(backend, counts())
 
     def some(*arguments: Any) -> Any:
-        return hold_some(*arguments[3:], kept, 5, 2)
+        backend, wanted = arguments[-2:]
+        return hold_some(backend, Held(wanted.source), wanted.used, kept, 5, 2)
 
     monkeypatch.setattr(engine_module, "hold", some)
     streamed = run(backend, stored(tmp_path / "scan.npy", counts()))
@@ -274,16 +276,15 @@ class ArraySourceLike:
         return self.base.read(indices)
 
 
-@pytest.mark.parametrize("tier", ["device", "disk"])
-def test_patterns_without_weight_are_never_read(backend: Any, tier: str) -> None:
-    """Half a scan, or the share of one of several processes."""
+def test_patterns_without_weight_are_never_read(backend: Any) -> None:
+    """But for those that the fingerprint takes from the whole scan."""
     source = ArraySourceLike(ArraySource(counts()))
     weights = np.arange(COUNT) % 3 == 1
     problem, state = scene(pattern_weights=weights)
     settings = Settings({"gaussian": {}}, learning_rates=RATES, batch_size=3)
     engines = [
         Engine(replace(problem, patterns=patterns), state, settings, backend, residency=Residency(where))
-        for patterns, where in ((counts(), "auto"), (source, tier))
+        for patterns, where in ((counts(), "auto"), (source, "disk"))
     ]
     for engine in engines:
         engine.run(2)

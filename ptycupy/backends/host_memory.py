@@ -80,18 +80,19 @@ def free_bytes() -> int:
 
 def resident_bytes() -> int:
     """Memory that this process has now, code and mapped files included; 0 where the system does not say."""
-    return _status_bytes("VmRSS:") or 0
+    return status_bytes("VmRSS:") or 0
 
 
 def _address_space_bytes() -> int | None:
     """What the limit of this process's addresses (ulimit -v) leaves; None without a limit."""
     import resource
 
-    limit, used = resource.getrlimit(resource.RLIMIT_AS)[0], _status_bytes("VmSize:")
+    limit, used = resource.getrlimit(resource.RLIMIT_AS)[0], status_bytes("VmSize:")
     return None if limit == resource.RLIM_INFINITY or used is None else max(limit - used, 0)
 
 
-def _status_bytes(name: str) -> int | None:
+def status_bytes(name: str) -> int | None:
+    """A size that Linux states about this process, as "VmHWM:", the most that it had; None elsewhere."""
     try:
         lines = Path("/proc/self/status").read_text().splitlines()
     except OSError:
@@ -99,4 +100,4 @@ def _status_bytes(name: str) -> int | None:
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(name)), None)
 
 
-__all__ = ["free_bytes", "resident_bytes"]
+__all__ = ["free_bytes", "resident_bytes", "status_bytes"]

@@ -78,6 +78,7 @@ class FakeCupy:
         self.cuda = SimpleNamespace(
             Device=lambda index: FakeDevice("{}{}".format(*capabilities[index])),
             Module=FakeModule,
+            Stream=lambda non_blocking: SimpleNamespace(non_blocking=non_blocking),
             cufft=SimpleNamespace(CUFFT_FORWARD=-1, CUFFT_INVERSE=1, CUFFT_C2C=0x29, CUFFT_Z2Z=0x69, PlanNd=self._plan),
             runtime=SimpleNamespace(
                 runtimeGetVersion=lambda: 12090,

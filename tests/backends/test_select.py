@@ -104,7 +104,13 @@ def test_cuda_where_it_works(opened: list[int]) -> None:
     assert backends.available() == {"cpu": "", "cuda": ""}
     opened.clear()
     assert backends.select("auto").name == "cuda:0"
-    assert backends.select("cuda:1", "float64", "cufft", True, "half").chosen == ("float64", "cufft", True, "half")
+    assert backends.select("cuda:1", "float64", "cufft", True, "half").chosen == (
+        "float64",
+        "cufft",
+        True,
+        "half",
+        "auto",
+    )
     assert backends.select("cpu", fft="cufft").name == "cpu"
     assert opened == [0, 1]
 

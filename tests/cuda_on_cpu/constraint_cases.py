@@ -107,3 +107,24 @@ def memory(b: Backend, s: Scene) -> Outputs:
         "cast": b.to_host(b.asarray(np.arange(5), b.real)),
         "recycled": recycled,
     }
+
+
+def copies_beside(b: Backend, s: Scene) -> Outputs:
+    """Values that are sent while others are computed, and an addition that waits for them."""
+    target, ones = b.zeros((s.total, 3), b.real), b.asarray(np.ones((s.total, 3), b.real))
+    staging = b.staging(target)
+    staging[...] = np.arange(3 * s.total).reshape(s.total, 3)
+    b.wait(b.send(target, staging, b.mark()))
+    b.add(target, ones)
+    return {"sent": b.to_host(target)}
+
+
+def recorded_work(b: Backend, s: Scene) -> Outputs:
+    """An addition that runs once as ever, and is then launched twice."""
+    target, step = b.zeros((s.total,), b.real), b.asarray(np.full(s.total, 2, b.real))
+    b.add(target, step)
+    recording = b.record(lambda: b.add(target, step))
+    b.fill(target, 1.0)
+    recording.launch()
+    recording.launch()
+    return {"added": b.to_host(target)}

@@ -80,14 +80,17 @@ class LastBlocks(HostDevice):
         ops = [op] if generic else [o for o in OPS if "VALUE" not in sources.read(f"{o}.cu")]
         library = load(built(self.folder, ops, defines))
         function = getattr(library, f"run_{name}")
-        function.restype, function.argtypes = None, [ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint, ctypes.c_int]
+        function.restype, function.argtypes = (
+            None,
+            [ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint, ctypes.c_size_t, ctypes.c_int],
+        )
         return library, function
 
     def launch(self, kernel: Any, grid: int, block: int, shared: int, arguments: Sequence[Any]) -> None:
         library, function = kernel
         ctypes.c_uint.in_dll(library, "shim_first_block").value = max(grid - BLOCKS, 0)
         values = [self._value(argument) for argument in arguments]
-        function((ctypes.c_void_p * len(values))(*(value.ctypes.data for value in values)), grid, block, 0)
+        function((ctypes.c_void_p * len(values))(*(value.ctypes.data for value in values)), grid, block, shared, 0)
 
     def fft_plan(self, shape: tuple[int, int], batch: int, dtype: DTypeLike) -> Any:
         return NoPlan()

@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import time
 from pathlib import Path
 from typing import Any
@@ -22,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import ptycupy
-from ptycupy.reconstruction.resume import versions
+from ptycupy.bench.machine import describe_machine
 from ptycupy.simulate.phantom import random_discs
 
 WINDOW, SCAN, STEP_PX = 64, 12, 16
@@ -127,8 +125,7 @@ def main() -> None:
             + " ".join(map(str, arguments.seeds)),
             "settings": {"window_px": WINDOW, "scan": SCAN, "step_px": STEP_PX, "electrons": ELECTRONS, "width": WIDTH,
                          "defocus_angstrom": DEFOCUS, "defocus_error_angstrom": DEFOCUS_ERROR},
-            "machine": {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()},
-            "versions": versions(),
+            **describe_machine("cpu"),
             "seconds": round(time.perf_counter() - begun, 1),
             "runs": runs,
         }  # fmt: skip

@@ -13,19 +13,18 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import time
 from pathlib import Path
 from typing import Any
 
 from ptycupy import data, experiment
 from ptycupy.analysis.result import score_result
+from ptycupy.bench.machine import describe_machine
 from ptycupy.config import load_config
 from ptycupy.config.procedure import Truth
 from ptycupy.reconstruction.callbacks import Quiet
 from ptycupy.reconstruction.configured import settings_from
 from ptycupy.reconstruction.engine import Engine
-from ptycupy.reconstruction.resume import versions
 
 CONFIG = Path(__file__).parents[1] / "configs" / "multislice_wse2.yaml"
 LSQML = ("optimizer.name=lsqml", "losses.sparsity=null")
@@ -90,12 +89,8 @@ def main() -> None:
         record = {
             "command": f"python benchmarks/lsqml_against_adam.py --iterations {arguments.iterations}",
             "overrides": {name: list(RUNS[name]) for name in runs},
-            "machine": {
-                "processor": platform.processor() or platform.machine(),
-                "cores": os.cpu_count(),
-                "numba_threads": os.environ.get("NUMBA_NUM_THREADS", "all"),
-            },
-            "versions": versions(),
+            **describe_machine("cpu"),
+            "numba_threads": os.environ.get("NUMBA_NUM_THREADS", "all"),
             "seconds": round(time.perf_counter() - begun, 1),
             "runs": runs,
         }

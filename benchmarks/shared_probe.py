@@ -12,9 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
-import time
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +21,8 @@ from scipy.ndimage import gaussian_filter
 
 import ptycupy
 from ptycupy import backends
+from ptycupy.bench.machine import describe_machine
 from ptycupy.reconstruction.joint import JointEngine
-from ptycupy.reconstruction.resume import versions
 
 WINDOW, SCAN, STEP_PX = 32, 7, 4
 PIXEL_SIZE, WAVELENGTH, KV, CONVERGENCE_MRAD = 0.2, 0.0418, 80.0, 24.9
@@ -116,9 +113,7 @@ def main() -> None:
     }
     record = {
         "what": "median over seeds of the scans' mean (probe error, object correlation)",
-        "date": time.strftime("%Y-%m-%d"),
-        "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
-        "versions": versions(),
+        **describe_machine("cpu"),
         "iterations": arguments.iterations,
         "electrons per pattern": ELECTRONS,
         "medians": medians,

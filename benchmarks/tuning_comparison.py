@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import tempfile
 import time
 from pathlib import Path
@@ -22,9 +21,9 @@ from typing import Any
 import numpy as np
 import optuna
 
+from ptycupy.bench.machine import describe_machine
 from ptycupy.config import read_dict
 from ptycupy.outputs.canvas import new_figure, save_png
-from ptycupy.reconstruction.resume import versions
 from ptycupy.simulate import simulate
 from ptycupy.storage.scan import write_dataset
 from ptycupy.tune import tune
@@ -151,12 +150,8 @@ def main() -> None:
         record = {
             "command": f"python benchmarks/tuning_comparison.py --seeds {arguments.seeds} --trials {arguments.trials}",
             "truth": {"total_thickness_angstrom": THICKNESS, "tilt_mrad": TILT, "electrons_per_square_angstrom": DOSE},
-            "machine": {
-                "processor": platform.processor() or platform.machine(),
-                "cores": os.cpu_count(),
-                "numba_threads": os.environ.get("NUMBA_NUM_THREADS", "all"),
-            },
-            "versions": versions(),
+            **describe_machine("cpu"),
+            "numba_threads": os.environ.get("NUMBA_NUM_THREADS", "all"),
             "seconds": round(time.perf_counter() - begun, 1),
             "runs": runs,
         }

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import shlex
 import statistics
 import tempfile
@@ -20,7 +18,7 @@ import time
 from pathlib import Path
 
 import ptycupy
-from ptycupy.reconstruction.resume import versions
+from ptycupy.bench.machine import describe_machine
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 DATA = CONFIGS / "data/abtem_wse2.h5"
@@ -66,8 +64,7 @@ def main() -> None:
     record = {
         "command": shlex.join(["python", "benchmarks/wse2_quality.py", *names, "--seeds", *map(str, arguments.seeds)]),
         "configurations": {name: RUNS[name][0] for name in names},
-        "machine": {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()},
-        "versions": versions(),
+        **describe_machine("cpu"),
         "medians": medians,
         "runs": runs,
     }

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ptycupy.experiment.scan import affine_matrix
+
 Float = NDArray[np.float64]
 
 
@@ -45,6 +47,11 @@ def oriented(field: Float, flip_y: bool, flip_x: bool, transpose: bool) -> Float
     """A field [slow, fast, (y, x)] as it is once the patterns were turned: flips first, then the exchange of axes."""
     turned: Float = field * np.array([-1.0 if flip_y else 1.0, -1.0 if flip_x else 1.0])
     return turned[..., ::-1] if transpose else turned
+
+
+def rotated(field: Float, degrees: float) -> Float:
+    """A field [slow, fast, (y, x)] in the frame of a scan that is rotated by so much (scan.affine)."""
+    return np.asarray(field @ affine_matrix(1.0, 0.0, degrees, 0.0).T, np.float64)
 
 
 def curl_share(field: Float, steps: tuple[float, float] = (1.0, 1.0)) -> float:

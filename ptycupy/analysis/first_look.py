@@ -16,6 +16,7 @@ from ptycupy.analysis.centre_of_mass import (
     oriented,
     phase_from,
     rank_orientations,
+    rotated,
     scan_rotation,
 )
 from ptycupy.data.defects import Evidence, find_defects
@@ -92,7 +93,7 @@ def look(source: PatternSource, steps: tuple[float, float] = (1.0, 1.0)) -> Firs
     orientations = tuple(rank_orientations(field, steps))
     best = oriented(field, orientations[0].flip_y, orientations[0].flip_x, orientations[0].transpose)
     rotation = scan_rotation(best, steps)
-    turned = _rotated(best, rotation)
+    turned = rotated(best, rotation)
     return FirstLook(
         scan_shape=source.scan_shape,
         part=part,
@@ -147,12 +148,6 @@ def _disk(mean: Float) -> tuple[tuple[float, float], float]:
 
 def _distance(shape: tuple[int, ...], centre: tuple[float, float]) -> Float:
     return np.asarray(np.hypot(*(np.ogrid[: shape[0], : shape[1]][axis] - centre[axis] for axis in (0, 1))), float)
-
-
-def _rotated(field: Float, degrees: float) -> Float:
-    """The field in the frame of a scan that is rotated by so much (experiment.scan.affine_matrix)."""
-    cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
-    return np.asarray(field @ np.array([[cosine, -sine], [sine, cosine]]), np.float64)
 
 
 def _joined(parts: list[Any], shape: tuple[int, ...]) -> Float:

@@ -57,8 +57,7 @@ def sampled_residuals(engine: Engine) -> Residuals:
     used = engine.used
     chosen = used[np.unique(np.linspace(0, len(used) - 1, min(len(used), MOST_RESIDUALS)).round().astype(int))]
     relative: list[float] = []
-    shape = engine.measured(chosen[:1]).shape[1:]
-    sums = np.zeros((3, *shape))  # measured, model, and how often a pixel counted
+    sums = np.zeros((3, *engine.experiment.detector_shape))  # measured, model, and how often a pixel counted
     for start in range(0, len(chosen), SLAB):
         part = chosen[start : start + SLAB]
         measured, model = engine.measured(part).astype(np.float64), engine.predict(part).astype(np.float64)

@@ -24,6 +24,7 @@ from ptycupy.distributed.team import Team, alone
 from ptycupy.errors import ConfigError, DataError, DivergenceError, ResourceError
 from ptycupy.experiment.following import build_following
 from ptycupy.experiment.state import Problem, State
+from ptycupy.model.ranks import ALONE
 from ptycupy.outputs import PatternPair, write_outputs
 from ptycupy.outputs.write import write_figures
 from ptycupy.reconstruction.adopt import adopt_memory
@@ -121,9 +122,8 @@ def begin(
     if team.size > 1:
         _share(team, problem, settings, backend)
         team.reducer = choose(team, backend, config.distributed.reduce, config.backend.deterministic)
-        engine = Engine(problem, state, settings, backend, ranks=team, residency=residency_from(config))
-    else:
-        engine = Engine(problem, state, settings, backend, residency=residency_from(config))
+    ranks = team if team.size > 1 else ALONE
+    engine = Engine(problem, state, settings, backend, ranks=ranks, residency=residency_from(config))
     follower = _follower(engine, config)
     if follower is not None:
         follower.grow()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ptycupy.errors import ConfigError, ResourceError
 
@@ -13,21 +13,17 @@ if TYPE_CHECKING:
     from ptycupy.config import Loaded
 
 
+def _how_to_run(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What `recon` and `batch` have in common, as the functions behind them name it."""
+    names = ("overrides", "backend", "resume", "overwrite", "quiet", "ptyrad", "allow_unsupported")
+    return {name: getattr(arguments, name) for name in names}
+
+
 def recon(arguments: argparse.Namespace) -> int:
     """Reconstruct; the exit code tells how it ended."""
     from ptycupy.api import reconstruct
 
-    result = reconstruct(
-        arguments.config,
-        overrides=arguments.overrides,
-        backend=arguments.backend,
-        resume=arguments.resume,
-        overwrite=arguments.overwrite,
-        quiet=arguments.quiet,
-        ptyrad=arguments.ptyrad,
-        allow_unsupported=arguments.allow_unsupported,
-        distributed=True,
-    )
+    result = reconstruct(arguments.config, **_how_to_run(arguments), distributed=True)
     if result.rank == 0:
         print(result.folder)
     return result.exit_code
@@ -37,16 +33,7 @@ def batch(arguments: argparse.Namespace) -> int:
     """Run a list of reconstructions and print how each ended; the exit code is that of the first that failed."""
     from ptycupy.api import reconstruct_batch
 
-    result = reconstruct_batch(
-        arguments.config,
-        overrides=arguments.overrides,
-        backend=arguments.backend,
-        resume=arguments.resume,
-        overwrite=arguments.overwrite,
-        quiet=arguments.quiet,
-        ptyrad=arguments.ptyrad,
-        allow_unsupported=arguments.allow_unsupported,
-    )
+    result = reconstruct_batch(arguments.config, **_how_to_run(arguments))
     print(result)
     print(result.folder)
     return result.exit_code

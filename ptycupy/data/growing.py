@@ -5,18 +5,16 @@ from __future__ import annotations
 import logging
 import time
 import zlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycupy.data.source import Calibration, PatternSource, Provenance
+from ptycupy.data.source import PatternSource
 from ptycupy.data.stored import Attributes, StoredPatterns
 from ptycupy.data.transform import Cast
-from ptycupy.data.views import MappedSource, ScanCrop
+from ptycupy.data.views import MappedSource, Picked, ScanCrop
 from ptycupy.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -88,39 +86,9 @@ class GrowingArray:
         return part
 
 
-@dataclass(frozen=True)
-class Prefix:
+def beginning(source: PatternSource, count: int) -> Picked:
     """The first `count` patterns of a source."""
-
-    base: PatternSource
-    count: int
-    scan_shape: tuple[int, int] | None = None
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        return self.count, self.base.shape[1], self.base.shape[2]
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return self.base.dtype
-
-    @property
-    def calibration(self) -> Calibration:
-        return self.base.calibration
-
-    @property
-    def provenance(self) -> Provenance:
-        return self.base.provenance
-
-    def read(self, indices: Sequence[int] | NDArray[np.integer[Any]]) -> NDArray[Any]:
-        """Patterns [n, ky, kx], all below `count`."""
-        return self.base.read(indices)
-
-    def slabs(self, size: int) -> Iterator[tuple[slice, NDArray[Any]]]:
-        """All of them in order, at most `size` at a time."""
-        for start in range(0, self.count, size):
-            part = slice(start, min(start + size, self.count))
-            yield part, self.base.read(np.arange(part.start, part.stop))
+    return Picked(source, np.arange(count, dtype=np.int32))
 
 
 def growing_of(source: PatternSource) -> GrowingArray:
@@ -145,7 +113,7 @@ def patterns_there(source: PatternSource) -> int:
     return count
 
 
-def rebased(source: PatternSource, prefix: Prefix) -> PatternSource:
+def rebased(source: PatternSource, prefix: Picked) -> PatternSource:
     """What a source that begins with `prefix` is when it begins with all patterns; ConfigError for steps that look at
     more than one pattern."""
     if source is prefix:

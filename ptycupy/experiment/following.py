@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ptycupy.data.growing import Prefix, rebased
+from ptycupy.data.growing import beginning, rebased
 from ptycupy.data.transform import ClipNegative
 from ptycupy.data.views import MappedSource
 from ptycupy.experiment.assemble import assemble, measure_patterns
@@ -26,7 +26,7 @@ def build_following(config: schema.Config, source: PatternSource, count: int) ->
     """
     if source.dtype.kind in "if":  # what comes may be negative even where the beginning is not
         source = MappedSource.of(source, ClipNegative())
-    prefix = Prefix(source, count)
+    prefix = beginning(source, count)
     measured = measure_patterns(config, prefix)
     weights = np.zeros(source.shape[0], np.bool_)
     weights[:count] = True if measured.weights is None else measured.weights

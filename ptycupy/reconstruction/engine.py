@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from bisect import bisect_left
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
@@ -17,7 +16,6 @@ from numpy.typing import NDArray
 from ptycupy import backends
 from ptycupy.backends.exchange import to_numpy
 from ptycupy.backends.interface import Array, Backend
-from ptycupy.backends.together import to_host_together
 from ptycupy.errors import ConfigError, DataError, MemoryShortage
 from ptycupy.experiment.seeds import generator
 from ptycupy.experiment.state import Problem, State
@@ -35,6 +33,8 @@ from ptycupy.reconstruction.graphs import Graphs, Slot
 from ptycupy.reconstruction.kept import Kept
 from ptycupy.reconstruction.limits import Limits
 from ptycupy.reconstruction.memory import patterns_that_fit
+from ptycupy.reconstruction.rates import progress_of, rate, rates_of, refined_fields
+from ptycupy.reconstruction.record import mean_loss, record
 from ptycupy.reconstruction.residency import Residency, hold
 from ptycupy.reconstruction.resume import restore, take_snapshot
 from ptycupy.reconstruction.teamwork import add_gradients, agree, gather_rows, scattered
@@ -44,10 +44,9 @@ from ptycupy.update.constraints import Constrain, Context, in_order, make_constr
 from ptycupy.update.constraints.variations import normalise_variations
 from ptycupy.update.optimizers import Moments, make_optimizer
 from ptycupy.update.schedules import Plan, Progress, make_schedule
-from ptycupy.update.settings import Active, Constraint, Settings
+from ptycupy.update.settings import Constraint, Settings
 
 logger = logging.getLogger(__name__)
-ALWAYS = Active()
 
 
 class Engine:
@@ -175,7 +174,7 @@ class Engine:
     def step(self, indices: Sequence[int] | NDArray[np.integer[Any]]) -> Loss:
         """One optimizer step on one batch, without constraints; the loss before the step."""
         batch = self.experiment.batch(indices, least=1)
-        gradients = self.parameters.zeros_like(self.backend, self._active(self.iteration + 1))
+        gradients = self.parameters.zeros_like(self.backend, refined_fields(self, self.iteration + 1))
         values = self.backend.zeros((1, len(self.terms)), np.float64)
         self._update([batch], gradients, values, Progress(self.iteration + 1, 0, 1, self.history.total), last=True)
         return self._objective().loss(self.backend.to_host(values)[0])
@@ -199,12 +198,12 @@ class Engine:
         done, batches = len(self.batch_losses), len(self.pending) + len(self.batch_losses)
         values = self.backend.zeros((len(self.pending), len(self.terms)), np.float64)
         sizes = [len(batch) for batch in self.pending]
-        gradients = self.graphs.gradients(self, self._active(number))
+        gradients = self.graphs.gradients(self, refined_fields(self, number))
         self.graphs.begin(self, number, done, gradients)
         ran = 0
         while self.pending and not self._stopping():
             group = self.pending[: self.settings.gradient_accumulation]
-            progress = self._progress(number, done + ran, batches)
+            progress = progress_of(self, number, done + ran, batches)
             last = len(group) == len(self.pending)
             self._update(group, gradients, values[ran : ran + len(group)], progress, last)
             del self.pending[: len(group)]
@@ -217,7 +216,7 @@ class Engine:
         self.batch_losses += [[size, *row] for size, row in zip(sizes, found[:ran].tolist(), strict=False)]
         if self.pending:
             return
-        loss = self._mean_loss()
+        loss = mean_loss(self)
         begun = self._objective().loss(self.batch_losses[0][1:])  # before the first step of the iteration
         if diverged(self, findings, loss.total, begun.total, number):
             self.kept[0].put_back(self)
@@ -229,11 +228,11 @@ class Engine:
                 self._constrain(constrain)
         if self.parameters.probe_variations is not None:
             normalise_variations(self.backend, self.parameters, self.context.probe_intensity)
-        if self._active(number) & {"shifts", "scan_affine"}:
+        if refined_fields(self, number) & {"shifts", "scan_affine"}:
             reanchor(self)
         agree(self)
         self.backend.synchronize()
-        self._record(number, loss, time.perf_counter() - start)
+        record(self, number, loss, time.perf_counter() - start)
         for callback in callbacks:
             callback.on_iteration(self)
 
@@ -246,11 +245,6 @@ class Engine:
         positions = self.initial_positions[self.used]
         groups = make_groups(positions, self.settings.batch_size, self.settings.grouping, self.generator)
         return [self.used[group] for group in groups]
-
-    def _rates(self, gradients: Parameters, progress: Progress) -> dict[str, float]:
-        """Learning rates above 0 of the fields that have a gradient."""
-        rates = {name: self._rate(name, progress) for name, _ in gradients.items()}
-        return {name: rate for name, rate in rates.items() if rate > 0}
 
     def _accumulate(
         self, group: list[NDArray[np.int32]], gradients: Parameters, values: Array, placed: Sequence[Array] | None
@@ -317,7 +311,7 @@ class Engine:
             parameters=self.parameters,
             gradients=gradients,
             moments=self.moments,
-            rates=self._rates(gradients, progress),
+            rates=rates_of(self, gradients, progress),
             batches=group,
             values=values,
             evaluate=evaluate,
@@ -337,33 +331,10 @@ class Engine:
 
     def learning_rate(self, name: str, iteration: int) -> float:
         """The learning rate of a State field at the start of an iteration; 0 where it is fixed."""
-        return self._rate(name, self._progress(iteration, 0, self._batches))
-
-    def _rate(self, name: str, progress: Progress) -> float:
-        return self._base_rate(name, progress.iteration) * self.plan.factor(name, progress)
-
-    def _base_rate(self, name: str, iteration: int) -> float:
-        """Before the schedule."""
-        if iteration not in self.settings.windows.get(name, ALWAYS):
-            return 0.0
-        return self.settings.learning_rates.get(name, 0.0) * self.learning_rate_factor
-
-    def _progress(self, iteration: int, batches_done: int, batches: int) -> Progress:
-        accumulated = self.settings.gradient_accumulation
-        losses = self.history.total[: bisect_left(self.history.iterations, iteration)]
-        return Progress(iteration, batches_done // accumulated, -(-batches // accumulated), losses)
-
-    @property
-    def _batches(self) -> int:
-        """Batches of an iteration."""
-        return -(-len(self.used) // self.settings.batch_size)
+        batches = -(-len(self.used) // self.settings.batch_size)
+        return rate(self, name, progress_of(self, iteration, 0, batches))
 
     # --- pieces -----------------------------------------------------------------------------------------------
-    def _active(self, iteration: int) -> set[str]:
-        slices = self.parameters.slices
-        idle = () if slices > 1 else ("tilts", "slice_thickness")  # one slice: tilt and thickness have no effect
-        return {n for n, _ in self.parameters.items() if n not in idle and self._base_rate(n, iteration) > 0}
-
     def _clear(self, gradients: Parameters) -> None:
         for _, grad in gradients.items():
             if grad is not None:
@@ -376,26 +347,3 @@ class Engine:
         """The mean loss of some batches, each weighted by its patterns, from their terms' values."""
         sizes = np.array([len(batch) for batch in group])
         return float(self._objective().loss(sizes @ self.backend.to_host(values) / sizes.sum()).total)
-
-    def _mean_loss(self) -> Loss:
-        """The mean over batches, each weighted by its patterns."""
-        rows = np.asarray(self.batch_losses)
-        return self._objective().loss((rows[:, :1] * rows[:, 1:]).sum(axis=0) / rows[:, 0].sum())
-
-    def _record(self, number: int, loss: Loss, seconds: float) -> None:
-        h = self.history
-        self.iteration = number
-        h.patterns.append(sum(int(size) for size, *_ in self.batch_losses))
-        self.batch_losses = []
-        h.iterations.append(number)
-        h.total.append(loss.total)
-        h.seconds.append(seconds)
-        h.add_losses(loss.terms)
-        for name, _ in self.parameters.items():
-            rates = h.learning_rates.setdefault(name, [0.0] * (len(h.iterations) - 1))
-            rates.append(self.learning_rate(name, number))
-        thickness, tilts = to_host_together(self.backend, [self.parameters.slice_thickness, self.parameters.tilts])
-        self.limits.warn({"slice_thickness": thickness, "tilts": tilts})
-        h.slice_thickness.append(float(thickness.mean()) if thickness.size else 0.0)  # one slice may have no gap
-        tilt = tilts.mean(axis=0)
-        h.mean_tilt.append((float(tilt[0]), float(tilt[1])))

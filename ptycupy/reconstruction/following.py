@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ptycupy.data import open_source
 from ptycupy.data.counts import PackedPatterns
-from ptycupy.data.growing import Prefix, growing_of, patterns_there
+from ptycupy.data.growing import beginning, growing_of, patterns_there
 from ptycupy.data.held import stored_type
 from ptycupy.data.source import PatternSource
 from ptycupy.errors import DataError
@@ -131,7 +131,7 @@ class Follower(Quiet):
         total = self.source.shape[0]
         if count == total:
             return data_fingerprint(self.source)
-        return f"{count} of {total}, {data_fingerprint(Prefix(self.source, count))}"
+        return f"{count} of {total}, {data_fingerprint(beginning(self.source, count))}"
 
     def fits(self, snapshot: Snapshot) -> None:
         """DataError where a snapshot is not of the first patterns of this file."""

@@ -20,6 +20,7 @@ from ptycupy.backends.recording import Recording
 from ptycupy.errors import MemoryShortage, NotRecordable
 from ptycupy.model.losses import TERMS
 from ptycupy.model.parameters import Parameters
+from ptycupy.reconstruction.rates import progress_of, rates_of
 from ptycupy.update.algorithm import GradientSteps
 from ptycupy.update.optimizers import Moments, Repeatable
 from ptycupy.update.schedules import Progress
@@ -90,7 +91,8 @@ class Graphs:
 
     def begin(self, engine: Engine, number: int, done: int, gradients: Parameters) -> None:
         """At the start of iteration `number`, of whose batches so many ran before it was stopped."""
-        self._plan, self._coming = _planned(engine, number, done, gradients), []
+        if self.usable:
+            self._plan, self._coming = _planned(engine, number, done, gradients), []
 
     def end(self) -> None:
         """Forgets the plan, which knows the engine: only its owner may keep an engine, and so its data, alive."""
@@ -159,7 +161,7 @@ class Graphs:
         planned = list(islice(self._plan, AHEAD))
         if not planned:
             return []
-        optimizer: Repeatable = engine.algorithm.optimizer  # type: ignore[attr-defined]
+        optimizer = _optimizer(engine)
         steps = {name: self._memory(engine, name).step for _, rates in planned for name in rates}
         rows: list[bytes] = []
         known: list[tuple[Group, tuple[tuple[int, ...], tuple[str, ...]], tuple[int, ...]]] = []
@@ -178,7 +180,7 @@ class Graphs:
     def _memory(engine: Engine, name: str) -> Moments:
         """What the optimizer remembers of a field, before its first step too."""
         if name not in engine.moments:
-            optimizer: Repeatable = engine.algorithm.optimizer  # type: ignore[attr-defined]
+            optimizer = _optimizer(engine)
             engine.moments[name] = optimizer.init(engine.backend, getattr(engine.parameters, name))
         return engine.moments[name]
 
@@ -221,8 +223,15 @@ def _planned(engine: Engine, number: int, done: int, gradients: Parameters) -> I
     """The updates of the pending batches, in order, when their turn is near."""
     pending, size = list(engine.pending), engine.settings.gradient_accumulation
     for first in range(0, len(pending), size):
-        progress = engine._progress(number, done + first, done + len(pending))
-        yield pending[first : first + size], engine._rates(gradients, progress)
+        progress = progress_of(engine, number, done + first, done + len(pending))
+        yield pending[first : first + size], rates_of(engine, gradients, progress)
+
+
+def _optimizer(engine: Engine) -> Repeatable:
+    """That of an engine whose updates can be recorded."""
+    assert isinstance(engine.algorithm, GradientSteps)
+    assert isinstance(engine.algorithm.optimizer, Repeatable)
+    return engine.algorithm.optimizer
 
 
 def _obstacle(engine: Engine) -> str:

@@ -19,6 +19,8 @@ from ptycupy.reconstruction.canvas import move, reanchor
 from ptycupy.reconstruction.divergence import diverged, examine
 from ptycupy.reconstruction.engine import Engine
 from ptycupy.reconstruction.kept import Kept
+from ptycupy.reconstruction.rates import refined_fields
+from ptycupy.reconstruction.record import mean_loss, record
 from ptycupy.reconstruction.sharing import Sharing
 from ptycupy.storage.snapshot import History
 from ptycupy.update.constraints.variations import normalise_variations
@@ -101,7 +103,7 @@ class JointEngine:
         self._batches(number, callbacks, of_scans)
         if any(engine.pending for engine in self.engines):
             return
-        losses = [engine._mean_loss() for engine in self.engines]
+        losses = [mean_loss(engine) for engine in self.engines]
         if any([self._diverged(engine, loss, number) for engine, loss in zip(self.engines, losses, strict=True)]):
             self._go_back(number)
             return
@@ -109,12 +111,12 @@ class JointEngine:
         for engine in self.engines:
             if engine.parameters.probe_variations is not None:  # never a shared one
                 normalise_variations(engine.backend, engine.parameters, engine.context.probe_intensity)
-            if engine._active(number) & {"shifts", "scan_affine"}:
+            if refined_fields(engine, number) & {"shifts", "scan_affine"}:
                 self._reanchor(engine)
         self.first.backend.synchronize()
         seconds = time.perf_counter() - start
         for engine, loss in zip(self.engines, losses, strict=True):
-            engine._record(number, loss, seconds)
+            record(engine, number, loss, seconds)
         for callback in callbacks:
             callback.on_iteration(self)
         for engine, theirs in zip(self.engines, of_scans, strict=False):

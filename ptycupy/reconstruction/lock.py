@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ptycupy.errors import ResourceError
+from ptycupy.storage import processes
 
 logger = logging.getLogger(__name__)
 UNSUPPORTED = (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK, errno.EINVAL)
@@ -97,15 +98,7 @@ def _lock(descriptor: int) -> bool | None:
 
 def _alive(pid: Any) -> bool:
     """Whether a process of this host runs; unknown processes count as alive."""
-    if not isinstance(pid, int) or sys.platform == "win32":
-        return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    return not isinstance(pid, int) or processes.runs(pid)
 
 
 def _read(descriptor: int) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ptycupy.errors import ConfigError
 from ptycupy.model.parameters import Parameters
+from ptycupy.reconstruction.rates import rate, refined_fields
 from ptycupy.update.algorithm import GradientSteps
 from ptycupy.update.constraints import Constrain
 from ptycupy.update.schedules import Progress
@@ -63,10 +64,10 @@ class Sharing:
     def gradients(self, number: int) -> list[Parameters]:
         """Zeroed gradients of every engine's refined fields in an iteration; those of shared fields are the same."""
         backend = self.first.backend
-        shared = self.first.parameters.zeros_like(backend, self.first._active(number) & set(self.fields))
+        shared = self.first.parameters.zeros_like(backend, refined_fields(self.first, number) & set(self.fields))
         found = []
         for engine in self.engines:
-            own = engine.parameters.zeros_like(backend, engine._active(number) - set(self.fields))
+            own = engine.parameters.zeros_like(backend, refined_fields(engine, number) - set(self.fields))
             found.append(Parameters.of({**dict(own.items()), **dict(shared.items())}))
         return found
 
@@ -82,11 +83,13 @@ class Sharing:
         assert isinstance(engine.algorithm, GradientSteps)
         momenta = engine.plan.momenta(engine.settings.learning_rates, progress)
         for name in names:
-            grad, rate = getattr(gradients, name), engine._rate(name, progress)
-            if grad is None or rate <= 0:
+            grad, learning_rate = getattr(gradients, name), rate(engine, name, progress)
+            if grad is None or learning_rate <= 0:
                 continue
             parameter = getattr(engine.parameters, name)
-            engine.algorithm.step(engine.backend, name, parameter, grad, engine.moments, rate, momenta.get(name))
+            engine.algorithm.step(
+                engine.backend, name, parameter, grad, engine.moments, learning_rate, momenta.get(name)
+            )
             engine.limits.keep(engine.backend, name, parameter)
 
     # --- constraints --------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ptycupy.errors import ResourceError
+from ptycupy.storage import processes
 
 log = logging.getLogger(__name__)
 _PARTIAL = re.compile(r"\.ptycupy-(?P<host>[0-9a-f]{8})-(?P<pid>\d+)-[0-9a-f]{8}\.part$")
@@ -119,21 +120,9 @@ def _sync_folder(folder: Path) -> None:
 
 def _remove_abandoned(folder: Path) -> None:
     """Removes temporary files of processes of this machine that were killed while saving."""
-    if os.name == "nt":  # os.kill(pid, 0) would end the process there
-        return
     for file in folder.glob(".ptycupy-*.part"):
         match = _PARTIAL.match(file.name)
-        if match and match["host"] == _host() and not _alive(int(match["pid"])):
+        if match and match["host"] == _host() and not processes.runs(int(match["pid"])):
             with contextlib.suppress(OSError):  # another process may be tidying up as well
                 file.unlink()
                 log.info("removed %s, left by a process that was killed while saving", file)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -17,6 +17,8 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 
+from ptycupy.storage import processes
+
 logger = logging.getLogger(__name__)
 WORKER = "ptycupy:worker"  # system attributes of a trial
 BEAT = "ptycupy:beat"
@@ -32,11 +34,8 @@ def machine() -> str:
 
 def started(pid: int) -> str | None:
     """When a process began, in the system's own ticks, so that a new process with an old pid is known; or None."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return None
-    return text.rpartition(")")[2].split()[19]
+    status = _status(pid)
+    return status[19] if status else None
 
 
 def myself() -> dict[str, Any]:
@@ -66,22 +65,17 @@ class Deaths:
 
 
 def _alive(pid: int, begun: str | None) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
+    """Whether the process that began then still runs, and does not only wait for its parent to see its end."""
     now = started(pid)
-    return _zombie(pid) is False and (begun is None or now is None or now == begun)
+    return processes.runs(pid) and _status(pid)[:1] != ["Z"] and (begun is None or now is None or now == begun)
 
 
-def _zombie(pid: int) -> bool:
-    """Whether the process has ended and only waits for its parent to look."""
+def _status(pid: int) -> list[str]:
+    """What Linux says about a process, from its state on; empty where nothing is said."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
-        return False
+        return []
 
 
 @contextlib.contextmanager

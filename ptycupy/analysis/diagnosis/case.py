@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ptycupy.outputs.region import mean_mode
 from ptycupy.storage.snapshot import Snapshot
 
 
@@ -44,10 +44,9 @@ class Case:
     @cached_property
     def phase(self) -> NDArray[np.float64]:
         """[z, y, x] rad in the field of view, the mean of object modes by their occupancy."""
-        weights = np.asarray(self.snapshot.object_occupancy, np.float64)
         rows, columns = self.snapshot.field_of_view()
-        stack: NDArray[Any] = self.snapshot.state.object_phase[:, :, rows, columns]
-        return np.asarray(np.tensordot(weights / weights.sum(), stack, 1), np.float64)
+        stack = mean_mode(self.snapshot, self.snapshot.state.object_phase[:, :, rows, columns])
+        return np.asarray(stack, np.float64)
 
     @cached_property
     def moved(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

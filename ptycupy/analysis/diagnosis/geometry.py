@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycupy.analysis.centre_of_mass import curl_share, oriented, rank_orientations, scan_rotation
+from ptycupy.analysis.centre_of_mass import curl_share, rank_orientations, rotated, scan_rotation
 from ptycupy.analysis.diagnosis.case import Case, Finding
 
 CLEAR = 0.6  # of the present curl: what another orientation must have at most to be named
@@ -44,9 +44,7 @@ def wrong_rotation(case: Case) -> Finding | None:
     if field is None or case.observed is None:
         return None
     angle = scan_rotation(field)
-    turn = math.radians(angle)
-    turned = field @ np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
-    if abs(angle) < TURNED or curl_share(turned) > CLEAR * curl_share(field):
+    if abs(angle) < TURNED or curl_share(rotated(field, angle)) > CLEAR * curl_share(field):
         return None
     wanted = case.observed.rotation_degrees + angle
     return Finding(
@@ -91,7 +89,7 @@ def drifting_positions(case: Case) -> Finding | None:
 
 def _field(case: Case) -> NDArray[np.float64] | None:
     field = None if case.observed is None else case.observed.centres
-    return None if field is None or min(field.shape[:2]) < LEAST_LINES else oriented(field, False, False, False)
+    return None if field is None or min(field.shape[:2]) < LEAST_LINES else field
 
 
 def _affine(start: NDArray[np.float64], now: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptycupy.analysis.diagnosis.case import Case, Finding
+from ptycupy.outputs.object_figures import windowed_spectrum
 
 OFF_MIDDLE = 0.2  # of the whole depth
 EMPTY = 0.05  # of the mean slice's variance
@@ -24,9 +25,8 @@ def raster_artefact(case: Case) -> Finding | None:
         return None
     from scipy import fft
 
-    window = np.outer(*(np.hanning(n + 2)[1:-1] for n in image.shape))
-    power = np.abs(fft.fft2((image - image.mean()) * window)) ** 2
-    qy, qx = np.meshgrid(*(fft.fftfreq(n) for n in image.shape), indexing="ij")
+    power = windowed_spectrum(image) ** 2
+    qy, qx = np.meshgrid(*(fft.fftshift(fft.fftfreq(n)) for n in image.shape), indexing="ij")
     wide = [2 / n for n in image.shape]  # the window spreads a spot over two pixels
     for axis, period in enumerate(step):
         along, across = (qy, qx) if axis == 0 else (qx, qy)

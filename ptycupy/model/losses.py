@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Literal, Protocol
@@ -88,8 +88,11 @@ class Term(Protocol):
         ...
 
 
-def misfit(term: Term, batch: Batch) -> Variable | None:
-    """The term's value and all the way there as one op; None where the term or the model are not made for it."""
+def misfit(term: Term, batch: Batch, add: Callable[[Array], None] | None = None) -> Variable | None:
+    """The term's value and all the way there as one op; None where the term or the model are not made for it.
+
+    `add` is that of `ops.Misfit`.
+    """
     if not isinstance(term, Gaussian | Poisson) or type(term) not in (Gaussian, Poisson):
         return None  # a subclass may have ops of its own
     if not counts_as_it_is(batch.experiment, batch.shared):
@@ -98,7 +101,7 @@ def misfit(term: Term, batch: Batch) -> Variable | None:
     found = way(batch.backend, batch.tape, batch.experiment, batch.shared, batch.indices)
     if found is None or not any(given.requires_grad for given in found.inputs):
         return None
-    return batch.tape.apply(ops.Misfit(batch.backend, found.op, measured, term.likelihood), *found.inputs)
+    return batch.tape.apply(ops.Misfit(batch.backend, found.op, measured, term.likelihood, add), *found.inputs)
 
 
 def _entry(statistics: list[Array] | None, number: int) -> Array | None:

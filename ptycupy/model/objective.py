@@ -154,21 +154,17 @@ class _Run:
                 batch = self._batch(tape, self.variables, self.shared, part)
                 seeds: list[tuple[Variable, float]] = []
                 for name in names:
-                    for value in self._values(name, batch, statistics.get(name), len(names) == 1 and not self._divided):
+                    for op, given in self.terms[name].ops(batch, statistics.get(name)):
+                        value = tape.apply(op, given)
                         seeds.append((value, self.factor * self.terms[name].weight))
                         if number == 0:
                             self.backend.add(self._value(name), value.value)
                 tape.backward(seeds)
 
-    def _values(self, name: str, batch: Batch, statistics: list[Array] | None, alone: bool) -> list[Variable]:
-        """Of a term; `alone`: no other looks at the patterns, and they are all here."""
-        whole = misfit(self.terms[name], batch) if alone else None
-        if whole is not None:
-            return [whole]
-        return [batch.tape.apply(op, given) for op, given in self.terms[name].ops(batch, statistics)]
-
     def to_a_scale(self, name: str) -> None:
         """One ScaledLossOp: every part runs forward and back at once, and the scale follows when all are summed."""
+        if len(self.parts) == 1 and self._at_once(name):
+            return
         if not self._divided:
             self.exactly([name])
             return
@@ -190,6 +186,23 @@ class _Run:
         known = cast(ScaledLossOp, op)
         self.backend.copy(scale, known.scale(statistics))
         self.backend.add(self._value(name), known.value(statistics))
+
+    def _at_once(self, name: str) -> bool:
+        """The term with all the way there as one op, where there is one."""
+        several = self.ranks.size > 1
+        through(self.shared, _opened)
+        with self.backend.arena():
+            tape = Tape(self.backend)
+            batch = self._batch(tape, self.variables, self.shared, self.parts[0])
+            value = misfit(self.terms[name], batch, self._add if several else None)
+            if value is None:
+                return False
+            self.backend.add(self._value(name), value.value)
+            tape.backward([(value, self.factor * self.terms[name].weight)])
+        return True
+
+    def _add(self, statistics: Array) -> None:
+        self.ranks.add(self.backend, [statistics])
 
     @property
     def _divided(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,13 +16,15 @@ from ptycupy.tape import Variable, accumulators
 class Misfit:
     """probe [p, y, x], shifts [n, 2] px, transmission [o, z, Y, X] -> [loss] of the patterns.
 
-    The same as `Diffraction`, and then `Gaussian` or `Poisson`, in turns.
+    The same as `Diffraction`, and then `Gaussian` or `Poisson`, in turns. `add` makes the statistics of these patterns
+    [3] those of the whole batch, where others have the rest of it.
     """
 
     backend: Backend
     way: Diffraction
     measured: Array  # [n, y, x], -1 where not counted
     likelihood: Likelihood
+    add: Callable[[Array], None] | None = None
 
     def _arrays(self, transmission: Array) -> tuple[Any, ...]:
         way = self.way
@@ -31,6 +33,8 @@ class Misfit:
 
     def forward(self, probe: Array, shifts: Array, transmission: Array) -> tuple[Array, Any]:
         statistics, saved = self.backend.misfit_forward(probe, shifts, *self._arrays(transmission))
+        if self.add is not None:
+            self.add(statistics)
         return self.likelihood.value(self.backend, statistics), (statistics, saved, shifts, transmission)
 
     def backward(self, grad: float, saved: Any, wanted: Sequence[Variable | None]) -> tuple[None, None, None]:

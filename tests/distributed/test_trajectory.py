@@ -30,6 +30,7 @@ CASES: dict[str, dict[str, Any]] = {
     "one loss, in parts": {"losses": {"gaussian": {}}, "sub_batch": 1},
     "poisson, small batches": {"losses": {"poisson": {}}, "batch_size": 2},
     "accumulated": {"gradient_accumulation": 2, "losses": {"gaussian": {}, "sparsity": {}}},
+    "one op there and back": {"losses": {"gaussian": {}, "sparsity": {}}, "plain": True},
     "compact": {"grouping": "compact"},
     "adafactor": {"optimizer": "adafactor"},
     "lsqml": {"optimizer": "lsqml"},
@@ -37,13 +38,20 @@ CASES: dict[str, dict[str, Any]] = {
 
 
 def run(team: Team | None, dtype: str, iterations: int = 10, callback: Any = None, **changes: Any) -> Snapshot:
+    plain = changes.pop("plain", False)  # a model that runs as one op: nothing optional, one tilt that stays
     problem, state = random_scene(
-        positions=POSITIONS, detector_blur=0.5, optional="optimizer" not in changes, scan_shape=(1, POSITIONS)
+        positions=POSITIONS,
+        window=(64, 64) if plain else (12, 12),
+        detector_blur=0.5,
+        optional="optimizer" not in changes and not plain,
+        tilt_per_position=not plain,
+        scan_shape=(1, POSITIONS),
     )
+    refined = ("object_amplitude", "object_phase", "probe", "shifts") if plain else [name for name, _ in state.items()]
     given = {"losses": {"gaussian": {}, "sparsity": {}}, "batch_size": 4} | changes
     settings = Settings(
-        learning_rates=dict.fromkeys([name for name, _ in state.items()], 1e-3),
-        constraints=[Constraint(name) for name in CONSTRAINTS],
+        learning_rates=dict.fromkeys(refined, 1e-3),
+        constraints=[Constraint(name) for name in CONSTRAINTS[: 4 if plain else None]],
         **given,
     )
     if team is None:

@@ -7,7 +7,10 @@ from pathlib import Path
 from ptycupy.errors import ConfigError
 
 FOLDER = Path(__file__).parent
-FIRST = ("first_reconstruction", "ptyrad", "choosing", "numerics", "backend", "extending")  # then the rest by name
+FIRST = (  # then the rest by name
+    "first_reconstruction", "ptyrad", "choosing", "slices", "tilts", "positions", "low_dose", "tuning", "many_gpus",
+    "large_data", "batch", "backend", "file_formats", "python", "numerics", "extending", "measured",
+)  # fmt: skip
 
 
 def topics() -> dict[str, str]:

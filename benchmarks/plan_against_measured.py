@@ -21,7 +21,7 @@ from ptycupy import Engine, backends, data, experiment
 from ptycupy.api import settle
 from ptycupy.api.forecast import Forecast
 from ptycupy.bench.machine import describe_machine
-from ptycupy.planning import measure_ceilings
+from ptycupy.planning import measure_ceilings, twin_of
 from ptycupy.reconstruction.configured import settings_from
 
 CONFIGS = ("configs/multislice_wse2.yaml", "configs/quickstart.yaml")
@@ -34,7 +34,7 @@ def compared(path: str, device: str, rounds: int) -> dict[str, Any]:
     problem, state = experiment.build(config, data.open_source(config.data))
     backend = backends.select(device, config.model.dtype)
     engine = Engine(problem, state, settings, backend)
-    forecast = Forecast(problem, state, settings, backend.name.partition(":")[0], config.model.dtype)
+    forecast = Forecast(problem, state, settings, twin_of(backend))
     engine.run(1)
     predicted, measured, copies, transforms = [], [], [], []
     for _ in range(rounds):

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+import time
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import cast
 
 from ptycupy.backends.interface import Backend
 from ptycupy.data.counts import PackedPatterns
 from ptycupy.experiment.state import Problem, State
-from ptycupy.planning import Ceilings, Cost, bytes_per_pattern, counting
+from ptycupy.planning import Ceilings, Cost, Counting, bytes_per_pattern
 from ptycupy.reconstruction.engine import Engine
 from ptycupy.reconstruction.memory import SHARE
 from ptycupy.reconstruction.residency import Holding, Residency, choose, room_for
@@ -18,29 +19,48 @@ from ptycupy.update.settings import Settings
 
 RESIDENT = 0.45  # of the shared cache: as much of it as waves may take that are to stay there
 PARTS = 3  # sub-batches that are counted; more of them cost as much each
+RECORDED = 30e-6  # s of Python for an update that is a CUDA graph: benchmarks/results/host_time.json
+CALLS_OF_A_GRAPH = 3  # its row, itself, its losses
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds of one iteration by who needs them."""
+
+    device: float
+    host: float
+    passing: float  # of patterns from disk or the host's memory to the device, beside all else
+    apart: bool  # whether device and host work at once; otherwise they are the same cores
+    threads: int  # of the host, which reading takes one of
+    way: str  # through the slices
+
+    @property
+    def seconds(self) -> float:
+        if self.apart:
+            return max(self.device, self.host, self.passing)
+        return max(self.device + self.host + self.passing / self.threads, self.passing)
+
+    @property
+    def limit(self) -> str:
+        """What it waits for."""
+        if self.passing >= self.seconds:
+            return "the patterns' way to it"
+        return "the host" if self.apart and self.host > self.device else ""
 
 
 class Forecast:
-    """An Engine on a counting backend; `kind` is "cpu" or "cuda"."""
+    """An Engine on a counting backend."""
 
-    def __init__(
-        self,
-        problem: Problem,
-        state: State,
-        settings: Settings,
-        kind: str,
-        dtype: str,
-        deterministic: bool = False,
-        tape: str = "full",
-    ) -> None:
-        self._counted = counting(kind, dtype, deterministic, tape)
-        self.engine = Engine(problem, state, replace(settings, sub_batch=1), cast(Backend, self._counted))
+    def __init__(self, problem: Problem, state: State, settings: Settings, counted: Counting) -> None:
+        self._counted = counted
+        self.engine = Engine(problem, state, replace(settings, sub_batch=1), cast(Backend, counted))
         self.positions = len(self.engine.used)
         self.shapes = self.engine.parameters
         idle = set() if self.shapes.slices > 1 else {"tilts", "slice_thickness"}  # one slice has no use for them
         present = {name for name, _ in self.shapes.items()} - idle
         self.refined = sorted(present & {name for name, rate in settings.learning_rates.items() if rate > 0})
         self.holding: Holding | None = None  # where the patterns lie; None = all on the device
+        self.read_seconds = 0.0  # of a pattern that comes from where they lie
         self.wave_bytes = self.shapes.probe.nbytes * self.shapes.object_phase.shape[0]  # of one pattern
 
     # --- what is counted -------------------------------------------------------------------------------------
@@ -101,13 +121,13 @@ class Forecast:
         backend = cast(Backend, self._counted)
         return bytes_per_pattern(backend, self.shapes, self.engine.experiment, self.refined)
 
-    def sub_batch(self, machine: Ceilings) -> int:
-        """Patterns at once: as many as half of the free memory holds, and where the machine has a cache for them, no
-        more than whose waves stay in it; 0 where not even one fits."""
+    def sub_batches(self, machine: Ceilings) -> tuple[int, ...]:
+        """Patterns at once that are worth trying: as many as half of the free memory holds, and where the machine has a
+        cache for them, no more than whose waves stay in it; (0,) where not even one fits."""
         free = machine.memory_bytes - sum(self.memory.values())
-        fitting = int(SHARE * free) // self.bytes_per_pattern
+        fitting = max(0, int(SHARE * free) // self.bytes_per_pattern)
         resident = int(RESIDENT * machine.cache_bytes) // self.wave_bytes
-        return max(0, min(fitting, resident) if resident else fitting)
+        return (fitting, resident) if 0 < resident < fitting else (fitting,)
 
     def bytes_at(self, batch: int, sub_batch: int) -> int:
         """On the device, once batches of every length were there: the last one, and the last part of one, are shorter
@@ -122,13 +142,56 @@ class Forecast:
     # --- time --------------------------------------------------------------------------------------------------
     def seconds(self, machine: Ceilings, batch: int, sub_batch: int) -> float:
         """Of one iteration: every pattern once, then the constraints."""
-        cached = sub_batch * self.wave_bytes <= RESIDENT * machine.cache_bytes
+        return self.pace(machine, batch, sub_batch).seconds
+
+    def pace(self, machine: Ceilings, batch: int, sub_batch: int) -> Pace:
+        """What the device, the host and the patterns' way to them take of an iteration."""
+        whole, rest = divmod(self.positions, batch)
+        device = host = 0.0
+        way = ""
+        for size, times in ((batch, whole), (rest, 1)):
+            if size and times:
+                one = self._update(machine, size, min(sub_batch, size))
+                device, host = device + times * one[0], host + times * one[1]
+                way = way or self._counted.way
+        before = time.perf_counter()
+        after = self._after
+        engine_seconds = time.perf_counter() - before
+        device += sum(machine.seconds(cost) for cost in after.values())
+        host += engine_seconds + sum(cost.queued for cost in after.values()) * machine.call_seconds
+        return Pace(device, host, self._passing(machine), machine.call_seconds > 0, self._counted.threads, way)
+
+    def _update(self, machine: Ceilings, batch: int, sub_batch: int) -> tuple[float, float]:
+        """Seconds of the device and of the host."""
+        self._counted.launched.clear()
         costs = self._of_batch(batch, sub_batch)
-        one = sum(machine.seconds(cost, cached) for cost in costs.values())
-        if cached:  # the tape goes to memory and comes back
-            one += 2 * batch * self.bytes_per_pattern / machine.bytes_per_second
-        after = sum(machine.seconds(cost) for cost in self._after.values())
-        return one * self.positions / batch + after
+        whole_waves = "multislice_forward" in self._counted.launched
+        cached = not whole_waves and sub_batch * self.wave_bytes <= RESIDENT * machine.cache_bytes
+        device = sum(machine.seconds(cost, cached) for cost in costs.values())
+        if cached:  # all but the tape, which goes to memory and comes back
+            slower = 1 / machine.bytes_per_second - 1 / machine.cache_bytes_per_second
+            device += 2 * batch * self.bytes_per_pattern * slower
+        if self.engine.graphs.usable:
+            return device, RECORDED + CALLS_OF_A_GRAPH * machine.call_seconds
+        return device, self._engine_seconds + sum(cost.queued for cost in costs.values()) * machine.call_seconds
+
+    def _passing(self, machine: Ceilings) -> float:
+        """Seconds in which the patterns of an iteration that do not stay on the device are read and sent."""
+        if self.holding is None or self.holding.tier == "device":
+            return 0.0
+        count = self.holding.count - self.holding.kept
+        sent = count * self.holding.pattern_bytes / machine.bus_bytes_per_second if machine.bus_bytes_per_second else 0
+        return max(sent, count * self.read_seconds)
+
+    @cached_property
+    def _engine_seconds(self) -> float:
+        """Of the engine's own Python for an update, measured here: on shapes alone it does nothing else."""
+        best = float("inf")
+        for _ in range(5):
+            start = time.perf_counter()
+            self._step(1, 1)
+            best = min(best, time.perf_counter() - start)
+        return best
 
     def _of_batch(self, batch: int, sub_batch: int) -> dict[str, Cost]:
         """By op; what the parts beyond the first ones cost is the difference of two counts."""
@@ -151,7 +214,7 @@ class Forecast:
         self.engine.step(self.engine.used[:batch])
         return self._counted.ledger.take()
 
-    @cached_property
+    @property
     def _after(self) -> dict[str, Cost]:
         """Costs of the constraints of an iteration in which all of them run."""
         engine = self.engine
@@ -162,4 +225,4 @@ class Forecast:
         return self._counted.ledger.take()
 
 
-__all__ = ["Forecast"]
+__all__ = ["Forecast", "Pace"]

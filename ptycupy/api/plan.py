@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+import statistics
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from ptycupy import backends, data, experiment
 from ptycupy.api import settle
@@ -15,13 +19,15 @@ from ptycupy.config.schema import Config
 from ptycupy.data.chunk_cache import is_chunked
 from ptycupy.data.counts import PackedPatterns, form_of
 from ptycupy.data.files import human
-from ptycupy.data.held import SLAB_BYTES
+from ptycupy.data.held import SLAB_BYTES, Held
+from ptycupy.data.source import ArraySource
 from ptycupy.errors import ConfigError
-from ptycupy.planning import Ceilings, measure_ceilings, predicted_ceilings
+from ptycupy.planning import Ceilings, counting, measure_ceilings, predicted_ceilings, twin_of
 from ptycupy.reconstruction.configured import residency_from, settings_from
 from ptycupy.reconstruction.residency import Holding
 
 BATCHES = tuple(2**k for k in range(11))  # 1 to 1024
+READ = 16  # patterns that are read at once to see how long that takes
 SLOWER = 1.1  # than the fastest batch: what a smaller one may take
 
 
@@ -33,6 +39,8 @@ class Choice:
     sub_batch: int  # patterns at once; 0 = none fits
     seconds: float  # per iteration
     device_bytes: int
+    limit: str = ""  # what it waits for, if not for the device
+    way: str = ""  # through the slices
 
 
 @dataclass(frozen=True)
@@ -106,16 +114,19 @@ class Plan:
         return (
             f"reconstruction.batch_size {best.batch}, sub_batch {best.sub_batch}: the smallest batch within "
             f"{100 * (SLOWER - 1):.0f} % of the fastest, because small batches give the better image; the sub-batch is "
-            "what half of the free memory holds" + (" and a cache keeps" if self.machine.cache_bytes else "")
+            "what half of the free memory holds"
+            + (", or a cache, where that is faster" if self.machine.cache_bytes else "")
         )
 
 
 def _told(choice: Choice) -> str:
     if choice.sub_batch == 0:
         return f"batch {choice.batch:4d}: does not fit, {human(choice.device_bytes)} are needed at least"
+    limit = f", waits for {choice.limit}" if choice.limit else ""
+    way = f", {choice.way}" if choice.way else ""
     return (
         f"batch {choice.batch:4d}, sub-batch {choice.sub_batch:4d}: {choice.seconds:9.3g} s per iteration, "
-        f"{human(choice.device_bytes)}"
+        f"{human(choice.device_bytes)}{way}{limit}"
     )
 
 
@@ -130,10 +141,12 @@ def plan(
     ptyrad: bool = False,
     allow_unsupported: bool = False,
 ) -> Plan:
-    """The Plan of a configuration, from the headers of its data and a few patterns; nothing is computed.
+    """The Plan of a configuration, from the headers of its data and a few patterns; nothing is reconstructed.
 
-    The ceilings are measured on the backend of the configuration, or are those of a `gpu` by name ("H200", "A100",
-    "RTX 4090"), as predicted; `bytes_per_second` (copy) and `flops_per_second` (FFT) replace either. Of a run in stages
+    Memory, seconds and the best batch follow precision, transforms (`backend.fft`), tape, graphs and residency as they
+    are configured. The ceilings are measured on the backend of the configuration, or are those of a `gpu` by name
+    ("H200", "A100", "RTX 4090"), as predicted; `bytes_per_second` (copy) and `flops_per_second` (FFT) replace either.
+    How long the host takes for an update is measured here in either case. Of a run in stages
     the last one counts. Raises the errors of `ptycupy.errors`.
     """
     settled = settle(config, overrides, backend, ptyrad, allow_unsupported)[0]
@@ -144,22 +157,25 @@ def plan(
     problem, state = experiment.outline(settled, source)
     device = settled.backend
     window = (int(state.probe.shape[1]), int(state.probe.shape[2]))
+    how = (settled.model.dtype, device.deterministic, device.tape, device.fft)
     if predicted is not None:
-        kind, machine = "cuda", predicted
+        machine, counted = predicted, counting("cuda", *how, device.graphs == "on", predicted.chip)
     else:
-        chosen = backends.select(device.device, settled.model.dtype, device.fft, device.deterministic, device.tape)
-        kind, machine = chosen.name.partition(":")[0], measure_ceilings(chosen, window)
+        dtype, deterministic, tape, fft = how
+        chosen = backends.select(device.device, dtype, fft, deterministic, tape, device.graphs)
+        machine, counted = measure_ceilings(chosen, window), twin_of(chosen)
     machine = replace(
         machine,
         bytes_per_second=bytes_per_second or machine.bytes_per_second,
         flops_per_second=flops_per_second or machine.flops_per_second,
     )
     settings = settings_from(settled)
-    forecast = Forecast(problem, state, settings, kind, settled.model.dtype, device.deterministic, device.tape)
+    forecast = Forecast(problem, state, settings, counted)
     holding = forecast.hold(residency_from(settled), machine, is_chunked(source))
+    forecast.read_seconds = _seconds_to_read(source, holding)
     host = sum(int(getattr(array, "nbytes", 0)) for _, array in state.items())
     configured = _choice(forecast, machine, settings.batch_size, settings.sub_batch)
-    host += holding.host_bytes + SLAB_BYTES if kind != "cpu" else configured.device_bytes
+    host += holding.host_bytes + SLAB_BYTES if counted.kind != "cpu" else configured.device_bytes
     sizes = [batch for batch in BATCHES if batch <= forecast.positions]
     return Plan(
         description=_described(problem, state),
@@ -176,12 +192,37 @@ def plan(
 
 
 def _choice(forecast: Forecast, machine: Ceilings, batch: int, sub_batch: int | None) -> Choice:
+    """Of a batch, in sub-batches of the given size, or of the one that is fastest."""
     batch = min(batch, forecast.positions)
-    part = min(batch, forecast.sub_batch(machine) if sub_batch is None else sub_batch)
+    sizes = forecast.sub_batches(machine) if sub_batch is None else (sub_batch,)
+    choices = [_sized(forecast, machine, batch, part) for part in dict.fromkeys(min(batch, size) for size in sizes)]
+    return min(choices, key=lambda choice: choice.seconds)
+
+
+def _sized(forecast: Forecast, machine: Ceilings, batch: int, part: int) -> Choice:
     needed = forecast.bytes_at(batch, max(part, 1))
     if part == 0 or needed > machine.memory_bytes:
         return Choice(batch, 0, float("inf"), needed)
-    return Choice(batch, part, forecast.seconds(machine, batch, part), needed)
+    pace = forecast.pace(machine, batch, part)
+    return Choice(batch, part, pace.seconds, needed, pace.limit, pace.way)
+
+
+def _seconds_to_read(source: data.PatternSource, holding: Holding) -> float:
+    """Per pattern of a batch, in no order, from where the patterns lie; measured on some of them, which the system may
+    have in its memory already. 0 where they are on the device."""
+    if holding.tier == "device":
+        return 0.0
+    held = Held(source)
+    if holding.tier == "host":
+        held = Held(ArraySource(np.zeros((READ, *held.shape[1:]), held.dtype)))
+    random, count = np.random.default_rng(0), held.shape[0]
+    seconds = []
+    for _ in range(3):
+        some = random.choice(count, min(READ, count), replace=False)
+        start = time.perf_counter()
+        held.read(some)
+        seconds.append((time.perf_counter() - start) / len(some))
+    return statistics.median(seconds)
 
 
 def _described(problem: experiment.Problem, state: experiment.State) -> tuple[tuple[str, str], ...]:

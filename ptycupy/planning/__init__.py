@@ -3,7 +3,7 @@
 `Counting` is a Backend that computes nothing and writes down what each op reads, writes, computes and allocates.
 """
 
-from ptycupy.planning.backend import Counting, CountingCpu, CountingCuda, cost_of, counting, shaped
+from ptycupy.planning.backend import Counting, CountingCpu, CountingCuda, cost_of, counting, shaped, twin_of
 from ptycupy.planning.ceilings import Ceilings, measure_ceilings, predicted_ceilings
 from ptycupy.planning.fit import bytes_per_pattern
 from ptycupy.planning.ledger import Cost, Ledger
@@ -23,4 +23,5 @@ __all__ = [
     "measure_ceilings",
     "predicted_ceilings",
     "shaped",
+    "twin_of",
 ]

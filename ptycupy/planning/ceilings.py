@@ -10,13 +10,16 @@ from typing import Any
 import numpy as np
 
 from ptycupy.backends.interface import Array, Backend
-from ptycupy.errors import ConfigError
-from ptycupy.planning.backend import counting, shaped
-from ptycupy.planning.ledger import Cost
+from ptycupy.errors import ConfigError, NotRecordable
+from ptycupy.planning.backend import chip_of, shaped, twin_of
+from ptycupy.planning.chip import USUAL, Chip
+from ptycupy.planning.ledger import ELEMENTARY, Cost
 
 COPIED = 2**26  # bytes: larger than the caches
 PATTERNS, MODES, SLICES = 4, 4, 4  # of a small batch
 SHORTEST = 0.05  # s that a measurement takes at least
+SIDE = 512  # px of an object whose transmission is worked out: more than threads take to start
+CALLS = 32  # of the host in a row
 
 
 @dataclass(frozen=True)
@@ -27,15 +30,20 @@ class Ceilings:
     stated: str  # how these numbers are known
     bytes_per_second: float  # of memory, reads and writes together
     flops_per_second: float  # of 2-D transforms, 5 N log2 N each, and what is done to waves between them
-    launch_seconds: float  # of a kernel without work
+    elementary_per_second: float  # of sines with cosines, and of whatever else is worked out one by one
+    launch_seconds: float  # from one kernel to the next, without work
     memory_bytes: int  # that may be taken
+    call_seconds: float = 0.0  # of the host for each call, while the device works; 0 = the host does the work itself
+    bus_bytes_per_second: float = 0.0  # from the host's memory to the device's; 0 = they are the same
     cache_bytes: int = 0  # of a cache that all cores share and that waves may stay in; 0 = none is counted on
     cache_bytes_per_second: float = 0.0
+    chip: Chip = USUAL
 
     def seconds(self, cost: Cost, cached: bool = False) -> float:
-        """What an op takes: memory and arithmetic at once, and the launches."""
+        """What an op takes of the device: memory and arithmetic at once, and the launches."""
         rate = self.cache_bytes_per_second if cached else self.bytes_per_second
-        arithmetic = (cost.transform_flops + cost.flops) / self.flops_per_second
+        flops = cost.transform_flops + cost.flops + cost.idle_flops
+        arithmetic = flops / self.flops_per_second + cost.elementary / self.elementary_per_second
         return max(cost.bytes / rate, arithmetic) + cost.launches * self.launch_seconds
 
 
@@ -43,16 +51,58 @@ def measure_ceilings(backend: Backend, window: tuple[int, int]) -> Ceilings:
     """Those of the machine at hand, with transforms of this window's size."""
     source = backend.zeros((COPIED,), np.uint8)
     target = backend.zeros((COPIED,), np.uint8)
-    copied = best_seconds(lambda: backend.copy(target, source), backend.synchronize, SHORTEST)
-    tiny = backend.zeros((1, 1, 1, 2, 2), backend.complex)
+    copied = _best(backend, lambda: backend.copy(target, source))
+    many, few = (backend.zeros((1, 1, side, side), backend.real) for side in (SIDE, 2))
+    calls = _best(backend, lambda: _calls(backend, few)) / CALLS
+    here = backend.name == "cpu"
     return Ceilings(
         name=backend.name,
         stated="measured here",
         bytes_per_second=2 * COPIED / copied,
         flops_per_second=_flops_per_second(backend, window),
-        launch_seconds=best_seconds(lambda: backend.far_field_forward(tiny), backend.synchronize, SHORTEST),
+        elementary_per_second=SIDE**2 / _best(backend, lambda: backend.transmission_forward(many, many)),
+        launch_seconds=_recorded(backend, few) or calls,
         memory_bytes=backend.free_bytes(),
+        call_seconds=0.0 if here else calls,
+        bus_bytes_per_second=0.0 if here else _bus(backend, target),
+        chip=chip_of(backend),
     )
+
+
+def _best(backend: Backend, call: Callable[[], object]) -> float:
+    """Seconds of a call, with its scratch given back."""
+
+    def scratch() -> None:
+        with backend.arena():
+            call()
+
+    return best_seconds(scratch, backend.synchronize, SHORTEST)
+
+
+def _calls(backend: Backend, few: Array) -> None:
+    """CALLS kernels without work."""
+    for _ in range(CALLS):
+        backend.transmission_forward(few, few)
+
+
+def _recorded(backend: Backend, few: Array) -> float:
+    """Seconds from one kernel to the next in a recording; 0 where the device makes none."""
+    with backend.arena():  # of which a recording keeps some
+        _calls(backend, few)
+        try:
+            recording = backend.record(lambda: _calls(backend, few))
+        except NotRecordable:
+            return 0.0
+        seconds = best_seconds(recording.launch, backend.synchronize, SHORTEST) / CALLS
+        recording.drop()
+    return seconds
+
+
+def _bus(backend: Backend, target: Array) -> float:
+    """Bytes per second from page-locked memory."""
+    values = backend.staging(target)
+    values[:] = 0
+    return COPIED / best_seconds(lambda: backend.send(target, values, backend.mark()).wait(), lambda: None, SHORTEST)
 
 
 def _flops_per_second(backend: Backend, window: tuple[int, int]) -> float:
@@ -65,7 +115,7 @@ def _flops_per_second(backend: Backend, window: tuple[int, int]) -> float:
     places = (backend.zeros((PATTERNS, 2), np.int32), backend.asarray(count), backend.asarray(np.ones(1, backend.real)))
     wanted = [backend.zeros(array.shape, array.dtype) for array in (probe, shifts, transmission)]
     arrays = (probe, shifts, (transmission, transfer, *places), wanted)
-    counted = counting(backend.name, backend.real)
+    counted = twin_of(backend)
     _there_and_back(counted, *shaped(arrays))
     cost = counted.ledger.total
     seconds = best_seconds(lambda: _there_and_back(backend, *arrays), backend.synchronize, SHORTEST)
@@ -93,26 +143,36 @@ def best_seconds(call: Callable[[], object], synchronize: Callable[[], None], bu
     return best
 
 
-def _gpu(name: str, memory: float, rate: float, peak: float, cache: float, cache_rate: float) -> Ceilings:
-    """GB, TB/s, TFLOP/s, MB, TB/s. Arithmetic reaches 0.63 of its peak, where issue slots are the limit."""
+def _gpu(
+    name: str, memory: float, rate: float, peak: float, cache: float, cache_rate: float, bus: float, chip: Chip
+) -> Ceilings:
+    """GB, TB/s, TFLOP/s, MB, TB/s, GB/s. Issue slots allow 0.63 of the arithmetic's peak (counted from compiled
+    kernels), of which 0.7 is expected. A kernel takes 1.3 microseconds to follow another one in a graph; the host takes
+    5 of Python for a call (benchmarks/results/host_time.json, beside what the engine takes) and 4 of the driver."""
+    flops = 0.63 * 0.7 * peak * 1e12
     return Ceilings(
         name=name,
         stated="predicted, never measured",
         bytes_per_second=rate * 1e12,
-        flops_per_second=0.63 * peak * 1e12,
-        launch_seconds=4e-6,
+        flops_per_second=flops,
+        elementary_per_second=flops / ELEMENTARY,
+        launch_seconds=1.3e-6,
         memory_bytes=int(memory * 1e9),
+        call_seconds=9e-6,
+        bus_bytes_per_second=bus * 1e9,
         cache_bytes=int(cache * 1e6),
         cache_bytes_per_second=cache_rate * 1e12,
+        chip=chip,
     )
 
 
-# Memory, its rate and the float32 peak as their makers state them. The rates of the L2 caches are assumed: 5.5 TB/s for
-# the H200 from public microbenchmarks of its kind, the others in proportion to what was predicted for them.
+# Memory, its rate, the float32 peak, shared memory and multiprocessors as their makers state them. The rates of the L2
+# caches are assumed: 5.5 TB/s for the H200 from public microbenchmarks of its kind, the others in proportion to what
+# was predicted for them; of the bus 0.85 of what PCIe 5 or 4 has with 16 lanes.
 GPUS = {
-    "h200": _gpu("NVIDIA H200", 141, 4.8, 67.0, 60, 5.5),
-    "a100": _gpu("NVIDIA A100", 80, 2.04, 19.5, 40, 2.6),
-    "rtx4090": _gpu("NVIDIA RTX 4090", 24, 1.008, 82.6, 72, 3.5),
+    "h200": _gpu("NVIDIA H200", 141, 4.8, 67.0, 60, 5.5, 54, Chip(227 * 1024, 132)),
+    "a100": _gpu("NVIDIA A100", 80, 2.04, 19.5, 40, 2.6, 27, Chip(163 * 1024, 108)),
+    "rtx4090": _gpu("NVIDIA RTX 4090", 24, 1.008, 82.6, 72, 3.5, 27, Chip(99 * 1024, 128)),
 }
 
 

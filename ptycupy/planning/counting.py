@@ -13,6 +13,15 @@ from ptycupy.planning.waves import Waves
 class Counting(Waves, Instrument, Data, Constraining):
     """A Backend whose arrays have no values; `ledger` has what its ops cost, `arena_bytes()` their scratch."""
 
+    @property
+    def way(self) -> str:
+        """How waves that were counted went through the slices, where there are several ways; empty otherwise."""
+        return ""
+
+    def fresh(self) -> Counting:
+        """Another one of the same kind, that has counted nothing."""
+        raise NotImplementedError
+
     diffraction_forward = op(composed.Diffraction.diffraction_forward)
     diffraction_backward = op(composed.Diffraction.diffraction_backward)
     misfit_forward = op(composed.Misfit.misfit_forward)

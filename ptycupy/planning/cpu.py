@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,17 @@ class CountingCpu(Counting):
 
     kind = "cpu"
     transform_passes = 0
-    threads = os.cpu_count() or 1
+
+    def fresh(self) -> CountingCpu:
+        """Another one of the same kind, that has counted nothing."""
+        return CountingCpu(self.real, self.deterministic, self.tape, self.fft)
+
+    def _transform(self, waves: Array) -> None:
+        """Within what another line counts as a launch."""
+        self._transformed(waves)
+
+    def _fused(self, window: Sequence[int]) -> bool:
+        return self.fft not in ("rocket", "scipy") and has_own_transforms(tuple(window))
 
     @op
     def multislice_forward(
@@ -73,7 +83,7 @@ class CountingCpu(Counting):
         occupancy: Array,
     ) -> tuple[Array, Any]:
         modes, *window = probe.shape
-        if not has_own_transforms(tuple(window)):
+        if not self._fused(window):
             return super().diffraction_forward(probe, shifts, transmission, transfer, corners, indices, occupancy)
         states, slices = transmission.shape[:2]
         stack = (shifts.shape[0], states, modes)
@@ -107,7 +117,7 @@ class CountingCpu(Counting):
         grad_shifts: Array | None,
         grad_transmission: Array | None,
     ) -> None:
-        if not has_own_transforms(tuple(grad_intensity.shape[1:])):
+        if not self._fused(grad_intensity.shape[1:]):
             arrays = (transmission, transfer, corners, indices, occupancy)
             grads = (grad_probe, grad_shifts, grad_transmission)
             super().diffraction_backward(grad_intensity, saved, shifts, *arrays, *grads)
@@ -136,7 +146,7 @@ class CountingCpu(Counting):
         likelihood: Likelihood,
     ) -> tuple[Array, Any]:
         modes, *window = probe.shape
-        if not has_own_transforms(tuple(window)):
+        if not self._fused(window):
             given = (transmission, transfer, corners, indices, occupancy, measured, likelihood)
             return super().misfit_forward(probe, shifts, *given)
         (states, slices), patterns = transmission.shape[:2], shifts.shape[0]
@@ -176,7 +186,7 @@ class CountingCpu(Counting):
         grad_shifts: Array | None,
         grad_transmission: Array | None,
     ) -> None:
-        if not has_own_transforms(tuple(measured.shape[1:])):
+        if not self._fused(measured.shape[1:]):
             given = (transmission, transfer, corners, indices, occupancy, measured, likelihood)
             grads = (grad_probe, grad_shifts, grad_transmission)
             super().misfit_backward(factor, statistics, saved, shifts, *given, *grads)

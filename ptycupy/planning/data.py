@@ -8,16 +8,28 @@ import numpy as np
 
 from ptycupy.backends.interface import Array
 from ptycupy.data.counts import PackedPatterns
-from ptycupy.planning.ledger import ELEMENTARY
+from ptycupy.planning.ledger import ROOT
 from ptycupy.planning.memory import Memory, op
+
+
+def powers(power: float, count: float) -> tuple[float, float]:
+    """Flops and elementary functions of so many numbers to this power."""
+    if power == 1:
+        return 0.0, 0.0
+    return (ROOT * count, 0.0) if power == 0.5 else (0.0, count)
 
 
 class Data(Memory):
     """Statistics outlive the arena."""
 
-    def _statistics(self, count: int, *arrays: Array | None, flops: float) -> Array:
-        self._traffic(arrays, (8 * count,), flops, launches=2)
+    def _statistics(self, count: int, *arrays: Array | None, flops: float = 0.0, elementary: float = 0.0) -> Array:
+        self._traffic(arrays, (8 * count,), flops, 2, elementary)
         return self.alloc((count,), np.float64)
+
+    def _scalar(self, statistics: Array, elementary: float = 0.0) -> Array:
+        """From a kernel of one thread."""
+        self._traffic((statistics,), (8,), 1.0, 1, elementary)
+        return self.alloc((1,), np.float64)
 
     @op
     def patterns(
@@ -32,7 +44,7 @@ class Data(Memory):
     ) -> Array:
         measured = self.empty((indices.size, *mask.shape), self.real)
         read = indices.size * math.prod(stored.shape[1:]) * stored.dtype.itemsize
-        self._traffic((read, mask, background), (measured,), measured.size)
+        self._traffic((read, mask, background), (measured,), elementary=measured.size)
         return measured
 
     @op
@@ -50,7 +62,7 @@ class Data(Memory):
         count = stored.shape[0]
         looked = 0 if stored.bits else measured.size * math.log2(1 + stored.pixels.size / count)
         read = indices.size * stored.nbytes // count
-        self._traffic((read, mask, background), (measured,), measured.size + looked)
+        self._traffic((read, mask, background), (measured,), elementary=measured.size + looked)
         return measured
 
     def set_slots(self, slots: Array, indices: Array, first: int) -> None:
@@ -64,61 +76,70 @@ class Data(Memory):
 
     @op
     def gaussian_statistics(self, intensity: Array, measured: Array, power: float) -> Array:
-        flops = (2 * ELEMENTARY + 4) * intensity.size
-        return self._statistics(3, intensity, measured, flops=flops)
+        flops, elementary = powers(power, 2 * intensity.size)
+        return self._statistics(3, intensity, measured, flops=flops + 4 * intensity.size, elementary=elementary)
 
     @op
     def gaussian_value(self, statistics: Array) -> Array:
-        return self._statistics(1, statistics, flops=ELEMENTARY)
+        return self._scalar(statistics, 1)
 
     @op
     def gaussian_scale(self, statistics: Array) -> Array:
-        return self._statistics(1, statistics, flops=ELEMENTARY)
+        return self._scalar(statistics, 1)
 
     @op
     def gaussian_gradient(
         self, intensity: Array, measured: Array, power: float, statistics: Array, factor: float
     ) -> Array:
         grad = self.empty(intensity.shape, self.real)
-        self._traffic((intensity, measured), (grad,), (2 * ELEMENTARY + 4) * grad.size)
+        flops, elementary = powers(power, 2 * grad.size)
+        self._traffic((intensity, measured), (grad,), flops + 4 * grad.size, 1, elementary)
         return grad
 
     @op
     def poisson_statistics(self, intensity: Array, measured: Array, power: float, eps: float) -> Array:
-        flops = (3 * ELEMENTARY + 4) * intensity.size
-        return self._statistics(3, intensity, measured, flops=flops)
+        flops, elementary = powers(power, 2 * intensity.size)
+        elementary += intensity.size  # logarithms
+        return self._statistics(3, intensity, measured, flops=flops + 4 * intensity.size, elementary=elementary)
 
     @op
     def poisson_value(self, statistics: Array) -> Array:
-        return self._statistics(1, statistics, flops=1)
+        return self._scalar(statistics)
 
     @op
     def poisson_scale(self, statistics: Array) -> Array:
-        return self._statistics(1, statistics, flops=1)
+        return self._scalar(statistics)
 
     @op
     def poisson_gradient(
         self, intensity: Array, measured: Array, power: float, eps: float, statistics: Array, factor: float
     ) -> Array:
         grad = self.empty(intensity.shape, self.real)
-        self._traffic((intensity, measured), (grad,), (2 * ELEMENTARY + 6) * grad.size)
+        flops, elementary = powers(power, 2 * grad.size)
+        self._traffic((intensity, measured), (grad,), flops + 6 * grad.size, 1, elementary)
         return grad
 
     @op
     def pacbed_statistics(self, intensity: Array, measured: Array, power: float) -> Array:
+        self._traffic((intensity, measured), (), 4 * intensity.size)
         count = 3 * intensity[0].size + 2
-        flops = (ELEMENTARY + 4) * intensity.size
-        return self._statistics(count, intensity, measured, measured, flops=flops)
+        return self._statistics(count, measured, elementary=measured.size)
 
     @op
     def pacbed_value(self, statistics: Array, power: float) -> Array:
-        return self._statistics(1, statistics, flops=ELEMENTARY * statistics.size)
+        self._squares(statistics)
+        return self._scalar(statistics)
 
     @op
     def pacbed_gradient(self, measured: Array, power: float, statistics: Array, value: Array, factor: float) -> Array:
-        grad = self.empty(measured.shape, self.real)
-        self._traffic((measured, statistics), (grad,), ELEMENTARY * statistics.size + grad.size, launches=2)
+        self._squares(statistics)
+        pixel, grad = self.empty((statistics.size // 3,), self.real), self.empty(measured.shape, self.real)
+        self._traffic((statistics,), (pixel,), 0, 1, pixel.size)
+        self._traffic((pixel, measured), (grad,), grad.size)
         return grad
+
+    def _squares(self, statistics: Array) -> None:
+        self._traffic((statistics,), (16,), 0, 2, statistics.size)
 
     @op
     def coverage(self, canvas: tuple[int, int], window: tuple[int, int], corners: Array, indices: Array) -> Array:
@@ -133,7 +154,7 @@ class Data(Memory):
 
     @op
     def sparsity_value(self, statistics: Array, occupancy: Array, count: int, order: int) -> Array:
-        return self._statistics(1, statistics, flops=ELEMENTARY)
+        return self._scalar(statistics, 1)
 
     @op
     def sparsity_gradient(
@@ -155,7 +176,7 @@ class Data(Memory):
 
     @op
     def similarity_value(self, statistics: Array, count: int) -> Array:
-        return self._statistics(1, statistics, flops=1)
+        return self._scalar(statistics)
 
     @op
     def similarity_gradient(self, patches: Array, occupancy: Array, factor: float) -> Array:

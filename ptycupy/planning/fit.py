@@ -12,7 +12,7 @@ from ptycupy.model.experiment import Experiment
 from ptycupy.model.losses import make_terms
 from ptycupy.model.objective import Objective
 from ptycupy.model.parameters import Parameters
-from ptycupy.planning.backend import counting, shaped
+from ptycupy.planning.backend import shaped, twin_of
 
 SMALL = 8192  # bytes of one pattern's ramps, partial sums and indices, which are not counted one by one
 
@@ -30,7 +30,7 @@ def _scratch(
     backend: Backend, parameters: Parameters, experiment: Experiment, refined: Collection[str], patterns: int
 ) -> int:
     """Bytes of all scratch for the gradient of so many patterns."""
-    counted = counting(backend.name, backend.real, tape=backend.tape)
+    counted = twin_of(backend)
     device = cast(Backend, counted)
     values, known = cast(Parameters, shaped(parameters)), cast(Experiment, shaped(experiment))
     known.feed = None  # shapes need no feeding

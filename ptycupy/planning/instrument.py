@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ptycupy.backends.interface import Array
-from ptycupy.planning.ledger import ELEMENTARY
 from ptycupy.planning.memory import Memory, op
 from ptycupy.planning.waves import ACCUMULATE, MULTIPLY
 
@@ -26,7 +25,7 @@ class Instrument(Memory):
     @op
     def aberrate_forward(self, coefficients: Array, basis: Array) -> Array:
         plate = self.empty((1, 1, *basis.shape[1:]), self.complex)
-        self._traffic((basis,), (plate,), 2 * basis.size + ELEMENTARY * plate.size)
+        self._traffic((basis,), (plate,), 2 * basis.size, 1, plate.size)
         return plate
 
     @op

@@ -13,14 +13,17 @@ class Cost:
 
     Bytes are those that must come from or go to memory, each array once per kernel: what stays in a core's cache, or
     in registers, costs none. A transform of `points` pixels counts as 5 N log2 N flops (N = points), as usual for
-    complex transforms of any length; `flops` are all others, with one elementary function as ELEMENTARY.
+    complex transforms of any length; `flops` are all others, with a root as ROOT.
     """
 
     calls: int = 0
-    launches: int = 0  # kernels; a transform counts as two, of rows and of columns
+    queued: int = 0  # by the host: kernels, copies, and transforms of a whole stack
+    launches: int = 0  # the same for the device, where a transform is two kernels, of rows and of columns
     read: int = 0  # bytes
     written: int = 0  # bytes
     flops: float = 0.0
+    elementary: float = 0.0  # numbers that loops work out one by one: sine and cosine, power, logarithm, look-up
+    idle_flops: float = 0.0  # of multiprocessors that have no block in the last round of a launch
     transforms: int = 0  # 2-D, of one wave each
     transform_flops: float = 0.0
 
@@ -29,15 +32,21 @@ class Cost:
         """Read and written."""
         return self.read + self.written
 
+    @property
+    def all_flops(self) -> float:
+        """With transforms, and each elementary function as ELEMENTARY."""
+        return self.flops + self.transform_flops + ELEMENTARY * self.elementary
+
     def add(self, other: Cost, times: float = 1) -> None:
         """Adds another cost, so many times."""
         for field in fields(self):
-            kind = float if "flops" in field.name else int
-            total = getattr(self, field.name) + kind(times * getattr(other, field.name))
+            mine = getattr(self, field.name)
+            total = mine + type(mine)(times * getattr(other, field.name))
             setattr(self, field.name, total)
 
 
-ELEMENTARY = 20  # flops of a sine and cosine, root, power, logarithm, exponential or arctangent
+ROOT = 20  # flops
+ELEMENTARY = 20  # flops of an elementary function, on processors that work them out as fast as all else
 
 
 class Ledger:
@@ -88,4 +97,4 @@ class Ledger:
         self.live -= nbytes
 
 
-__all__ = ["ELEMENTARY", "Cost", "Ledger"]
+__all__ = ["ELEMENTARY", "ROOT", "Cost", "Ledger"]

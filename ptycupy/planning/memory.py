@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar, cast
@@ -39,10 +40,19 @@ class Memory:
     """Arrays without values. `arena_bytes` is what all blocks of scratch together take."""
 
     kind: str
-    graphs = False
+    launched: set[str]  # kernels that count for themselves
+    threads = os.cpu_count() or 1
     transform_passes: int  # over a stack in memory, reads and writes together, for one 2-D transform of it
 
-    def __init__(self, dtype: DTypeLike = "float32", deterministic: bool = False, tape: str = "full") -> None:
+    def __init__(
+        self,
+        dtype: DTypeLike = "float32",
+        deterministic: bool = False,
+        tape: str = "full",
+        fft: str = "auto",
+        graphs: bool = False,
+    ) -> None:
+        self.fft, self.graphs, self.launched = fft, graphs, set()
         self.real: np.dtype[Any] = np.dtype(dtype)
         self.complex: np.dtype[Any] = np.result_type(self.real, np.complex64)
         self.deterministic = deterministic
@@ -146,22 +156,34 @@ class Memory:
 
     # --- how parts write down costs ------------------------------------------------------------------------------
     def _traffic(
-        self, reads: Sequence[Bytes] = (), writes: Sequence[Bytes] = (), flops: float = 0.0, launches: int = 1
+        self,
+        reads: Sequence[Bytes] = (),
+        writes: Sequence[Bytes] = (),
+        flops: float = 0.0,
+        launches: int = 1,
+        elementary: float = 0.0,
     ) -> None:
         cost = self.ledger.cost
         cost.read += sum(map(_size, reads))
         cost.written += sum(map(_size, writes))
         cost.flops += flops
+        cost.elementary += elementary
         cost.launches += launches
+        cost.queued += launches
 
     def _transform(self, waves: Array) -> None:
         """2-D transforms of all waves of a stack [..., y, x], or [..., y, 2 x] of real and imaginary parts."""
+        self._transformed(waves)
+        self._traffic((self.transform_passes * waves.nbytes // 2,), (self.transform_passes * waves.nbytes // 2,), 0, 2)
+        self.ledger.cost.queued -= 1
+
+    def _transformed(self, waves: Array, times: int = 1) -> None:
+        """So many 2-D transforms of every wave, wherever they are."""
         height, width = waves.shape[-2], waves.shape[-1] * waves.dtype.itemsize // self.complex.itemsize
         points, cost = height * width, self.ledger.cost
-        count = waves.nbytes // (points * self.complex.itemsize) if points else 0
+        count = times * waves.nbytes // (points * self.complex.itemsize) if points else 0
         cost.transforms += count
         cost.transform_flops += 5 * count * points * math.log2(max(points, 1))
-        self._traffic((self.transform_passes * waves.nbytes // 2,), (self.transform_passes * waves.nbytes // 2,), 0, 2)
 
     def _reals(self, array: Array) -> int:
         """Real numbers in an array."""

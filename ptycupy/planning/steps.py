@@ -9,21 +9,21 @@ from typing import Any
 import numpy as np
 
 from ptycupy.backends.interface import Array
-from ptycupy.planning.ledger import ELEMENTARY
+from ptycupy.planning.ledger import ROOT
 from ptycupy.planning.memory import Memory, op
 from ptycupy.planning.shaped import Shaped
 
 
-def in_place(name: str, written: Sequence[int], flops: int) -> Any:
+def in_place(name: str, written: Sequence[int], flops: int, elementary: float = 0.0) -> Any:
     """A step over arrays of one length: all are read, those whose places are in `written` are written too; `flops`
-    for each real number of the first one."""
+    and elementary functions for each real number of the longest."""
 
     def step(self: Memory, *arguments: Any, **keywords: Any) -> None:
         given = [*arguments, *keywords.values()]
         arrays = [argument for argument in given if isinstance(argument, Shaped)]
         targets = [given[place] for place in written if isinstance(given[place], Shaped)]
         longest = max(map(self._reals, arrays))
-        self._traffic(arrays, targets, flops * longest)
+        self._traffic(arrays, targets, flops * longest, 1, elementary * longest)
 
     step.__name__ = name
     return op(step)
@@ -31,14 +31,14 @@ def in_place(name: str, written: Sequence[int], flops: int) -> Any:
 
 class Optimizing(Memory):
     sgd = in_place("sgd", (0, 2), 6)
-    adam = in_place("adam", (0, 2, 3, 9), 12 + ELEMENTARY)
-    sparse_adam = in_place("sparse_adam", (0, 2, 3), 12 + ELEMENTARY)
-    nadam = in_place("nadam", (0, 2, 3), 14 + ELEMENTARY)
-    radam = in_place("radam", (0, 2, 3), 14 + ELEMENTARY)
+    adam = in_place("adam", (0, 2, 3, 9), 12 + ROOT)
+    sparse_adam = in_place("sparse_adam", (0, 2, 3), 12 + ROOT)
+    nadam = in_place("nadam", (0, 2, 3), 14 + ROOT)
+    radam = in_place("radam", (0, 2, 3), 14 + ROOT)
     adamax = in_place("adamax", (0, 2, 3), 12)
-    adagrad = in_place("adagrad", (0, 2), 8 + ELEMENTARY)
-    adadelta = in_place("adadelta", (0, 2, 3), 12 + 2 * ELEMENTARY)
-    rmsprop = in_place("rmsprop", (0, 2, 3, 4), 12 + ELEMENTARY)
+    adagrad = in_place("adagrad", (0, 2), 8 + ROOT)
+    adadelta = in_place("adadelta", (0, 2, 3), 12 + 2 * ROOT)
+    rmsprop = in_place("rmsprop", (0, 2, 3, 4), 12 + ROOT)
     rprop = in_place("rprop", (0, 2, 3), 8)
     asgd = in_place("asgd", (0, 2), 6)
     combine = in_place("combine", (0,), 3)
@@ -48,7 +48,7 @@ class Optimizing(Memory):
     @op
     def adafactor(self, parameter: Array, grad: Array, rows: Array, columns: Array | None, *scalars: float) -> None:
         update = self.empty((self._reals(parameter),), self.real)
-        flops = (3 * ELEMENTARY + 8) * self._reals(parameter)
+        flops = (3 * ROOT + 8) * self._reals(parameter)
         reads = (parameter, grad, grad, grad, rows, columns, update, parameter, update)
         self._traffic(reads, (parameter, update, rows, columns), flops, launches=7)
 
@@ -63,7 +63,7 @@ class Optimizing(Memory):
     @op
     def lsqml_residual(self, intensity: Array, measured: Array) -> Array:
         grad = self.empty(intensity.shape, self.real)
-        self._traffic((intensity, measured), (grad,), (ELEMENTARY + 2) * grad.size)
+        self._traffic((intensity, measured), (grad,), (ROOT + 2) * grad.size)
         return grad
 
     @op
@@ -99,12 +99,12 @@ class Optimizing(Memory):
         amplitude_factor: float,
         phase_factor: float,
     ) -> None:
-        flops = (3 * ELEMENTARY + 8) * phase.size
-        self._traffic((amplitude, phase, direction), (new_amplitude, new_phase), flops)
+        wanted = (new_amplitude, new_phase)
+        self._traffic((amplitude, phase, direction), wanted, 8 * phase.size, 1, 3 * phase.size)
 
-    def _sums(self, shape: tuple[int, ...], arrays: Sequence[Array], flops: float) -> Array:
+    def _sums(self, shape: tuple[int, ...], arrays: Sequence[Array], flops: float, elementary: float = 0.0) -> Array:
         """float64 sums over everything; they outlive the arena."""
-        self._traffic(arrays, (8 * math.prod(shape),), flops, launches=2)
+        self._traffic(arrays, (8 * math.prod(shape),), flops, 2, elementary)
         return self.alloc(shape, np.float64)
 
 
@@ -113,12 +113,12 @@ class Constraining(Optimizing):
     relax = in_place("relax", (0,), 3)
     scale = in_place("scale", (0,), 1)
     subtract_ramp = in_place("subtract_ramp", (0,), 5)
-    modulate = in_place("modulate", (0,), (ELEMENTARY + 6) // 2)
-    mirror = in_place("mirror", (0,), ELEMENTARY + 4)
+    modulate = in_place("modulate", (0,), 3, 0.5)
+    mirror = in_place("mirror", (0,), 4, 1)
     rescale_power = in_place("rescale_power", (0,), 1)
     recentre = in_place("recentre", (0,), 2)
     spectral_filter = in_place("spectral_filter", (0,), 1)
-    spectral_wedge = in_place("spectral_wedge", (0,), ELEMENTARY + 4)
+    spectral_wedge = in_place("spectral_wedge", (0,), 4, 1)
     suppress = in_place("suppress", (0,), 1)
     unpack = in_place("unpack", (0,), 1)
 
@@ -133,7 +133,7 @@ class Constraining(Optimizing):
         alpha1: float,
         alpha2: float,
     ) -> None:
-        self._traffic((amplitude, phase), (new_amplitude, new_phase), (2 * ELEMENTARY + 6) * phase.size)
+        self._traffic((amplitude, phase), (new_amplitude, new_phase), 6 * phase.size, 1, 2 * phase.size)
 
     @op
     def total_power(self, waves: Array) -> Array:
@@ -171,7 +171,7 @@ class Constraining(Optimizing):
 
     @op
     def ratio_sums(self, amplitude: Array, phase: Array) -> Array:
-        return self._sums((2,), (amplitude, phase), (ELEMENTARY + 2) * phase.size)
+        return self._sums((2,), (amplitude, phase), 2 * phase.size, phase.size)
 
     @op
     def ranked(self, values: Array, rank: int, magnitudes: bool) -> Array:
@@ -206,15 +206,14 @@ class Constraining(Optimizing):
         before, dual = self.empty(values.shape, self.real), self.empty((3, *values.shape), self.real)
         self._traffic((values,), (before, dual), launches=2)
         for _ in range(iterations):
-            self._traffic((values, dual), (dual,), (ELEMENTARY + 12) * values.size)
+            self._traffic((values, dual), (dual,), (ROOT + 12) * values.size)
             self._traffic((before, dual), (values,), 8 * values.size)
 
     @op
     def depth_shift(self, amplitude: Array, phase: Array, taps: Array) -> None:
         transmission, before = self.empty(phase.shape, self.complex), self.empty(phase.shape, self.real)
-        flops = (8 * phase.shape[1] + 4 * ELEMENTARY) * phase.size
-        self._traffic((amplitude, phase, phase), (transmission, before))
-        self._traffic((transmission, before), (amplitude, phase), flops)
+        self._traffic((amplitude, phase, phase), (transmission, before), elementary=phase.size)
+        self._traffic((transmission, before), (amplitude, phase), 8 * phase.shape[1] * phase.size, 1, 3 * phase.size)
 
 
 __all__ = ["Constraining", "Optimizing"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from ptycupy.backends.interface import Array
-from ptycupy.planning.ledger import ELEMENTARY
 from ptycupy.planning.memory import Memory, op
 
 MULTIPLY, ACCUMULATE = 6, 8  # flops of a complex product, and of a product that is added
@@ -27,7 +26,7 @@ class Waves(Memory):
     @op
     def transmission_forward(self, amplitude: Array, phase: Array) -> Array:
         transmission = self.empty(phase.shape, self.complex)
-        self._traffic((amplitude, phase), (transmission,), (ELEMENTARY + 2) * phase.size)
+        self._traffic((amplitude, phase), (transmission,), 2 * phase.size, 1, phase.size)
         return transmission
 
     @op
@@ -35,7 +34,7 @@ class Waves(Memory):
         self, grad: Array, amplitude: Array, phase: Array, grad_amplitude: Array | None, grad_phase: Array | None
     ) -> None:
         wanted = (grad_amplitude, grad_phase)
-        self._traffic((grad, amplitude, phase, *wanted), wanted, (ELEMENTARY + 12) * phase.size)
+        self._traffic((grad, amplitude, phase, *wanted), wanted, 12 * phase.size, 1, phase.size)
 
     @op
     def shift_forward(self, probe: Array, shifts: Array) -> tuple[Array, Any]:
@@ -52,12 +51,20 @@ class Waves(Memory):
         self, grad_waves: Array, shifts: Array, saved: Any, grad_probe: Array | None, grad_shifts: Array | None
     ) -> None:
         self._transform(grad_waves)
-        self._traffic((grad_waves, saved, shifts), (grad_waves,), (2 * MULTIPLY + ACCUMULATE) * grad_waves.size)
+        self._shift_backward(grad_waves, shifts, saved, grad_probe, grad_shifts)
+
+    def _shift_backward(
+        self, grad_spectra: Array, shifts: Array, spectrum: Array, grad_probe: Array | None, grad_shifts: Array | None
+    ) -> None:
+        """From the spectra of the gradient of the waves."""
         if grad_probe is not None:
             grad = self.empty(grad_probe.shape, self.complex)
-            self._traffic((grad_waves,), (grad,), 2 * grad_waves.size)
+            self._traffic((grad_spectra, shifts), (grad,), (MULTIPLY + 2) * grad_spectra.size)
             self._transform(grad)
-            self._traffic((grad, grad_probe), (grad_probe,))
+            self.add(grad_probe, grad)
+        if grad_shifts is not None:
+            flops = (MULTIPLY + ACCUMULATE) * grad_spectra.size
+            self._traffic((grad_spectra, spectrum, shifts), (grad_shifts,), flops, launches=2)
 
     @op
     def transmit_forward(
@@ -102,7 +109,7 @@ class Waves(Memory):
         self, tilts: Array, thickness: Array, base: Array, aperture: Array, ky: Array, kx: Array
     ) -> Array:
         transfer = self.empty((thickness.size, tilts.shape[0], *base.shape), self.complex)
-        self._traffic((base, aperture), (transfer,), (ELEMENTARY + 6) * transfer.size)
+        self._traffic((base, aperture), (transfer,), 6 * transfer.size, 1, transfer.size)
         return transfer
 
     @op

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ from ptycupy.model.experiment import place
 from ptycupy.model.losses import make_terms
 from ptycupy.model.objective import Objective
 from ptycupy.model.parameters import upload
-from ptycupy.planning import CountingCpu, CountingCuda, counting, shaped
+from ptycupy.planning import CountingCpu, CountingCuda, counting, shaped, twin_of
+from ptycupy.planning.chip import USUAL
 
 OPTIONAL = ("pattern_intensity", "background", "descan", "aberrations", "scan_affine")
 VARYING = ("probe_variations", "variation_weights")
@@ -28,9 +30,18 @@ SCENES = {
     "object modes": {"slices": 3, "object_modes": 2, "losses": "mixed", "tilt_per_position": False},
     "everything, a tilt each": {"slices": 3, "losses": "sparsity", "optional": True},
     "transforms of our own": {"slices": 3, "window": (64, 64), "losses": "gaussian", "tilt_per_position": False},
+    "nothing but the specimen and the probe": {
+        "slices": 3,
+        "window": (64, 64),
+        "object_modes": 1,
+        "losses": "gaussian",
+        "tilt_per_position": False,
+        "refined": ("probe", "shifts"),
+    },
     "larger detector": {"slices": 2, "window": (18, 16), "detector": (12, 12), "losses": "mixed"},
 }
 OBJECT = ("object_amplitude", "object_phase")
+METHODS = [name for name in dir(Backend) if not name.startswith("_")]
 
 
 def run(backend, problem, state, losses, refined, sub_batch, like=None):
@@ -89,6 +100,72 @@ def test_the_cuda_backend_transforms_and_allocates_what_is_counted(kernel_folder
     assert counted.arena_bytes() == pytest.approx(real._arena.idle_bytes(), rel=0.1)
 
 
+WAYS = [(name, "cufft", False) for name in SCENES] + [
+    (list(SCENES)[-2], fft, deterministic) for fft in ("steps", "whole") for deterministic in (False, True)
+]
+
+
+@pytest.mark.parametrize(("name", "fft", "deterministic"), WAYS)
+def test_the_cuda_backend_queues_and_allocates_what_is_counted(kernel_folder, monkeypatch, name, fft, deterministic):
+    """Kernels, transforms and copies op by op, whichever way waves take through the slices."""
+    from cuda_on_cpu.host_device import HostDevice
+
+    from ptycupy.backends.cuda import CudaBackend, wave_steps, whole_waves
+
+    device = HostDevice(kernel_folder, shared_memory=USUAL.shared_memory)
+    real = CudaBackend(device, "float32", fft=fft, deterministic=deterministic)
+    counted, queued = twin_of(real), Counter()
+    within(monkeypatch, real, device.calls, queued)
+    given = scene(name)
+    run(real, *given, 3)
+    run(counted, *given, 3, like=real)
+    elsewhere = {"zeros", "copy"}  # of tables and patterns, which are there when counting begins
+    expected = {op: number for op, number in queued.items() if number and op not in elsewhere}
+    found = {op: cost.queued for op, cost in counted.ledger.costs.items() if op not in elsewhere}
+    assert found == expected
+    assert counted.arena_bytes() == pytest.approx(real._arena.idle_bytes(), rel=0.1)
+    ways = {"steps": wave_steps, "whole": whole_waves}
+    kernels = {"steps": "transmit_rows_forward", "whole": "multislice_forward"}
+    for way, kernel in kernels.items():
+        assert (kernel in device.launches) == (way == fft and counted._chains.choose((7, 1, 2, 64, 64), 1) is ways[way])
+
+
+def within(monkeypatch, backend, calls, queued):
+    """Adds what every method of a backend queues, if no other one called it, to `queued`."""
+    inside = []
+
+    def counted(name, method):
+        def call(*arguments, **keywords):
+            if inside:
+                return method(*arguments, **keywords)
+            inside.append(name)
+            before = len(calls)
+            try:
+                return method(*arguments, **keywords)
+            finally:
+                inside.clear()
+                queued[name] += sum(call not in ("alloc", "upload", "download") for call in calls[before:])
+
+        return call
+
+    for name in METHODS:
+        if name != "arena":
+            monkeypatch.setattr(backend, name, counted(name, getattr(backend, name)))
+
+
+@pytest.mark.parametrize("fft", ["steps", "whole"])
+def test_transforms_of_our_own_are_as_many_and_move_less(fft):
+    problem, state, losses, refined = scene("nothing but the specimen and the probe")
+    totals = []
+    for way in ("cufft", fft):
+        counted = counting("cuda", fft=way)
+        run(counted, problem, state, losses, refined, 3)
+        totals.append(counted.ledger.total)
+    assert totals[0].transforms == totals[1].transforms > 0
+    assert totals[1].bytes < 0.8 * totals[0].bytes
+    assert totals[1].launches < totals[0].launches
+
+
 @pytest.mark.parametrize("sub_batch", [None, 3])
 def test_a_tape_in_half_precision_allocates_what_is_counted(kernel_folder, sub_batch):
     from cuda_on_cpu.host_device import HostDevice
@@ -135,8 +212,8 @@ def test_both_backends_transform_the_same(cpu_backend, name):
 
 @pytest.mark.parametrize("kind", [CountingCpu, CountingCuda])
 def test_every_method_of_a_backend_is_counted(kind):
-    methods = [name for name in dir(Backend) if not name.startswith("_")]
-    assert [name for name in methods if not hasattr(kind, name)] == []
+    made = kind()
+    assert [name for name in METHODS if not hasattr(made, name)] == []
 
 
 def test_shapes_alone_have_no_values():

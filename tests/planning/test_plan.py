@@ -18,7 +18,7 @@ from ptycupy.api.plan import SLOWER, plan
 from ptycupy.backends.cpu import CpuBackend
 from ptycupy.cli import main
 from ptycupy.model.parameters import upload
-from ptycupy.planning import ceilings
+from ptycupy.planning import ceilings, counting
 from ptycupy.planning.ledger import Cost
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -69,7 +69,7 @@ def test_parameters_are_counted_as_they_are_uploaded():
     problem, state = random_scene(positions=6, optional=True)
     fields = [name for name, _ in state.items()]
     forecast = Forecast(
-        problem, state, Settings({"gaussian": {}}, learning_rates=dict.fromkeys(fields, 1.0)), "cpu", "float32"
+        problem, state, Settings({"gaussian": {}}, learning_rates=dict.fromkeys(fields, 1.0)), counting("cpu")
     )
     arrays = [array for _, array in upload(CpuBackend("float64"), state).items()]
     assert forecast.parameters == sum(a.view(np.float64).size for a in arrays)
@@ -79,7 +79,7 @@ def test_parameters_are_counted_as_they_are_uploaded():
 def test_what_is_fixed_or_without_effect_is_no_parameter():
     problem, state = random_scene(positions=6, slices=1)
     settings = Settings({"gaussian": {}}, learning_rates={"probe": 1e-3, "tilts": 1e-3, "shifts": 0.0})
-    assert Forecast(problem, state, settings, "cpu", "float32").parameters == 2 * state.probe.size
+    assert Forecast(problem, state, settings, counting("cpu")).parameters == 2 * state.probe.size
 
 
 @pytest.mark.parametrize("sub_batch", [8, 3])
@@ -87,7 +87,7 @@ def test_memory_is_what_an_engine_allocates(sub_batch):
     problem, state = random_scene(positions=8, window=(48, 48), probe_modes=3, tilt_per_position=False)
     settings = Settings({"gaussian": {}}, learning_rates=RATES, batch_size=8, sub_batch=sub_batch)
     problem = replace(problem, patterns=problem.patterns.astype(np.float32))
-    forecast = Forecast(problem, state, settings, "cpu", "float32")
+    forecast = Forecast(problem, state, settings, counting("cpu"))
     warm = Engine(problem, state, settings, CpuBackend("float32"))
     warm.step(range(8))  # compiles
     tracemalloc.start()
@@ -103,7 +103,7 @@ def test_memory_is_what_an_engine_allocates(sub_batch):
 
 def test_parts_beyond_those_that_are_counted_cost_what_they_do_when_they_are():
     problem, state = random_scene(positions=12)
-    forecast = Forecast(problem, state, Settings({"gaussian": {}}, learning_rates=RATES), "cuda", "float32")
+    forecast = Forecast(problem, state, Settings({"gaussian": {}}, learning_rates=RATES), counting("cuda"))
     extrapolated, counted = forecast._of_batch(12, 2), forecast._step(12, 2)
     assert extrapolated.keys() == counted.keys()
     for name, cost in counted.items():

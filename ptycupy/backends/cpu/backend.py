@@ -28,6 +28,7 @@ class CpuBackend(Fitting, Instrument, Optimizing, Constraining, Filtering, Measu
 
     def __init__(self, dtype: DTypeLike = "float32", fft: str = "auto") -> None:
         Memory.__init__(self, dtype)
+        self.fft = fft
         self._fused = fft in ("auto", "own")
         self._fourier = load_fourier("auto" if fft == "own" else fft)
 

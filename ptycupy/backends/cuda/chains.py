@@ -12,10 +12,17 @@ from ptycupy.backends import composed
 from ptycupy.backends.cuda import wave_steps, whole_waves
 from ptycupy.backends.cuda.device import Device
 from ptycupy.backends.sizes import FACTORS, has_own_transforms
+from ptycupy.errors import ConfigError
 
 FFTS = ("auto", "cufft", "own", "steps", "whole")
 
 logger = logging.getLogger("ptycupy.backends")
+
+
+def require_one_tape(fft: str, tape: str) -> None:
+    """Raises ConfigError where the way through the slices does not have this tape."""
+    if fft not in ("auto", "cufft") and tape != "full":
+        raise ConfigError(f"backend.fft {fft!r} keeps the waves between the slices in full, not with tape {tape!r}")
 
 
 class Chains:
@@ -54,4 +61,4 @@ class Chains:
             logger.info(f"backend.fft {self._fft}: windows of %d x %d px {what}", *window, *numbers)
 
 
-__all__ = ["FFTS", "Chains"]
+__all__ = ["FFTS", "Chains", "require_one_tape"]

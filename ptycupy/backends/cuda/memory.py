@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from ptycupy.backends.cuda.arena import Arena
-from ptycupy.backends.cuda.chains import FFTS, Chains
+from ptycupy.backends.cuda.chains import FFTS, Chains, require_one_tape
 from ptycupy.backends.cuda.device import Device
 from ptycupy.backends.cuda.launch import Blocks, Launcher, Rows, parts_of
 from ptycupy.backends.cuda.transforms import Transforms
@@ -31,12 +31,11 @@ class Memory:
             raise ConfigError(f"backend.fft {fft!r} is unknown: {', '.join(FFTS)}; 'auto' takes cuFFT")
         if tape not in TAPES:
             raise ConfigError(f"backend.tape {tape!r}: one of {', '.join(TAPES)}")
-        self.tape = tape
+        self.tape, self.fft = tape, fft
         if graphs not in ("auto", "off", "on"):
             raise ConfigError(f"backend.graphs {graphs!r} is unknown: auto, off or on; 'auto' is off")
         self.graphs = graphs == "on"
-        if fft not in ("auto", "cufft") and tape != "full":
-            raise ConfigError(f"backend.fft {fft!r} keeps the waves between the slices in full, not with tape {tape!r}")
+        require_one_tape(fft, tape)
         self.complex = np.dtype(np.complex64 if self.real == np.float32 else np.complex128)
         self.name = device.name
         self.deterministic = deterministic

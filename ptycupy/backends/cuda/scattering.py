@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ptycupy.backends import composed
 from ptycupy.backends.cuda import whole_waves
 from ptycupy.backends.cuda.waves import Waves
 from ptycupy.backends.interface import Array
@@ -25,7 +26,7 @@ class Scattering(Waves):
         waves = (shifts.shape[0], 1, *probe.shape)
         if self._chains.choose(waves, transmission.shape[0]) is not whole_waves:
             given = (transmission, transfer, corners, indices, occupancy)
-            intensity, kept = super().diffraction_forward(probe, shifts, *given)
+            intensity, kept = composed.Diffraction.diffraction_forward(self, probe, shifts, *given)
             return intensity, (None, kept)
         spectrum = self.empty(probe.shape, self.complex)
         self.copy(spectrum, probe)
@@ -53,7 +54,7 @@ class Scattering(Waves):
         arrays = (transmission, transfer, corners, indices)
         if spectrum is None:
             grads = (grad_probe, grad_shifts, grad_transmission)
-            super().diffraction_backward(grad_intensity, kept, shifts, *arrays, occupancy, *grads)
+            composed.Diffraction.diffraction_backward(self, grad_intensity, kept, shifts, *arrays, occupancy, *grads)
             return
         needs_waves = grad_probe is not None or grad_shifts is not None
         wanted = (grad_transmission, needs_waves, grad_intensity, occupancy)

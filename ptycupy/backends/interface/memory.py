@@ -27,6 +27,7 @@ class Memory(Protocol):
     name: str  # "cpu" or "cuda:0"
     real: np.dtype[Any]
     complex: np.dtype[Any]
+    fft: str  # which transforms it was told to take
     tape: str  # how waves wait for the adjoint of the specimen: a name of `backends.tapes`
     graphs: bool  # whether work that repeats should be recorded
 

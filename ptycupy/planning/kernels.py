@@ -1,0 +1,128 @@
+"""What launches of the kernels with transforms of our own cost, from their arguments; see kernels/*.cu."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ptycupy.backends.cuda import whole_waves
+from ptycupy.backends.cuda.launch import Blocks
+from ptycupy.backends.interface import Array
+from ptycupy.planning.chip import Chip
+from ptycupy.planning.memory import Memory
+from ptycupy.planning.waves import ACCUMULATE, MULTIPLY
+
+
+class Launches(Memory):
+    """A launcher whose kernels only count."""
+
+    _device: Chip
+
+    def _launch(
+        self, name: str, size: Blocks, *arguments: Any, length: int = 0, threads: int = 0, shared: int = 0
+    ) -> None:
+        self.launched.add(name)
+        counts: dict[str, Callable[..., None]] = {
+            "transmit_rows_forward": self._rows_forward,
+            "transmit_rows_backward": self._rows_backward,
+            "propagate_columns_forward": self._columns,
+            "propagate_columns_backward": self._columns,
+            "multislice_forward": self._whole_forward,
+            "multislice_backward": self._whole_backward,
+        }
+        before = self.ledger.cost.all_flops
+        counts[name](*arguments)
+        if name.startswith("multislice"):
+            at_once = whole_waves.blocks_at_once(self._device, length)  # type: ignore[arg-type]
+            rounds = -(-size.blocks // at_once)
+            flops = self.ledger.cost.all_flops - before
+            self.ledger.cost.idle_flops += flops * (rounds * at_once / size.blocks - 1)
+
+    # --- one step along an axis ------------------------------------------------------------------------------
+    def _rows_forward(self, exits: Array, entries: Array | None, waves: Array, transmission: Array, *_: Any) -> None:
+        self._traffic((waves, self._window(exits, transmission)), (exits, entries), MULTIPLY * exits.size)
+
+    def _rows_backward(
+        self,
+        grad_waves: Array | None,
+        grad_transmission: Array | None,
+        patches: Array | None,
+        grad_exits: Array,
+        entries: Array,
+        transmission: Array,
+        *_: Any,
+    ) -> None:
+        window = self._window(grad_exits, transmission)
+        flops = MULTIPLY * grad_exits.size if grad_waves is not None else 0
+        self._traffic((grad_exits, entries, window), (grad_waves, patches), flops)
+        self._gathered(grad_transmission, patches, window, grad_exits.size)
+
+    def _columns(self, waves: Array, transfer: Array, *_: Any) -> None:
+        """To the spectrum and back; the rows' share of both transforms is counted here too."""
+        self._transformed(waves, 2)
+        self._traffic((waves, transfer), (waves,), MULTIPLY * waves.size)
+
+    # --- whole waves -----------------------------------------------------------------------------------------
+    def _whole_forward(
+        self,
+        exits: Array,
+        entries: Array | None,
+        waves: Array,
+        spectrum: Array | None,
+        shifts: Array | None,
+        transmission: Array,
+        transfer: Array | None,
+        *_: Any,
+    ) -> None:
+        slices, ends = transmission.shape[1], spectrum is not None
+        self._transformed(exits, 2 * (slices - 1) + 2 * ends)
+        windows = slices * self._window(exits, transmission)
+        read, written = (spectrum, waves) if ends else (waves, None)
+        flops = MULTIPLY * (2 * slices - 1 + 2 * ends) * exits.size
+        self._traffic((read, shifts, windows, transfer), (exits, entries, written), flops)
+
+    def _whole_backward(
+        self,
+        grad_waves: Array | None,
+        grad_transmission: Array | None,
+        patches: Array | None,
+        grad_exits: Array,
+        grad_intensity: Array | None,
+        occupancy: Array | None,
+        waves: Array,
+        entries: Array | None,
+        transmission: Array,
+        transfer: Array | None,
+        corners: Array,
+        indices: Array,
+        scale: float,
+        slices: int,
+        gaps: int,
+        tilt_count: int,
+        parts: int,
+        *_: Any,
+    ) -> None:
+        ends = grad_intensity is not None
+        self._transformed(grad_exits, 2 * (slices - 1) + 2 * ends)
+        windows = slices * self._window(grad_exits, transmission)
+        flops = MULTIPLY * (2 * slices - 1 + ends) * grad_exits.size
+        reads = (grad_exits, grad_intensity, waves, entries, windows, transfer)
+        self._traffic(reads, (grad_waves, patches), flops)
+        self._gathered(grad_transmission, patches, parts * windows, slices * grad_exits.size)
+
+    # --- what they share -------------------------------------------------------------------------------------
+    @staticmethod
+    def _window(exits: Array, transmission: Array) -> int:
+        """Bytes of one slice of the object under every pattern."""
+        height, width = exits.shape[-2:]
+        return int(exits.shape[0] * transmission.shape[0] * height * width * transmission.dtype.itemsize)
+
+    def _gathered(self, target: Array | None, patches: Array | None, window: int, products: int) -> None:
+        """Products that are summed over the modes, and added to the object where no patches keep them."""
+        if target is not None or patches is not None:
+            self._traffic((), (), ACCUMULATE * products, launches=0)
+        if target is not None:
+            self._traffic((window,), (window,), launches=0)
+
+
+__all__ = ["Launches"]

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 from typing import Any
 
 import numpy as np
 
 from ptycupy.distributed.team import Team
+from ptycupy.storage.snapshot import Snapshot
+
+# Of the largest value of each array, after ten iterations. The line search of L-BFGS decides by single numbers.
+TOLERANCE = {"float64": 1e-12, "float32": 2e-5}
 
 
 class ThreadComm:
@@ -37,6 +42,11 @@ class ThreadComm:
     def broadcast(self, values: np.ndarray) -> None:
         values[...] = self.exchange(values.copy())[0]
 
+    def swap(self, outgoing: Any, incoming: Any) -> None:
+        self._meeting.post(self.rank, outgoing)
+        for rank, array in incoming.items():
+            array[...] = self._meeting.fetch(rank, self.rank)
+
     def abort(self, exit_code: int) -> None:
         raise SystemExit(exit_code)
 
@@ -48,6 +58,7 @@ class Meeting:
         self.size = size
         self._given: list[Any] = [None] * size
         self._barrier = threading.Barrier(size, timeout=60)
+        self._letters = {(a, b): queue.Queue() for a in range(size) for b in range(size)}
 
     def exchange(self, rank: int, thing: Any) -> list[Any]:
         self._given[rank] = thing
@@ -55,6 +66,13 @@ class Meeting:
         found = list(self._given)
         self._barrier.wait()
         return found
+
+    def post(self, sender: int, letters: Any) -> None:
+        for receiver, letter in letters.items():
+            self._letters[sender, receiver].put(np.array(letter))
+
+    def fetch(self, sender: int, receiver: int) -> Any:
+        return self._letters[sender, receiver].get(timeout=60)
 
 
 def together(size: int, work: Any) -> list[Any]:
@@ -76,3 +94,16 @@ def together(size: int, work: Any) -> list[Any]:
     for thread in threads:
         thread.join()
     return found
+
+
+def same(a: Snapshot, b: Snapshot, tolerance: float) -> None:
+    """That two runs went the same way: State, losses and what the optimizer remembers."""
+    for name, value in a.state.items():
+        scale = np.abs(value).max()
+        np.testing.assert_allclose(getattr(b.state, name), value, rtol=0, atol=tolerance * scale, err_msg=name)
+    np.testing.assert_allclose(b.history.total, a.history.total, rtol=tolerance)
+    for name, memory in a.moments.items():
+        for key, array in memory.arrays.items():
+            other = b.moments[name].arrays[key]
+            scale = np.abs(array).max()
+            np.testing.assert_allclose(other, array, rtol=0, atol=100 * tolerance * scale, err_msg=f"{name} {key}")

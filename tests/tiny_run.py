@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -65,3 +66,4 @@ def without_pictures(monkeypatch):
     """Runs leave no figures and no report: these have tests of their own and take most of a second."""
     monkeypatch.setattr(run, "write_outputs", lambda *given, **named: None)
     monkeypatch.setattr(run, "report", lambda *given, **named: None)
+    monkeypatch.setattr(run, "look", lambda engine: SimpleNamespace(pair=None))

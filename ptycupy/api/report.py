@@ -7,14 +7,17 @@ import math
 import statistics
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ptycupy.analysis.centre_of_mass import centres_of_mass, filled
 from ptycupy.analysis.contrast import contrast_objective
 from ptycupy.analysis.diagnosis import Finding, Observed, diagnose
 from ptycupy.config.schema import Config
+from ptycupy.outputs import PatternPair
 from ptycupy.outputs.canvas import save_png
 from ptycupy.outputs.pattern_figures import Residuals, residuals_figure
 from ptycupy.outputs.report import Advice, Picture, Section, write_report
@@ -28,8 +31,30 @@ SLAB = 32  # patterns
 RESIDUALS = "residuals.png"
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What pictures and report need of measured and modelled patterns, of all ranks."""
+
+    pair: PatternPair
+    residuals: Residuals
+    centres: NDArray[np.float64] | None  # of mass, of the middle of a raster of which every position is used
+
+
+def look(engine: Engine) -> Seen:
+    """Looks at the patterns, with all ranks: each of them at its own."""
+    return Seen(pattern_pair(engine), sampled_residuals(engine), _centres(engine))
+
+
+def pattern_pair(engine: Engine) -> PatternPair:
+    """Two patterns, a third and two thirds into the scan, as measured and as the model has them."""
+    used = engine.used
+    indices = np.unique(used[[len(used) // 3, 2 * len(used) // 3]])
+    return PatternPair(indices, engine.measured(indices), engine.predict(indices))
+
+
 def report(
     engine: Engine,
+    seen: Seen,
     snapshot: Snapshot,
     config: Config,
     folder: Path,
@@ -37,9 +62,9 @@ def report(
     limit: float | None,
 ) -> list[Finding]:
     """Writes report.html beside the pictures in `folder` and returns what is worth mending, which is logged too."""
-    residuals = sampled_residuals(engine)
+    residuals = seen.residuals
     save_png(residuals_figure(snapshot, residuals), folder / RESIDUALS)
-    found = diagnose(snapshot, observed(engine, config, residuals))
+    found = diagnose(snapshot, observed(seen, config))
     for finding in found:
         logger.warning("%s", finding)
     write_report(
@@ -70,19 +95,19 @@ def sampled_residuals(engine: Engine) -> Residuals:
         return Residuals(chosen, np.asarray(relative), sums[0] / sums[2], sums[1] / sums[2])
 
 
-def observed(engine: Engine, config: Config, residuals: Residuals) -> Observed:
+def observed(seen: Seen, config: Config) -> Observed:
     """What the measured patterns say, for the diagnosis."""
     turn = config.data.orientation
     return Observed(
-        centres=_centres(engine),
-        mean_pattern=np.nan_to_num(residuals.measured),
+        centres=seen.centres,
+        mean_pattern=np.nan_to_num(seen.residuals.measured),
         orientation=(turn.flip_y, turn.flip_x, turn.transpose),
         convergence_angle=config.illumination.convergence_angle_mrad,
         rotation_degrees=config.scan.affine.rotation_degrees,
     )
 
 
-def _centres(engine: Engine) -> np.ndarray | None:
+def _centres(engine: Engine) -> NDArray[np.float64] | None:
     """Centres of mass of the middle of a raster of which every position is used."""
     shape = engine.problem.scan_shape
     if shape is None or math.prod(shape) != len(engine.used) or engine.problem.wavelength is None:

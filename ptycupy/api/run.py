@@ -14,7 +14,7 @@ import numpy as np
 from ptycupy import config as configuration
 from ptycupy import data, experiment
 from ptycupy.analysis import score_result, summed_phase_limit
-from ptycupy.api.report import report
+from ptycupy.api.report import Seen, look, pattern_pair, report
 from ptycupy.backends.interface import Backend
 from ptycupy.config.schema import Config, Truth
 from ptycupy.data.source import PatternSource
@@ -25,7 +25,7 @@ from ptycupy.errors import ConfigError, DataError, DivergenceError, ResourceErro
 from ptycupy.experiment.following import build_following
 from ptycupy.experiment.state import Problem, State
 from ptycupy.model.ranks import ALONE
-from ptycupy.outputs import PatternPair, write_outputs
+from ptycupy.outputs import write_outputs
 from ptycupy.outputs.write import write_figures
 from ptycupy.reconstruction.adopt import adopt_memory
 from ptycupy.reconstruction.callbacks import Callback, Quiet
@@ -38,6 +38,7 @@ from ptycupy.reconstruction.interrupt import StopOnSignal
 from ptycupy.reconstruction.progress import IterationLog, ProgressBar
 from ptycupy.reconstruction.run_folder import RunFolder
 from ptycupy.reconstruction.selection import taking_part, with_selection
+from ptycupy.reconstruction.tiling import begin_tiles
 from ptycupy.storage.patterns import Export, write_patterns
 from ptycupy.storage.result import save_result, verify
 from ptycupy.storage.scan import write_dataset
@@ -120,10 +121,11 @@ def begin(
         logger.info("wrote %s", write_patterns(folder.path / config.output.export_patterns, export, overwrite=True))
     problem, settings = with_selection(problem, config.reconstruction), settings_from(config)
     if team.size > 1:
-        _share(team, problem, settings, backend)
+        _share(team, problem, settings, backend, tiled=_tiled(config, team))
         team.reducer = choose(team, backend, config.distributed.reduce, config.backend.deterministic)
-    ranks = team if team.size > 1 else ALONE
-    engine = Engine(problem, state, settings, backend, ranks=ranks, residency=residency_from(config))
+    ranks, residency = team if team.size > 1 else ALONE, residency_from(config)
+    tiles = begin_tiles(team, problem, state, settings) if _tiled(config, team) else None
+    engine = Engine(problem, state, settings, backend, ranks=ranks, residency=residency, tiles=tiles)
     follower = _follower(engine, config)
     if follower is not None:
         follower.grow()
@@ -153,8 +155,12 @@ def begin(
     return engine
 
 
-def _share(team: Team, problem: Problem, settings: Settings, backend: Backend) -> None:
-    """Compares what the ranks are about to do, and deals out the positions."""
+def _tiled(config: Config, team: Team) -> bool:
+    return config.distributed.object == "tiled" and team.size > 1
+
+
+def _share(team: Team, problem: Problem, settings: Settings, backend: Backend, *, tiled: bool) -> None:
+    """Compares what the ranks are about to do, and deals out the positions, unless they go with tiles."""
     patterns = problem.patterns
     shake(
         team,
@@ -168,7 +174,8 @@ def _share(team: Team, problem: Problem, settings: Settings, backend: Backend) -
     used = np.arange(count) if problem.pattern_weights is None else np.flatnonzero(problem.pattern_weights)
     if len(used) < team.size:
         raise ConfigError(f"{team.size} ranks for {len(used)} positions: start at most {len(used)}")
-    team.deal(used.astype(np.int32), alternating=settings.grouping == "compact")
+    if not tiled:
+        team.deal(used.astype(np.int32), alternating=settings.grouping == "compact")
     team.settle(backend.name)
     logger.info("%d ranks with up to %d of %d patterns each", team.size, -(-len(used) // team.size), len(used))
 
@@ -253,30 +260,33 @@ def finish(
     team = alone() if team is None else team
     snapshot = engine.snapshot(configuration.dump(config))
     code = next((code for code in team.exchange(signals.exit_code) if code is not None), None)
+    if team.rank == 0:
+        save_result(folder.result, snapshot)
+    seen = look(engine) if code is None else None
     if team.rank:
         team.exchange(None)  # rank 0 has written
         return Result(snapshot, run_folder.path, {}, code or 0, rank=team.rank)
-    result = _finished(engine, snapshot, config, folder, run_folder, code)
+    result = _finished(engine, seen, snapshot, config, folder, run_folder, code)
     team.exchange(None)
     return result
 
 
 def _finished(
     engine: Engine,
+    seen: Seen | None,
     snapshot: Snapshot,
     config: Config,
     folder: RunFolder,
     run_folder: RunFolder,
     code: int | None,
 ) -> Result:
-    save_result(folder.result, snapshot)
-    if code is not None:
+    if seen is None:
         logger.warning(
             "stopped after iteration %d; saved %s. The same command with --resume --set output.name=%s goes on",
             engine.iteration, folder.result, run_folder.path.name,
         )  # fmt: skip
-        return Result(snapshot, run_folder.path, {}, code)
-    write_outputs(folder.path, snapshot, _pattern_pair(engine), engine.initial_positions)
+        return Result(snapshot, run_folder.path, {}, code or 0)
+    write_outputs(folder.path, snapshot, seen.pair, engine.initial_positions)
     scores: dict[str, float] = {}
     truth = with_simulation(config, folder.path, resume=True).truth
     if truth is not None:
@@ -291,17 +301,23 @@ def _finished(
     if limit is not None:
         text = "information limit, by the finest separate Fourier spot: %.3f angstrom (%.0f pm)"
         logger.info(text, limit, 100 * limit)
-    _report(engine, snapshot, config, folder.path, scores, limit)
+    _report(engine, seen, snapshot, config, folder.path, scores, limit)
     logger.info("finished after iteration %d: %s", engine.iteration, folder.result)
     return Result(snapshot, folder.path, scores, information_limit_angstrom=limit)
 
 
 def _report(
-    engine: Engine, snapshot: Snapshot, config: Config, folder: Path, scores: Mapping[str, float], limit: float | None
+    engine: Engine,
+    seen: Seen,
+    snapshot: Snapshot,
+    config: Config,
+    folder: Path,
+    scores: Mapping[str, float],
+    limit: float | None,
 ) -> None:
     """The page; a full disk costs it, not the result that was saved before."""
     try:
-        report(engine, snapshot, config, folder, scores, limit)
+        report(engine, seen, snapshot, config, folder, scores, limit)
     except (OSError, ResourceError) as error:
         logger.warning("%s: the report could not be written: %s", folder, error)
 
@@ -324,19 +340,12 @@ class _Figures(Quiet):
 
     def on_iteration(self, engine: Engine) -> None:
         if engine.iteration % self.every == 0:
-            snapshot = engine.snapshot()
+            snapshot, pair = engine.snapshot(), pattern_pair(engine)
             if not self.writes:
                 return
             folder = self.folder / f"figures_{engine.iteration:04d}"
             try:
                 folder.mkdir(exist_ok=True)
-                write_figures(folder, snapshot, _pattern_pair(engine), engine.initial_positions)
+                write_figures(folder, snapshot, pair, engine.initial_positions)
             except OSError as error:
                 logger.warning("figures not written, the run goes on: %s", error)
-
-
-def _pattern_pair(engine: Engine) -> PatternPair:
-    """Two patterns, a third and two thirds into the scan, as measured and as the model has them."""
-    used = engine.used
-    indices = np.unique(used[[len(used) // 3, 2 * len(used) // 3]])
-    return PatternPair(indices, engine.measured(indices), engine.predict(indices))

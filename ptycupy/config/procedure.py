@@ -246,6 +246,10 @@ class Distributed(Section):
         "many ranks. nccl: between GPUs. cuda_aware: by an MPI that reads GPU memory. auto: nccl where every rank has "
         "a GPU of its own and backend.deterministic is not set, else host.",
     )  # fmt: skip
+    object: Literal["shared", "tiled"] = described(
+        "shared", "Where the object is. shared: all of it on every rank. tiled: each rank has the part that its own "
+        "positions see, and neighbours tell each other of what both have: for objects too large for one device.",
+    )  # fmt: skip
     watchdog_seconds: Positive | None = described(
         30.0, "Silence of a rank after which the others stop, as they do at once when its process ends; null = never.",
         unit="s",

@@ -21,7 +21,7 @@ LAUNCHERS = {
 
 
 class Comm(Protocol):
-    """The ranks that a launcher started. Every method but `abort` is called by all of them."""
+    """The ranks that a launcher started. Every method but `swap` and `abort` is called by all of them."""
 
     rank: int
     size: int
@@ -49,6 +49,11 @@ class Comm(Protocol):
         """What every rank gives, in their order."""
         ...
 
+    def swap(self, outgoing: Mapping[int, NDArray[Any]], incoming: Mapping[int, NDArray[Any]]) -> None:
+        """Sends an array to each of some ranks, and fills these arrays with what those ranks send here: shapes and
+        types are known on both sides. Only the ranks that something goes to or comes from need call it."""
+        ...
+
     def abort(self, exit_code: int) -> None:
         """Ends all ranks now."""
         ...
@@ -74,6 +79,9 @@ class Local:
 
     def exchange(self, thing: Any) -> list[Any]:
         return [thing]
+
+    def swap(self, outgoing: Mapping[int, NDArray[Any]], incoming: Mapping[int, NDArray[Any]]) -> None:
+        return
 
     def abort(self, exit_code: int) -> None:
         raise SystemExit(exit_code)

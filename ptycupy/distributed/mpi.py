@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,11 @@ class Mpi:
     def exchange(self, thing: Any) -> list[Any]:
         found: list[Any] = self._world.allgather(thing)
         return found
+
+    def swap(self, outgoing: Mapping[int, NDArray[Any]], incoming: Mapping[int, NDArray[Any]]) -> None:
+        waiting = [self._world.Irecv(array, rank) for rank, array in incoming.items()]
+        waiting += [self._world.Isend(array, rank) for rank, array in outgoing.items()]
+        MPI.Request.Waitall(waiting)
 
     def abort(self, exit_code: int) -> None:
         self._world.Abort(exit_code)

@@ -48,6 +48,7 @@ class Team:
         self.rank, self.size = comm.rank, comm.size
         self.sharing = comm.local_size
         self.here: NDArray[np.int32] | None = None
+        self._dealt = np.empty(0, np.int32)  # positions that some rank has
         self.host = HostReducer(comm)
         self.reducer: Reducer = self.host
         self._heard: PtycupyError | None = None
@@ -57,11 +58,12 @@ class Team:
         """Gives every rank its share of these positions: one piece of the scan, which is read in one go, or every
         n-th of them, where batches lie close together and would all fall to one rank."""
         parts = [positions[r :: self.size] for r in range(self.size)]
-        self.take((parts if alternating else np.array_split(positions, self.size))[self.rank])
+        self.give(parts if alternating else np.array_split(positions, self.size))
 
-    def take(self, positions: NDArray[np.int32]) -> None:
-        """This rank has the patterns of these positions, which are in order."""
-        self.here = positions
+    def give(self, parts: Sequence[NDArray[np.int32]]) -> None:
+        """Every rank has the patterns of its part of the positions, each part in order."""
+        self.here = parts[self.rank]
+        self._dealt = np.concatenate(parts)
 
     def own(self, indices: NDArray[np.int32]) -> NDArray[np.int32]:
         return indices if self.here is None else indices[np.isin(indices, self.here)]
@@ -74,15 +76,20 @@ class Team:
     # --- together ---------------------------------------------------------------------------------------------
     def add(self, backend: Backend, arrays: Sequence[Array]) -> None:
         self._meet()
-        self.reducer.add(backend, arrays)
+        if arrays:
+            self.reducer.add(backend, arrays)
 
     def gather(self, backend: Backend, arrays: Sequence[Array]) -> None:
         self._meet()
         if self.here is None:
             return
         for array in arrays:
+            mine = np.zeros(len(array), np.bool_)
+            mine[self._dealt] = True
+            mine = ~mine if self.rank == 0 else np.zeros_like(mine)  # what nobody has is the same everywhere
+            mine[self.here] = True
             rows = np.zeros(array.shape, array.dtype)
-            rows[self.here] = backend.to_host(array)[self.here]
+            rows[mine] = backend.to_host(array)[mine]
             self.comm.add(rows.reshape(-1).view(backend.real))  # what is not here is 0: nothing is rounded
             backend.copy(array, backend.asarray(rows))
 

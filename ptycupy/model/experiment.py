@@ -162,7 +162,7 @@ def place(
     source = as_source(problem.patterns)
     count = source.shape[0]
     rows = slice(None) if here is None else here
-    corners = _corners(problem, parameters, count)
+    corners = _corners(problem, parameters, count, here)
     window, slices = parameters.window, parameters.slices
     if slices > 1 and (problem.pixel_size is None or problem.wavelength is None):
         raise ConfigError(f"{slices} slices need pixel_size and wavelength in angstrom; only one slice works in pixels")
@@ -247,7 +247,7 @@ def _filled(name: str, values: Any, meaning: str, shape: tuple[int, ...], dtype:
     return np.full(shape, array, dtype)
 
 
-def _corners(problem: Problem, parameters: Parameters, count: int) -> NDArray[np.int32]:
+def _corners(problem: Problem, parameters: Parameters, count: int, here: NDArray[np.int32] | None) -> NDArray[np.int32]:
     given = to_numpy(problem.corners, "corners")
     corners = given.astype(np.int32)
     if (corners != given).any():
@@ -259,6 +259,8 @@ def _corners(problem: Problem, parameters: Parameters, count: int) -> NDArray[np
         )
     room = np.asarray(parameters.canvas) - np.asarray(parameters.window)
     outside = np.flatnonzero(((corners < 0) | (corners > room)).any(axis=1))
+    if here is not None:
+        outside = outside[np.isin(outside, here)]
     if outside.size:
         raise DataError(
             f"{outside.size} windows lie outside the {parameters.canvas[0]} x {parameters.canvas[1]} px object, "

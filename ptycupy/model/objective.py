@@ -108,7 +108,7 @@ class Objective:
 def split(indices: NDArray[np.integer[Any]], size: int | None) -> list[NDArray[np.int32]]:
     """Parts of at most `size`, in order; one part where it is None."""
     ordered: NDArray[np.int32] = np.ascontiguousarray(indices, dtype=np.int32)
-    step = len(ordered) if size is None else size
+    step = max(1, len(ordered)) if size is None else size
     return [ordered[i : i + step] for i in range(0, len(ordered), step)]
 
 

@@ -44,6 +44,10 @@ class Ranks(Protocol):
         """Whether it is set on some rank."""
         ...
 
+    def exchange(self, thing: Any) -> list[Any]:
+        """What every rank gives, in their order."""
+        ...
+
     def report(self, error: MemoryShortage) -> bool:
         """Tells the others that this rank ran out of memory, so that they begin again with it: they get a
         MemoryShortage from what they call next. False where this is such a one: another rank's."""
@@ -72,6 +76,9 @@ class Alone:
 
     def any(self, flag: bool) -> bool:
         return flag
+
+    def exchange(self, thing: Any) -> list[Any]:
+        return [thing]
 
     def report(self, error: MemoryShortage) -> bool:
         return True

@@ -26,6 +26,8 @@ def adopt_memory(engine: Engine, path: str) -> None:
     ConfigError for an algorithm without moments of each field; DataError where the memory is that of another optimizer
     or of parameters of another shape.
     """
+    if engine.tiles is not None:
+        raise ConfigError(f"{KEY}: it is of the whole object, not of tiles; take distributed.object: shared")
     if not isinstance(engine.algorithm, GradientSteps):
         raise ConfigError(f"{KEY}: {type(engine.algorithm).__name__} keeps no memory of this kind; leave it out")
     found = load_memory(path, KEY)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ptycupy.backends.interface import Array
 from ptycupy.model.parameters import owned
+from ptycupy.reconstruction.tiling import follow
 
 if TYPE_CHECKING:
     from ptycupy.reconstruction.engine import Engine
@@ -19,7 +20,7 @@ MARGIN = 8  # px added beyond the outermost window, so that the canvas does not 
 def reanchor(engine: Engine) -> NDArray[Any] | None:
     """corner += round(shift), shift -= round(shift); optimizer moments stay. A probe then never wraps far.
 
-    Returns the px (y, x) that the canvas grew by before its first pixel; None where it did not grow.
+    Returns the px (y, x) that the canvas grew by before its first pixel; None where it did not grow, or lies in tiles.
 
     scan_affine goes on acting on the nominal positions, which stay as they are: what is rounded is the shift and the
     affine displacement together, and what is subtracted is taken from the shift.
@@ -32,9 +33,14 @@ def reanchor(engine: Engine) -> NDArray[Any] | None:
             found = _reanchor_distorted(engine, parameters.scan_affine)
         bounds = backend.to_host(found).astype(int)
     canvas, window = np.asarray(engine.parameters.canvas), np.asarray(engine.parameters.window)
+    if engine.tiles is not None:
+        canvas, bounds = np.asarray(engine.tiles.layout.canvas), bounds + np.tile(engine.tiles.origin, 2)
     before = np.where(bounds[:2] < 0, MARGIN - bounds[:2], 0)
     over = bounds[2:] + window - canvas
     after = np.where(over > 0, over + MARGIN, 0)
+    if engine.tiles is not None:
+        follow(engine, before, after)
+        return None
     if not (before.any() or after.any()):
         return None
     grow(engine, before, after)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ptycupy.backends.interface import Array
 from ptycupy.backends.together import to_host_together
 from ptycupy.errors import DivergenceError
+from ptycupy.reconstruction.teamwork import tiled
 
 if TYPE_CHECKING:
     from ptycupy.reconstruction.engine import Engine
@@ -31,6 +32,7 @@ class Findings:
 
     nonfinite: dict[str, int]  # values that are not finite, by State field
     transmitted: float  # intensity, the mean over the object
+    transmission_size: int  # its pixels, of all tiles
     power: float  # of the probe
     shifts: NDArray[Any]  # [N, 2] px
 
@@ -45,9 +47,15 @@ def examine(engine: Engine, also: Sequence[Array] = ()) -> tuple[Findings, list[
         transmitted, power, shifts, *rest = to_host_together(
             backend, [*powers, parameters.shifts, *counts.values(), *also]
         )
+    nonfinite = {name: int(count[0]) for name, count in zip(counts, rest, strict=False)}
+    sums = np.array([float(transmitted[0]), transmission.size, *(nonfinite[name] for name in tiled(engine))])
+    if engine.tiles is not None:  # pixels that several tiles have count as often
+        sums = engine.tiles.summed(sums)
+        nonfinite |= dict(zip(tiled(engine), sums[2:].astype(int).tolist(), strict=True))
     findings = Findings(
-        nonfinite={name: int(count[0]) for name, count in zip(counts, rest, strict=False)},
-        transmitted=float(transmitted[0]) / transmission.size,
+        nonfinite=nonfinite,
+        transmitted=float(sums[0] / sums[1]),
+        transmission_size=int(sums[1]),
         power=float(power[0]),
         shifts=shifts,
     )
@@ -84,14 +92,16 @@ def _damage(engine: Engine, findings: Findings) -> str:
     for name, array in engine.parameters.items():
         count = findings.nonfinite[name]
         if count:
-            return f"first array that is not finite: {name} ({count} of {int(np.prod(array.shape))} values)"
+            size = int(np.prod(array.shape)) if name not in tiled(engine) else findings.transmission_size
+            return f"first array that is not finite: {name} ({count} of {size} values)"
     if findings.transmitted < COLLAPSED:
         return f"object_amplitude collapsed to {findings.transmitted**0.5:.2g} rms"
     start = engine.context.probe_intensity
     if not findings.power > COLLAPSED * start:
         return f"probe collapsed: its intensity is {findings.power:.2g}, at first it was {start:.4g}"
     shifts = np.abs(findings.shifts)
-    farthest = np.maximum(STRAYED * np.asarray(engine.parameters.window), engine.parameters.canvas)
+    canvas = engine.parameters.canvas if engine.tiles is None else engine.tiles.layout.canvas
+    farthest = np.maximum(STRAYED * np.asarray(engine.parameters.window), canvas)
     strayed = np.flatnonzero((shifts > farthest).any(axis=1))
     if strayed.size:
         worst = float(shifts[strayed].max())

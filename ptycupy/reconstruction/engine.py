@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ptycupy import backends
 from ptycupy.backends.exchange import to_numpy
 from ptycupy.backends.interface import Array, Backend
+from ptycupy.distributed.tiles import Tiles
 from ptycupy.errors import ConfigError, DataError, MemoryShortage
 from ptycupy.experiment.seeds import generator
 from ptycupy.experiment.state import Problem, State
@@ -37,10 +38,11 @@ from ptycupy.reconstruction.rates import progress_of, rate, rates_of, refined_fi
 from ptycupy.reconstruction.record import mean_loss, record
 from ptycupy.reconstruction.residency import Residency, hold
 from ptycupy.reconstruction.resume import restore, take_snapshot
-from ptycupy.reconstruction.teamwork import add_gradients, agree, gather_rows, scattered
+from ptycupy.reconstruction.teamwork import add_gradients, agree, constrain, gather_rows, of_all, scattered, tiled
+from ptycupy.reconstruction.tiling import cut, whole
 from ptycupy.storage.snapshot import History, Snapshot
 from ptycupy.update.algorithm import Work, make_algorithm
-from ptycupy.update.constraints import Constrain, Context, in_order, make_constraint
+from ptycupy.update.constraints import Context, in_order, make_constraint
 from ptycupy.update.constraints.variations import normalise_variations
 from ptycupy.update.optimizers import Moments, make_optimizer
 from ptycupy.update.schedules import Plan, Progress, make_schedule
@@ -55,7 +57,8 @@ class Engine:
     `backend` is a name ("auto", "cpu", "cuda", "cuda:1"), or a Backend, whose precision then counts and not `dtype`.
     `residency` says where the patterns lie and how much memory may be taken; by default whatever has room.
     The arrays given are copied, never changed. `ranks` are those that share the work: each of them makes an Engine of
-    the same problem, state and settings, and whatever the engine does, all of them do.
+    the same problem, state and settings, and whatever the engine does, all of them do. With `tiles` each rank has its
+    tile of the object only, and rank 0 alone looks at the whole object in `state`.
     Raises ConfigError, DataError or ResourceError for what cannot be run.
     """
 
@@ -68,10 +71,15 @@ class Engine:
         dtype: str = "float32",
         ranks: Ranks = ALONE,
         residency: Residency | None = None,
+        tiles: Tiles | None = None,
     ) -> None:
         self.settings = settings
         self.ranks = ranks
         self.backend: Backend = backends.select(backend, dtype) if isinstance(backend, str) else backend
+        self.tiles = tiles
+        corners = problem.corners
+        if tiles is not None:
+            problem, state = cut(tiles, problem, state)
         self.parameters = upload(self.backend, state)
         residency = residency or Residency()
         together = settings.batch_size * settings.gradient_accumulation
@@ -90,8 +98,7 @@ class Engine:
         self.used = self.experiment.used
         if not self.used.size:
             raise DataError("pattern_weights: no position is left to reconstruct")
-        corners, shifts = to_numpy(problem.corners), to_numpy(state.shifts)
-        self.initial_positions = corners.astype(float) + shifts
+        self.initial_positions = to_numpy(corners).astype(float) + to_numpy(state.shifts)
         self.nominal_positions = nominal_positions(problem)
         self.moments: dict[str, Moments] = {}
         self.history = History()
@@ -116,26 +123,25 @@ class Engine:
     def state(self) -> State:
         """The present State as NumPy arrays."""
         gather_rows(self)
-        return download(self.backend, self.parameters, self._scalar_thickness)
+        found = download(self.backend, self.parameters, self._scalar_thickness)
+        return found.replace(**{name: whole(self, getattr(found, name)) for name in tiled(self)})
 
     @property
     def problem(self) -> Problem:
         """The Problem with its present corners: positions are re-anchored as they are refined."""
         corners = np.array(self.backend.to_host(self.experiment.corners))
+        if self.tiles is not None:
+            corners = (corners + self.tiles.origin).astype(np.int32)
         return replace(self._problem, corners=corners, nominal_positions=self.nominal_positions)
 
     def predict(self, indices: Sequence[int] | NDArray[np.integer[Any]]) -> NDArray[Any]:
         """Model intensities [n, ky, kx] in the units of the scaled patterns, beam in the centre."""
-        return centred(self._objective().predict(self.parameters, self.experiment.batch(indices)))
+        wanted, objective = self.experiment.batch(indices), self._objective()
+        return centred(of_all(self, wanted, partial(objective.predict, self.parameters)))
 
     def measured(self, indices: Sequence[int] | NDArray[np.integer[Any]]) -> NDArray[Any]:
         """Measured intensities [n, ky, kx] as the model is compared with them, beam in the centre; -1 = not counted."""
-        wanted = self.experiment.batch(indices)
-        experiment = self.experiment
-        if len(self.ranks.own(wanted)) < len(wanted):  # read again: no other rank need be asked
-            problem = replace(self.problem, pattern_storage="dense")
-            experiment = place(self.backend, problem, self.parameters, wanted)
-        return centred(replace(self._objective(), experiment=experiment).measured(wanted))
+        return centred(of_all(self, self.experiment.batch(indices), self._objective().measured))
 
     @cached_property
     def fingerprint(self) -> str:
@@ -181,10 +187,7 @@ class Engine:
 
     def constrain(self, name: str, **parameters: Any) -> None:
         """Apply one constraint now, as an iteration's end would."""
-        self._constrain(make_constraint(Constraint(name, **parameters)))
-
-    def _constrain(self, constrain: Constrain) -> None:
-        constrain(self.backend, self.parameters, replace(self.context, corners=self.experiment.corners))
+        constrain(self, make_constraint(Constraint(name, **parameters)))
 
     def _iterate(self, callbacks: Sequence[Callback]) -> None:
         number = self.iteration + 1
@@ -223,9 +226,9 @@ class Engine:
             self.learning_rate_factor /= 2
             logger.warning("iteration %d diverged: back to %d, half the learning rates", number, self.iteration)
             return
-        for active, constrain in self.constraints:
+        for active, constraint in self.constraints:
             if number in active:
-                self._constrain(constrain)
+                constrain(self, constraint)
         if self.parameters.probe_variations is not None:
             normalise_variations(self.backend, self.parameters, self.context.probe_intensity)
         if refined_fields(self, number) & {"shifts", "scan_affine"}:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from ptycupy.backends.interface import Array, Backend
+from ptycupy.distributed.layout import Layout
 from ptycupy.model.parameters import Parameters
 from ptycupy.storage.snapshot import History
 from ptycupy.update.optimizers import Moments
@@ -28,6 +29,7 @@ class Kept:
     history: History
     generator: dict[str, Any]
     iteration: int
+    layout: Layout | None  # of the tiles
 
     @classmethod
     def of(cls, engine: Engine) -> Kept:
@@ -40,6 +42,7 @@ class Kept:
             history=copy.deepcopy(engine.history),
             generator=copy.deepcopy(dict(engine.generator.bit_generator.state)),
             iteration=engine.iteration,
+            layout=None if engine.tiles is None else engine.tiles.layout,
         )
 
     def put_back(self, engine: Engine) -> None:
@@ -52,6 +55,8 @@ class Kept:
         engine.history = copy.deepcopy(self.history)
         engine.generator.bit_generator.state = copy.deepcopy(self.generator)
         engine.iteration = self.iteration
+        if engine.tiles is not None and self.layout is not None:
+            engine.tiles.layout = self.layout
         engine.batch_losses = []
         engine.kept = []
 

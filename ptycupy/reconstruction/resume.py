@@ -13,7 +13,8 @@ import numpy as np
 from ptycupy.backends.cache import package_version
 from ptycupy.backends.interface import Backend
 from ptycupy.model.parameters import Parameters, owned, upload
-from ptycupy.reconstruction.teamwork import gather_moments
+from ptycupy.reconstruction.teamwork import gather_moments, tiled
+from ptycupy.reconstruction.tiling import cut_snapshot, lay_out_again, whole
 from ptycupy.storage.snapshot import Moments as SavedMoments
 from ptycupy.storage.snapshot import Snapshot
 from ptycupy.update.optimizers import Moments
@@ -44,7 +45,7 @@ def take_snapshot(engine: Engine, config: str = "") -> Snapshot:
         probe_intensity=engine.context.probe_intensity,
         iteration=engine.iteration,
         history=copy.deepcopy(engine.history),
-        moments={name: _saved(backend, memory) for name, memory in engine.moments.items()},
+        moments={name: _saved(engine, name, memory) for name, memory in engine.moments.items()},
         learning_rate_factor=engine.learning_rate_factor,
         pending=tuple(engine.pending),
         batch_losses=np.asarray(engine.batch_losses, float).reshape(-1, 1 + len(engine.terms)),
@@ -58,6 +59,9 @@ def take_snapshot(engine: Engine, config: str = "") -> Snapshot:
 def restore(engine: Engine, snapshot: Snapshot) -> None:
     """Put an engine of the same Problem and Settings where the snapshot was taken."""
     backend = engine.backend
+    if engine.tiles is not None:
+        lay_out_again(engine, snapshot)
+        snapshot = cut_snapshot(engine.tiles, snapshot)
     # A field that is refined only now begins as a new run would begin it.
     engine.parameters = Parameters.of(dict(engine.parameters.items()) | dict(upload(backend, snapshot.state).items()))
     engine.experiment.corners = backend.asarray(np.array(snapshot.corners, np.int32))
@@ -73,8 +77,10 @@ def restore(engine: Engine, snapshot: Snapshot) -> None:
     engine.generator.bit_generator.state = json.loads(snapshot.generator)
 
 
-def _saved(backend: Backend, memory: Moments) -> SavedMoments:
-    arrays = {name: np.array(backend.to_host(array)) for name, array in memory.arrays.items()}
+def _saved(engine: Engine, name: str, memory: Moments) -> SavedMoments:
+    arrays = {key: np.array(engine.backend.to_host(array)) for key, array in memory.arrays.items()}
+    if name in tiled(engine):
+        arrays = {key: whole(engine, array) for key, array in arrays.items()}
     return SavedMoments(arrays, dict(memory.scalars), memory.step)
 
 

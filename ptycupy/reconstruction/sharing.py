@@ -10,6 +10,7 @@ import numpy as np
 
 from ptycupy.errors import ConfigError
 from ptycupy.model.parameters import Parameters
+from ptycupy.reconstruction import teamwork
 from ptycupy.reconstruction.rates import rate, refined_fields
 from ptycupy.update.algorithm import GradientSteps
 from ptycupy.update.constraints import Constrain
@@ -100,7 +101,7 @@ class Sharing:
                 if number not in active:
                     continue
                 if not self._place(constrain):
-                    engine._constrain(constrain)
+                    teamwork.constrain(engine, constrain)
                 elif engine is self.first:
                     self._together(constrain)
 

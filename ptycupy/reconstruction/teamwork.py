@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ptycupy.backends.interface import Array
+from ptycupy.errors import DataError
 from ptycupy.model.parameters import Parameters
+from ptycupy.reconstruction.tiling import VACUUM, reach_of
+from ptycupy.update.constraints import Constrain
 from ptycupy.update.optimizers import is_elementwise
 
 if TYPE_CHECKING:
@@ -22,10 +30,22 @@ def scattered(engine: Engine, parameters: Parameters) -> dict[str, Array]:
     return {name: a for name, a in parameters.items() if name in OF_POSITIONS and a.shape[0] == count}
 
 
+def tiled(engine: Engine) -> tuple[str, ...]:
+    """The fields of which each rank has a tile."""
+    return () if engine.tiles is None else tuple(VACUUM)
+
+
 def add_gradients(engine: Engine, gradients: Parameters) -> None:
     """The gradients of what all ranks have in common become those of the whole batch."""
-    own = scattered(engine, gradients)
-    engine.ranks.add(engine.backend, [array for name, array in gradients.items() if name not in own])
+    backend, tiles = engine.backend, engine.tiles
+    apart = {*scattered(engine, gradients), *tiled(engine)}
+    fields = [array for name, array in gradients.items() if name in tiled(engine)]
+    # Copied before they meet: whoever has no memory for it can still say so.
+    borders = [] if tiles is None else [tiles.borders(backend, field) for field in fields]
+    engine.ranks.add(backend, [array for name, array in gradients.items() if name not in apart])
+    if tiles is not None:
+        for field, border in zip(fields, borders, strict=True):
+            tiles.add(backend, field, border)
 
 
 def gather_rows(engine: Engine) -> None:
@@ -46,5 +66,36 @@ def gather_moments(engine: Engine) -> None:
 
 def agree(engine: Engine) -> None:
     """What the ranks have in common becomes that of rank 0: constraints round differently on different machines."""
-    own = scattered(engine, engine.parameters)
-    engine.ranks.agree(engine.backend, [array for name, array in engine.parameters.items() if name not in own])
+    apart = {*scattered(engine, engine.parameters), *tiled(engine)}
+    engine.ranks.agree(engine.backend, [array for name, array in engine.parameters.items() if name not in apart])
+    if engine.tiles is not None:
+        engine.tiles.refresh(engine.backend, [getattr(engine.parameters, name) for name in tiled(engine)])
+
+
+def constrain(engine: Engine, apply: Constrain) -> None:
+    """One constraint; what it left at the edges of a tile, where it did not see enough, comes from where it did."""
+    context = replace(engine.context, corners=engine.experiment.corners, tiles=engine.tiles)
+    apply(engine.backend, engine.parameters, context)
+    if engine.tiles is not None and reach_of(apply):
+        engine.tiles.refresh(engine.backend, [getattr(engine.parameters, name) for name in tiled(engine)])
+
+
+def of_all(
+    engine: Engine, wanted: NDArray[np.int32], find: Callable[[NDArray[np.int32]], NDArray[Any]]
+) -> NDArray[Any]:
+    """find(positions) [n, ...] of these positions on every rank, each found by the rank that has its pattern.
+
+    DataError for positions that no rank has.
+    """
+    own = engine.ranks.own(wanted)
+    mine = find(own)
+    if engine.ranks.size == 1:
+        return mine
+    order, rows = np.argsort(wanted), np.empty((len(wanted), *mine.shape[1:]), mine.dtype)
+    missing = np.ones(len(wanted), np.bool_)
+    for positions, values in engine.ranks.exchange((own, mine)):
+        places = order[np.searchsorted(wanted, positions, sorter=order)]
+        rows[places], missing[places] = values, False
+    if missing.any():
+        raise DataError(f"indices: no rank has positions {wanted[missing][:5].tolist()}: their weight is 0")
+    return rows

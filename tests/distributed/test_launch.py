@@ -47,17 +47,17 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-def mpiexec(*arguments: object, options: tuple[str, ...] = ()) -> subprocess.Popen[str]:
-    command = [str(MPIEXEC), *options, "-n", "2", sys.executable, *map(str, arguments)]
+def mpiexec(*arguments: object, options: tuple[str, ...] = (), ranks: int = 2) -> subprocess.Popen[str]:
+    command = [str(MPIEXEC), *options, "-n", str(ranks), sys.executable, *map(str, arguments)]
     environment = {**os.environ, "NUMBA_NUM_THREADS": "1"}
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True
     )
 
 
-def recon(config: Path, *settings: str, options: tuple[str, ...] = ()) -> tuple[int, str, str]:
+def recon(config: Path, *settings: str, options: tuple[str, ...] = (), ranks: int = 2) -> tuple[int, str, str]:
     arguments = [part for setting in settings for part in ("--set", setting)]
-    process = mpiexec("-c", PLAIN, "recon", config, "--backend", "cpu", *arguments, *options)
+    process = mpiexec("-c", PLAIN, "recon", config, "--backend", "cpu", *arguments, *options, ranks=ranks)
     out, err = ended(process)
     return process.returncode, out, err
 
@@ -72,16 +72,21 @@ def ended(process: subprocess.Popen[str]) -> tuple[str, str]:
             process.communicate()
 
 
-def test_two_ranks_are_one_run_with_one_voice_and_any_number_resumes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("where", "ranks"), [("shared", 2), ("tiled", 2), pytest.param("tiled", 4, marks=pytest.mark.slow)]
+)
+def test_ranks_are_one_run_with_one_voice_and_any_number_resumes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, ranks: int
 ) -> None:
     config = tiny_run.write(tmp_path, iterations=10)
     refined = ("model.dtype=float64", "optimizer.shifts=1e-2", "reconstruction.batch_size=5")
-    code, out, err = recon(config, *refined, "output.name=two")
+    refined += (f"distributed.object={where}", "constraints=[{name: lateral_blur}, {name: positive_phase}]")
+    code, out, err = recon(config, *refined, "output.name=two", ranks=ranks)
     folder = tmp_path / "runs" / "two"
     assert (code, out) == (0, f"{folder}\n"), err
     assert err.count("run folder") == 1
-    assert "2 ranks with up to 8 of 16 patterns each" in err
+    assert f"{ranks} ranks with up to {16 // ranks} of 16 patterns each" in err
+    assert ("px lies in" in err) == (where == "tiled")
     two = load_result(folder / "result.h5")
     monkeypatch.setattr(run, "write_outputs", lambda *given, **named: None)
     reconstruct(config, overrides=[*refined, "output.name=one"], backend="cpu")
@@ -93,7 +98,7 @@ def test_two_ranks_are_one_run_with_one_voice_and_any_number_resumes(
         )
     for path in [folder / "result.h5", *list_checkpoints(folder)[1:]]:
         path.unlink()
-    code, _, err = recon(config, *refined, "output.name=two", options=("--resume",))
+    code, _, err = recon(config, *refined, "output.name=two", options=("--resume",), ranks=ranks)
     assert code == 0, err
     assert "resumed after iteration 8" in err
     resumed = load_result(folder / "result.h5")
@@ -127,13 +132,20 @@ def test_ranks_that_see_different_data_stop_with_exit_code_4(tmp_path: Path) -> 
     assert not (tmp_path / "runs").exists()
 
 
-@pytest.mark.parametrize("options", [("-disable-auto-cleanup",), ()], ids=["left alone", "default launcher"])
-def test_a_killed_rank_ends_the_other_and_leaves_a_checkpoint(tmp_path: Path, options: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    ("options", "where"),
+    [(("-disable-auto-cleanup",), "shared"), (("-disable-auto-cleanup",), "tiled"), ((), "shared")],
+    ids=["left alone", "left alone, tiled", "default launcher"],
+)
+def test_a_killed_rank_ends_the_other_and_leaves_a_checkpoint(
+    tmp_path: Path, options: tuple[str, ...], where: str
+) -> None:
     config = tiny_run.write(tmp_path, iterations=1_000_000, checkpoint_every=2)
     wrapper = tmp_path / "wrapper.py"
     wrapper.write_text(WRAPPER)
     process = mpiexec(
-        wrapper, tmp_path, "recon", config, "--backend", "cpu", "--set", "output.name=run", options=options
+        wrapper, tmp_path, "recon", config, "--backend", "cpu", "--set", "output.name=run",
+        "--set", f"distributed.object={where}", options=options,
     )  # fmt: skip
     folder = tmp_path / "runs" / "run"
     try:

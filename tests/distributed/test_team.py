@@ -32,7 +32,7 @@ def test_every_position_has_one_rank(alternating: bool) -> None:
 
 def test_own_keeps_the_order_of_the_batch() -> None:
     team = alone()
-    team.take(np.array([2, 4, 6], np.int32))
+    team.give([np.array([2, 4, 6], np.int32)])
     assert team.own(np.array([6, 1, 2, 3], np.int32)).tolist() == [6, 2]
 
 
@@ -63,13 +63,14 @@ def test_sums_of_arrays_of_any_kind_are_the_same_bits_everywhere() -> None:
 def test_rows_come_from_their_own_rank_and_the_rest_from_the_first() -> None:
     def moved(team: Team) -> Any:
         team.deal(np.arange(4, dtype=np.int32), alternating=True)
-        rows = np.full((4, 2), team.rank, np.float32)
+        rows = np.full((5, 2), team.rank, np.float32)
+        rows[4] = 7.5  # of a position that nobody has
         common = np.full(3, team.rank, np.complex64)
         team.gather(BACKEND, [rows])
         team.agree(BACKEND, [common])
         return rows[:, 0].tolist(), common.real.tolist(), team.any(team.rank == 1)
 
-    assert together(2, moved) == [([0, 1, 0, 1], [0, 0, 0], True)] * 2
+    assert together(2, moved) == [([0, 1, 0, 1, 7.5], [0, 0, 0], True)] * 2
 
 
 def test_what_one_rank_fails_with_all_raise() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from scenes import random_scene
-from thread_ranks import together
+from thread_ranks import TOLERANCE, same, together
 
 from ptycupy import Engine, Settings
 from ptycupy.distributed.team import Team
@@ -20,8 +20,6 @@ from ptycupy.storage.snapshot import Snapshot
 from ptycupy.update.settings import Constraint
 
 POSITIONS = 13
-# Of the largest value of each array, after ten iterations. The line search of L-BFGS decides by single numbers.
-TOLERANCE = {"float64": 1e-12, "float32": 2e-5}
 EVERY_LOSS = ("gaussian", "poisson", "pacbed", "sparsity", "similarity")
 CONSTRAINTS = ("depth_blur", "orthogonal_probe", "fixed_probe_intensity", "position_recentring", "tilt_smoothing")
 
@@ -61,18 +59,6 @@ def run(team: Team | None, dtype: str, iterations: int = 10, callback: Any = Non
         engine = Engine(problem, state, settings, "cpu", dtype, ranks=team)
     engine.run(iterations, [] if callback is None else [callback])
     return engine.snapshot()
-
-
-def same(a: Snapshot, b: Snapshot, tolerance: float) -> None:
-    for name, value in a.state.items():
-        scale = np.abs(value).max()
-        np.testing.assert_allclose(getattr(b.state, name), value, rtol=0, atol=tolerance * scale, err_msg=name)
-    np.testing.assert_allclose(b.history.total, a.history.total, rtol=tolerance)
-    for name, memory in a.moments.items():
-        for key, array in memory.arrays.items():
-            other = b.moments[name].arrays[key]
-            scale = np.abs(array).max()
-            np.testing.assert_allclose(other, array, rtol=0, atol=100 * tolerance * scale, err_msg=f"{name} {key}")
 
 
 @pytest.mark.parametrize("case", CASES)

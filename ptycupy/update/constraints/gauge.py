@@ -57,6 +57,7 @@ class PhaseRampRemoval:
     """
 
     changes: ClassVar[tuple[str, ...]] = ("object_phase", "probe", "tilts")
+    reach: ClassVar[int] = 0
 
     relax: float = 0.0
 
@@ -65,7 +66,7 @@ class PhaseRampRemoval:
         phase = parameters.object_phase
         planes = phase.reshape(-1, *parameters.canvas)
         with backend.arena():
-            moments = backend.to_host(backend.plane_moments(planes, corner, shape)).mean(axis=0)
+            moments = context.plane_moments(backend, phase, corner, shape).mean(axis=0)
         rest = 1 - self.relax
         # Linear regression over a box: sum of (y - y0)^2 over h rows is h (h^2 - 1) / 12.
         squares = [max(1, n * (n**2 - 1)) / 12 * m for n, m in zip(shape, shape[::-1], strict=True)]
@@ -91,6 +92,7 @@ class ProbeObjectAmbiguity:
     """
 
     changes: ClassVar[tuple[str, ...]] = ("object_amplitude", "probe")
+    reach: ClassVar[int] = 0
 
     relax: float = 0.0
 
@@ -98,8 +100,8 @@ class ProbeObjectAmbiguity:
         corner, shape = context.scanned(backend, parameters)
         amplitude, slices = parameters.object_amplitude, parameters.slices
         with backend.arena():
-            sums = backend.plane_moments(amplitude.reshape(-1, *parameters.canvas), corner, shape)
-            means = backend.to_host(sums)[:, 0].reshape(-1, slices).mean(axis=0) / (shape[0] * shape[1])
+            sums = context.plane_moments(backend, amplitude, corner, shape)
+            means = sums[:, 0].reshape(-1, slices).mean(axis=0) / (shape[0] * shape[1])
         if not (means > 0).all():
             return
         factors = means ** (1 - self.relax)

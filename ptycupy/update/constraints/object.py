@@ -33,6 +33,11 @@ class LateralBlur(OnObject):
     std: float = 0.4
     relax: float = 0.0
 
+    @property
+    def reach(self) -> int:
+        """px"""
+        return self.kernel_size // 2
+
     def __call__(self, backend: Backend, parameters: Parameters, context: Context) -> None:
         for field in self.fields(parameters) if self.std > 0 else ():
             with relaxed(backend, self.relax, field):
@@ -43,6 +48,7 @@ class LateralBlur(OnObject):
 class DepthBlur(OnObject):
     """1-D Gaussian blur along depth, std in slices, edge slices repeated (PtyRAD's obj_zblur)."""
 
+    reach: ClassVar[int] = 0
     kernel_size: int = 5
     std: float = 1.0
     relax: float = 0.0
@@ -61,6 +67,7 @@ class ComplexRatio(OnObject):
     Clark et al., Opt. Lett. 35 (2010) 1981, for the positive phases of electrons.
     """
 
+    reach: ClassVar[int] = 0
     alpha1: float = 1.0
     alpha2: float = 0.0
     relax: float = 0.0
@@ -70,7 +77,7 @@ class ComplexRatio(OnObject):
         new_amplitude = None if self.obj_type == "phase" else amplitude
         new_phase = None if self.obj_type == "amplitude" else phase
         with relaxed(backend, self.relax, amplitude, phase):
-            sums = backend.ratio_sums(amplitude, phase)
+            sums = context.ratio_sums(backend, amplitude, phase)
             backend.apply_ratio(new_amplitude, new_phase, amplitude, phase, sums, self.alpha1, self.alpha2)
 
 
@@ -79,6 +86,7 @@ class MirroredAmplitude:
     """Amplitude 1 - scale max(phase, 0)^power: what scatters also absorbs (PtyRAD's mirrored_amp)."""
 
     changes: ClassVar[tuple[str, ...]] = ("object_amplitude", "object_phase")
+    reach: ClassVar[int] = 0
 
     relax: float = 0.1
     scale: float = 0.03
@@ -93,6 +101,7 @@ class AmplitudeThreshold:
     """Amplitude limited to [low, high] (PtyRAD's obja_thresh)."""
 
     changes: ClassVar[tuple[str, ...]] = ("object_amplitude", "object_phase")
+    reach: ClassVar[int] = 0
 
     thresh: tuple[float, float] = (0.98, 1.02)
     relax: float = 0.0
@@ -110,6 +119,7 @@ class PositivePhase:
     """Phase of at least 0 (PtyRAD's objp_postiv): negative values clipped, or the smallest value of all subtracted."""
 
     changes: ClassVar[tuple[str, ...]] = ("object_amplitude", "object_phase")
+    reach: ClassVar[int] = 0
 
     relax: float = 0.0
     mode: Literal["clip_neg", "subtract_min"] = "clip_neg"
@@ -124,6 +134,6 @@ class PositivePhase:
             backend.clamp(phase, 0.0, inf, self.relax)
             return
         with backend.arena():
-            least = float(backend.to_host(backend.ranked(phase, phase.size, False))[0])
+            least = context.least(float(backend.to_host(backend.ranked(phase, phase.size, False))[0]))
             planes = phase.reshape(-1, *parameters.canvas)
             backend.subtract_ramp(planes, (1 - self.relax) * least, (0.0, 0.0), (0.0, 0.0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from ptycupy.backends.interface import Backend
 from ptycupy.errors import ConfigError
@@ -37,6 +38,11 @@ class TotalVariation(OnObject):
                 "at least 0, and one of them positive"
             )
 
+    @property
+    def reach(self) -> int:
+        """px"""
+        return self.iterations + 1
+
     def __call__(self, backend: Backend, parameters: Parameters, context: Context) -> None:
         for field in self.fields(parameters):
             with relaxed(backend, self.relax, field):
@@ -50,6 +56,7 @@ class Tikhonov(OnObject):
     weight_lateral and weight_depth are w and w_z, each 0 to 0.25: then no step overshoots.
     """
 
+    reach: ClassVar[int] = 1
     weight_lateral: float = 0.05
     weight_depth: float = 0.0
     relax: float = 0.0

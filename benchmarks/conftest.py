@@ -1,8 +1,12 @@
 """What the benchmarks of ops share."""
 
+from functools import partial
+
 import pytest
 
 from ptycupy.backends import select
+from ptycupy.bench.scene import counted
+from ptycupy.planning import twin_of
 
 
 def pytest_addoption(parser):
@@ -11,8 +15,10 @@ def pytest_addoption(parser):
 
 @pytest.fixture(scope="module")
 def bench(request):
-    """The module's Bench on the backend that is asked for."""
-    return request.module.Bench(select(request.config.getoption("--backend"), "float32"))
+    """The module's Bench on the backend that is asked for, and what its calls cost."""
+    backend = select(request.config.getoption("--backend"), "float32")
+    made = request.module.Bench(backend)
+    return backend, made.calls(), counted(request.module.Bench(twin_of(backend)))
 
 
 def pytest_generate_tests(metafunc):
@@ -24,19 +30,30 @@ def pytest_generate_tests(metafunc):
 
 @pytest.fixture
 def record_speed(benchmark):
-    """Times a call on a backend; with the bytes and flops it needs, its GB/s and GFLOP/s stand beside the time."""
+    """Times a call of a `bench`; what it moves and computes per second stands beside the time."""
 
-    def record(backend, call, moved_bytes, flops=0):
-        def timed():
-            with backend.arena():
-                call()
-            backend.synchronize()
-
-        timed()
-        benchmark(timed)
-        if benchmark.stats:
-            seconds = benchmark.stats.stats.median
-            benchmark.extra_info["GB/s"] = round(moved_bytes / seconds / 1e9, 2)
-            benchmark.extra_info["GFLOP/s"] = round(flops / seconds / 1e9, 2)
+    def record(bench, name):
+        backend, calls, cost_of = bench
+        _timed_call(benchmark, backend, calls[name], cost_of(name))
 
     return record
+
+
+@pytest.fixture
+def timed_call(benchmark):
+    """The same of a call whose Cost is known."""
+    return partial(_timed_call, benchmark)
+
+
+def _timed_call(benchmark, backend, call, cost):
+    def timed():
+        with backend.arena():
+            call()
+        backend.synchronize()
+
+    timed()
+    benchmark(timed)
+    if benchmark.stats:
+        seconds = benchmark.stats.stats.median
+        benchmark.extra_info["GB/s"] = round(cost.bytes / seconds / 1e9, 2)
+        benchmark.extra_info["GFLOP/s"] = round(cost.all_flops / seconds / 1e9, 2)

@@ -1,6 +1,7 @@
 """Seconds per iteration as `ptycupy plan` predicts them, against those of iterations in the same minute.
 
-    python benchmarks/plan_against_measured.py [CONFIG ...] [--backend cpu] [--rounds 5] [--cpu-time] [--out FILE.json]
+    python benchmarks/plan_against_measured.py [CONFIG[,KEY=VALUE...] ...] [--backend cpu] [--rounds 5] [--cpu-time]
+        [--out FILE.json]
 
 Ceilings and one iteration are measured in turns, after a first iteration that compiles; medians of the rounds count.
 With --cpu-time the process's own time is taken instead of the clock's: on a machine that others use too, and with
@@ -24,12 +25,23 @@ from ptycupy.bench.machine import describe_machine
 from ptycupy.planning import measure_ceilings, twin_of
 from ptycupy.reconstruction.configured import settings_from
 
-CONFIGS = ("configs/multislice_wse2.yaml", "configs/quickstart.yaml")
+# The star with a probe that varies, whose waves take op after op: benchmarks/star_refinement.py
+VARYING = (
+    "configs/quickstart.yaml,illumination.variations=2,optimizer.probe_variations=5e-3,optimizer.variation_weights=5e-3"
+)
+CONFIGS = (
+    "configs/quickstart.yaml",
+    VARYING,
+    "configs/multislice_wse2.yaml",
+    "configs/multislice_wse2_tuned.yaml",
+    "configs/multislice_sto_tilted.yaml",
+)
 
 
-def compared(path: str, device: str, rounds: int) -> dict[str, Any]:
+def compared(named: str, device: str, rounds: int) -> dict[str, Any]:
     """Predicted and measured seconds per iteration of one configuration."""
-    config = settle(path, (), device)[0]
+    path, *overrides = named.split(",")
+    config = settle(path, overrides, device)[0]
     settings = settings_from(config)
     problem, state = experiment.build(config, data.open_source(config.data))
     backend = backends.select(device, config.model.dtype)
@@ -47,7 +59,7 @@ def compared(path: str, device: str, rounds: int) -> dict[str, Any]:
         measured.append(time.perf_counter() - start)
     ratio = statistics.median(p / m for p, m in zip(predicted, measured, strict=True))
     found = {
-        "config": path,
+        "config": named,
         "predicted_seconds": statistics.median(predicted),
         "measured_seconds": statistics.median(measured),
         "predicted_over_measured": ratio,

@@ -7,12 +7,11 @@
 
 from __future__ import annotations
 
-from math import log2
-
 import numpy as np
 import pytest
 
 from ptycupy.backends import select
+from ptycupy.planning import cost_of
 
 P, Z = 4, 6
 
@@ -28,7 +27,7 @@ def backend(request):
 @pytest.mark.parametrize("direction", ["forward", "backward"])
 @pytest.mark.parametrize("patterns", [16, 64])
 @pytest.mark.parametrize("window", [64, 128, 256, 512])
-def test_multislice(record_speed, backend, window, patterns, direction):
+def test_multislice(timed_call, backend, window, patterns, direction):
     if window > 128 and (patterns > 16 or backend[1] == "whole"):
         pytest.skip("for windows that whole waves have kernels for")
     b, g, canvas = backend[0], np.random.default_rng(0), window + 108
@@ -47,10 +46,8 @@ def test_multislice(record_speed, backend, window, patterns, direction):
     )
     fixed = (transmission, transfer, *where)
     grad, saved = b.multislice_forward(waves, *fixed)
-    calls = {
-        "forward": lambda: b.multislice_forward(waves, *fixed),
-        "backward": lambda: b.multislice_backward(grad, saved, *fixed, grad_transmission, True),
-    }
-    stack = waves.nbytes
-    flops = 2 * (Z - 1) * patterns * P * 5 * window**2 * 2 * log2(window)
-    record_speed(b, calls[direction], 2 * stack + (6 if direction == "backward" else 2) * transmission.nbytes, flops)
+    name, arguments = {
+        "forward": ("multislice_forward", (waves, *fixed)),
+        "backward": ("multislice_backward", (grad, saved, *fixed, grad_transmission, True)),
+    }[direction]
+    timed_call(b, lambda: getattr(b, name)(*arguments), cost_of(b, name, *arguments))

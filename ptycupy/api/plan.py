@@ -168,6 +168,7 @@ def plan(
         machine,
         bytes_per_second=bytes_per_second or machine.bytes_per_second,
         flops_per_second=flops_per_second or machine.flops_per_second,
+        library_flops_per_second=flops_per_second or machine.library_flops_per_second,
     )
     settings = settings_from(settled)
     forecast = Forecast(problem, state, settings, counted)

@@ -11,6 +11,7 @@ from ptycupy.backends.interface import Array
 from ptycupy.backends.interface.losses import Likelihood
 from ptycupy.backends.sizes import PADDING, by_patterns, has_own_transforms
 from ptycupy.planning.counting import Counting
+from ptycupy.planning.data import powers
 from ptycupy.planning.memory import op
 from ptycupy.planning.waves import ACCUMULATE, MULTIPLY
 
@@ -24,10 +25,6 @@ class CountingCpu(Counting):
     def fresh(self) -> CountingCpu:
         """Another one of the same kind, that has counted nothing."""
         return CountingCpu(self.real, self.deterministic, self.tape, self.fft)
-
-    def _transform(self, waves: Array) -> None:
-        """Within what another line counts as a launch."""
-        self._transformed(waves)
 
     def _fused(self, window: Sequence[int]) -> bool:
         return self.fft not in ("rocket", "scipy") and has_own_transforms(tuple(window))
@@ -94,9 +91,7 @@ class CountingCpu(Counting):
         moves = None if transfer is None else self.empty((*transfer.shape[:-1], 2 * window[1]), self.real)
         intensity = self.empty((shifts.shape[0], *window), self.real)
         self._transform(spectrum)
-        for _ in range(slices):
-            self._transform(entries[:, :, :, 0])
-            self._transform(entries[:, :, :, 0])
+        self._transformed(entries[:, :, :, 0], 2 * slices)
         flops = MULTIPLY * (2 * slices + 1) * waves.size // 2
         reads = (probe, spectra, slices * self._windows(intensity[:, None, None], transmission), moves, waves)
         self._traffic(reads, (spectra, moves, entries, waves, intensity), flops)
@@ -124,9 +119,7 @@ class CountingCpu(Counting):
             return
         waves, entries = saved
         slices = transmission.shape[1]
-        for _ in range(slices):
-            self._transform(entries[:, :, :, 0])
-            self._transform(entries[:, :, :, 0])
+        self._transformed(entries[:, :, :, 0], 2 * slices)
         windows = slices * self._windows(grad_intensity[:, None, None], transmission)
         flops = (MULTIPLY * 2 + ACCUMULATE) * slices * waves.size // 2
         self._traffic((grad_intensity, waves, entries, windows, transfer), (waves, entries), flops)
@@ -161,11 +154,12 @@ class CountingCpu(Counting):
         for _ in range(2):
             self.empty((at_once, *window), self.real)
         self._transform(spectrum)
-        for _ in range(4 * slices):
-            self._transform(waves[..., :length])
+        self._transformed(waves[..., :length], 4 * slices)
         flops = (MULTIPLY * (4 * slices + 1) + ACCUMULATE * slices) * waves.size // 2
+        roots, elementary = powers(likelihood.power, 3 * measured.size)
         windows = slices * self._windows(measured[:, None, None], transmission)
-        self._traffic((probe, spectra, windows, moves, measured), (spectra, moves, waves, pulls), flops)
+        reads = (probe, spectra, windows, moves, measured)
+        self._traffic(reads, (spectra, moves, waves, pulls), flops + roots, 1, elementary)
         return self.empty((3,), np.float64), (waves, pulls)
 
     @op

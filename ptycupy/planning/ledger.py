@@ -26,6 +26,7 @@ class Cost:
     idle_flops: float = 0.0  # of multiprocessors that have no block in the last round of a launch
     transforms: int = 0  # 2-D, of one wave each
     transform_flops: float = 0.0
+    library_flops: float = 0.0  # of these, what a library transforms: cuFFT, rocket-fft, scipy
 
     @property
     def bytes(self) -> int:

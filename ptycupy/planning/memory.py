@@ -172,13 +172,16 @@ class Memory:
         cost.queued += launches
 
     def _transform(self, waves: Array) -> None:
-        """2-D transforms of all waves of a stack [..., y, x], or [..., y, 2 x] of real and imaginary parts."""
+        """By a library: 2-D transforms of all waves of a stack [..., y, x]."""
+        before = self.ledger.cost.transform_flops
         self._transformed(waves)
+        self.ledger.cost.library_flops += self.ledger.cost.transform_flops - before
         self._traffic((self.transform_passes * waves.nbytes // 2,), (self.transform_passes * waves.nbytes // 2,), 0, 2)
         self.ledger.cost.queued -= 1
 
     def _transformed(self, waves: Array, times: int = 1) -> None:
-        """So many 2-D transforms of every wave, wherever they are."""
+        """In the middle of a kernel: so many 2-D transforms of every wave [..., y, x], or [..., y, 2 x] of real and
+        imaginary parts."""
         height, width = waves.shape[-2], waves.shape[-1] * waves.dtype.itemsize // self.complex.itemsize
         points, cost = height * width, self.ledger.cost
         count = times * waves.nbytes // (points * self.complex.itemsize) if points else 0

@@ -21,7 +21,7 @@ def in_place(name: str, written: Sequence[int], flops: int, elementary: float = 
     def step(self: Memory, *arguments: Any, **keywords: Any) -> None:
         given = [*arguments, *keywords.values()]
         arrays = [argument for argument in given if isinstance(argument, Shaped)]
-        targets = [given[place] for place in written if isinstance(given[place], Shaped)]
+        targets = [given[place] for place in written if place < len(given) and isinstance(given[place], Shaped)]
         longest = max(map(self._reals, arrays))
         self._traffic(arrays, targets, flops * longest, 1, elementary * longest)
 

@@ -64,7 +64,8 @@ class Waves(Memory):
             self.add(grad_probe, grad)
         if grad_shifts is not None:
             flops = (MULTIPLY + ACCUMULATE) * grad_spectra.size
-            self._traffic((grad_spectra, spectrum, shifts), (grad_shifts,), flops, launches=2)
+            arrays = (grad_spectra, spectrum, shifts)
+            self._traffic(arrays, (grad_shifts,), flops, 2, grad_spectra.size)
 
     @op
     def transmit_forward(

@@ -57,7 +57,9 @@ def test_every_method_has_a_case() -> None:
 
 def test_every_op_has_a_row_in_the_benchmarks() -> None:
     """All that computes; what only holds, copies and fetches arrays needs none."""
-    rows = "".join(path.read_text() for path in (Path(__file__).parents[2] / "benchmarks").glob("test_*.py"))
+    folder = Path(__file__).parents[2]
+    sources = [*(folder / "benchmarks").glob("test_*.py"), folder / "ptycupy" / "bench" / "scene.py"]
+    rows = "".join(path.read_text() for path in sources)
     methods = {name for name, _ in inspect.getmembers(Backend, inspect.isfunction) if not name.startswith("_")}
     assert not {name for name in methods - set(dir(Memory)) if f"b.{name}(" not in rows}
 

@@ -35,6 +35,7 @@ import numpy as np
 import ptycupy
 from ptycupy.analysis.result import score_phase
 from ptycupy.backends import select
+from ptycupy.backends.host_memory import status_bytes
 from ptycupy.bench.ceilings import FftRate, fft_rates, iteration_transform_flops
 from ptycupy.bench.machine import describe_machine
 from ptycupy.bench.quality import DATA, PIXEL_ANGSTROM, SCAN_SHAPE, STEP_ANGSTROM, Watch, wse2_engine
@@ -66,12 +67,15 @@ def own_engine(job: dict[str, Any]) -> ptycupy.Engine:
 
 
 def own_turn(job: dict[str, Any]) -> dict[str, Any]:
-    """Seconds and losses of a job's iterations, and the device's load after the first of them."""
+    """Seconds and losses of a job's iterations, the device's load after the first of them, and the most memory that
+    this process ever had."""
     engine = own_engine(job)
     engine.run(1)
     with Sampler(engine.backend.name) as sampler:
         engine.run(job["iterations"] - 1)
-    return {"seconds": engine.history.seconds, "loss": engine.history.total, "load": sampler.summary}
+    most = status_bytes("VmHWM:")
+    peak = None if most is None else most / 2**20
+    return {"seconds": engine.history.seconds, "loss": engine.history.total, "load": sampler.summary, "peak_mib": peak}
 
 
 class Reaching(Watch):

@@ -3,8 +3,9 @@
     python benchmarks/plot.py FILE.json... [--out FOLDER]
 
 One PNG per figure of the PtyRAD paper that the records have: figure_3a (SSIM against time), figure_3b to figure_3d and
-windows (seconds per iteration), figure_s4 (images), figure_s5 (the grid), figure_s6 (SSIM against the batch size), ops;
-and against_ptyrad. Several records of one kind are drawn together, named by their devices.
+windows (seconds per iteration), figure_s4 (images), figure_s5 (the grid), figure_s6 (SSIM against the batch size),
+presets (Table S5 and Figure S7), load (what the device did meanwhile), ops; and against_ptyrad, against_others and
+threads. Several records of one kind are drawn together, named by their devices.
 """
 
 from __future__ import annotations
@@ -13,13 +14,12 @@ import argparse
 import base64
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
-
-from ptycupy.outputs.canvas import new_figure
+from plot_programs import against, presets, threads
+from plot_style import Record, axes_of, doubling, held, label, measured
 
 SWEEPS = {
     "figure 3b": ("figure_3b", "batch", "batch size"),
@@ -27,36 +27,11 @@ SWEEPS = {
     "figure 3d": ("figure_3d", "slices", "slices"),
     "window": ("windows", "window", "window, px"),
 }
-NAMES = {"batch": "batch {}", "modes": "{} modes", "slices": "{} slices", "window": "window {} px"}
-Record = dict[str, Any]
-
-
-def label(record: Record) -> str:
-    """Device and date."""
-    machine = record["machine"]
-    device = f"{machine['processor']}, {machine['cores']} cores" if record["device"] == "cpu" else record["device"]
-    return f"{device}, {record['date']}"
 
 
 def qualities(records: list[Record]) -> list[tuple[Record, list[Record]]]:
     """The records of `ptycupy bench` that follow the SSIM, with their runs."""
     return [(record, record["quality"]) for record in records if record.get("quality") and "turns" not in record]
-
-
-def measured(rows: list[Record]) -> list[Record]:
-    """Rows without those that found no room."""
-    return [row for row in rows if "failed" not in row]
-
-
-def held(rows: list[Record], varied: str) -> str:
-    """What a sweep holds fixed, in words."""
-    return ", ".join(name.format(rows[0][key]) for key, name in NAMES.items() if key != varied)
-
-
-def axes_of(columns: int = 1, width: float = 6.0, height: float = 4.2, shared: bool = False) -> tuple[Figure, Any]:
-    """A row of panels in inches, with one y scale where it is shared."""
-    figure = new_figure(width, height, dpi=120)
-    return figure, figure.subplots(1, columns, squeeze=False, sharey=shared)
 
 
 def sweep(records: list[Record], name: str) -> Figure | None:
@@ -71,9 +46,7 @@ def sweep(records: list[Record], name: str) -> Figure | None:
         x, y = [row[varied] for row in rows], [row["seconds_per_iteration"] for row in rows]
         axes.errorbar(x, y, [row["deviation"] or 0 for row in rows], marker="o", capsize=3, label=label(record))
     every = sorted({row[varied] for _, rows in found for row in rows})
-    axes.set_xscale("log", base=2)
-    axes.set_xticks(every, [str(value) for value in every])
-    axes.minorticks_off()
+    doubling(axes, every)
     axes.set(xlabel=title, ylabel="s per iteration of 16384 patterns", ylim=(0, None), title=held(found[0][1], varied))
     axes.legend()
     return figure
@@ -132,9 +105,7 @@ def ssim_against_batch(records: list[Record]) -> Figure | None:
         text = f"after {last} iterations, {label(record)}"
         axes.plot([run["batch"] for run in runs], [run["ssim"][last - 1] for run in runs], marker="o", label=text)
     batches = sorted({run["batch"] for _, runs in found for run in runs})
-    axes.set_xscale("log", base=2)
-    axes.set_xticks(batches, [str(value) for value in batches])
-    axes.minorticks_off()
+    doubling(axes, batches)
     axes.set(xlabel="batch size", ylabel="SSIM with the truth", title="twisted WSe2, abTEM")
     axes.legend()
     return figure
@@ -158,31 +129,34 @@ def images(records: list[Record]) -> Figure | None:
     return figure
 
 
-def against(records: list[Record]) -> Figure | None:
-    """Every program's iterations with their median, and the time that each takes to PtyRAD's SSIM; first record."""
-    found = [record for record in records if "turns" in record]
-    if not found:
+LOADS = {
+    "gpu_percent": "GPU busy, %",
+    "memory_mib": "GPU memory, MiB",
+    "temperature_c": "temperature, degrees C",
+    "power_w": "power, W",
+    "resident_mib": "resident memory, MiB",
+}
+
+
+def load(records: list[Record]) -> Figure | None:
+    """What was sampled beside the sweep over batch sizes: means, and in a thin line the largest."""
+    found = [(record, measured(record.get("iteration", {}).get("figure 3b", []))) for record in records]
+    found = [(record, [row for row in rows if row.get("load")]) for record, rows in found]
+    found = [(record, rows) for record, rows in found if rows]
+    names = [name for name in LOADS if any(name in row["load"] for _, rows in found for row in rows)]
+    if not names:
         return None
-    record = found[0]
-    medians = {name: value for name, value in record["median_seconds_per_iteration"].items() if value is not None}
-    reached = {name: value for name, value in record.get("quality", {}).get("seconds", {}).items() if value is not None}
-    figure, (panels,) = axes_of(columns=1 + bool(reached), width=5.5 + 4 * bool(reached))
-    panels[0].bar(range(len(medians)), list(medians.values()), 0.6, alpha=0.5)
-    for place, (name, median) in enumerate(medians.items()):
-        seconds = [second for turn in record["turns"][name] for second in turn.get("seconds", [])[1:]]
-        panels[0].plot([place] * len(seconds), seconds, "k.", markersize=4)
-        panels[0].annotate(f"{median:.2f}", (place + 0.08, median), va="bottom")
-    panels[0].set_xticks(range(len(medians)), list(medians))
-    job = record["job"]
-    panels[0].set(
-        ylabel="s per iteration (dots: each; bar: median)",
-        title=f"batch {job['batch']}, {job['modes']} modes, {job['slices']} slices",
-    )
-    if reached:
-        bars = panels[1].bar(list(reached), list(reached.values()), 0.6, alpha=0.5)
-        panels[1].bar_label(bars, fmt="%.0f")
-        panels[1].set(ylabel="s of iterations", title=f"to an SSIM of {record['quality']['ssim']['ptyrad']:.3f}")
-    figure.suptitle(label(record))
+    figure, (panels,) = axes_of(columns=len(names), width=1.5 + 3.6 * len(names), height=3.6)
+    for axes, name in zip(panels, names, strict=True):
+        for record, rows in found:
+            shown = [row for row in rows if name in row["load"]]
+            x = [row["batch"] for row in shown]
+            (line,) = axes.plot(x, [row["load"][name]["mean"] for row in shown], marker="o", label=label(record))
+            axes.plot(x, [row["load"][name]["max"] for row in shown], color=line.get_color(), linewidth=0.7)
+        every = sorted({row["batch"] for _, rows in found for row in rows})
+        doubling(axes, every)
+        axes.set(xlabel="batch size", ylabel=LOADS[name], ylim=(0, None))
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center")
     return figure
 
 
@@ -224,9 +198,16 @@ def draw(records: list[Record], folder: Path) -> list[Path]:
         "figure_s4": images(records),
         "figure_s5": grid(records),
         "figure_s6": ssim_against_batch(records),
+        "presets": presets(records),
+        "load": load(records),
         "ops": ops(records),
-        "against_ptyrad": against(records),
+        "threads": threads(records),
     }
+    compared = [record for record in records if "turns" in record]
+    for record in compared:  # each has programs of its own
+        name = "against_ptyrad" if "ptyrad" in record["turns"] else "against_others"
+        number = sum(key.startswith(name) for key in figures)
+        figures[f"{name}_{number + 1}" if number else name] = against(record)
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for name, figure in figures.items():

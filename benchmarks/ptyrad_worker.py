@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 
 def parameters(job: dict, folder: str) -> dict:
@@ -100,7 +101,17 @@ def run(job: dict) -> dict:
         "loss": [float(pair[1]) for pair in model.loss_iters],
         "whole": whole,
         "torch": torch.__version__,
+        "peak_device_mib": torch.cuda.max_memory_reserved() / 2**20 if job["device"] == "cuda" else None,
     }
+
+
+def peak_mib() -> float | None:
+    """The most memory that this process ever had; None where the system does not say."""
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:"))
 
 
 def answer_jobs(run: Callable[[dict], dict]) -> None:
@@ -109,7 +120,7 @@ def answer_jobs(run: Callable[[dict], dict]) -> None:
     os.dup2(2, 1)  # what the program prints must not mix with the answers
     for line in sys.stdin:
         try:
-            answer = run(json.loads(line))
+            answer = {**run(json.loads(line)), "peak_mib": peak_mib()}
         except Exception as error:  # it is told to whoever asked; a compiler that is missing raises anything
             text = str(error).strip()
             answer = {"failed": f"{type(error).__name__}: {text.splitlines()[0] if text else 'no message'}"}

@@ -43,12 +43,15 @@ QUICK = Effort(
 )
 
 
-def run_suites(device: str, suites: tuple[str, ...], effort: Effort, graphs: str = "auto") -> dict[str, Any]:
-    """The record of some SUITES on a backend ("auto", "cpu", "cuda", "cuda:1"), with CUDA graphs where they are "on".
+def run_suites(
+    device: str, suites: tuple[str, ...], effort: Effort, graphs: str = "auto", fft: str = "auto"
+) -> dict[str, Any]:
+    """The record of some SUITES on a backend ("auto", "cpu", "cuda", "cuda:1"), with CUDA graphs where they are "on",
+    and with transforms as `backend.fft` names them.
 
     Raises ResourceError where the device is not there and DataError where quality has no data.
     """
-    backend = backends.select(device, graphs=graphs)
+    backend = backends.select(device, fft=fft, graphs=graphs)
     points = _points(suites, effort)
     qualities = len(effort.batches) if "quality" in suites else 0
     with progress(1 + ("ops" in suites) + len(points) + qualities) as tell:
@@ -61,6 +64,7 @@ def run_suites(device: str, suites: tuple[str, ...], effort: Effort, graphs: str
             **describe_machine(backend.name),
             "suites": list(suites),
             "graphs": backend.graphs,
+            "fft": backend.fft,
             "ceilings": {"copy_gb_per_s": copied, "transforms": [asdict(rate) for rate in rates]},
         }
         if "ops" in suites:

@@ -180,6 +180,8 @@ def _parser() -> argparse.ArgumentParser:
         help="ops; seconds per iteration in short sweeps, or on the grids of PtyRAD's paper; SSIM against time",
     )  # fmt: skip
     bench.add_argument("--graphs", choices=("auto", "off", "on"), default="auto", help="CUDA graphs; auto is off")
+    transforms = ("auto", "cufft", "own", "steps", "whole")
+    bench.add_argument("--fft", choices=transforms, default="auto", help="as backend.fft; auto is cufft on a GPU")
     bench.add_argument("--quick", action="store_true", help="fewer points and shorter runs: minutes instead of hours")
     bench.add_argument("--out", metavar="FILE.json", help="where to write the record; printed if absent")
     guide = commands.add_parser("guide", parents=[loudness], help="read the user guide")

@@ -195,7 +195,7 @@ def bench(arguments: argparse.Namespace) -> int:
     path = None if arguments.out is None else Path(arguments.out)
     if path is not None and not path.parent.is_dir():
         raise ConfigError(f"--out {path}: there is no folder {path.parent}")
-    record = run_suites(arguments.backend, suites, QUICK if arguments.quick else FULL, arguments.graphs)
+    record = run_suites(arguments.backend, suites, QUICK if arguments.quick else FULL, arguments.graphs, arguments.fft)
     if path is None:
         print(json.dumps(record, indent=1))
         return 0

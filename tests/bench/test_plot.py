@@ -1,6 +1,7 @@
 """benchmarks/plot.py on a small record: every figure is drawn, and nothing where nothing was measured."""
 
 import importlib.util
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,15 +14,20 @@ PLOT = Path(__file__).parents[2] / "benchmarks" / "plot.py"
 
 @pytest.fixture(scope="module")
 def plot():
+    sys.path.insert(0, str(PLOT.parent))
     spec = importlib.util.spec_from_file_location("benchmark_plot", PLOT)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    sys.path.remove(str(PLOT.parent))
     return module
 
 
 def row(**changes):
     point = {"batch": 16, "modes": 1, "slices": 3, "window": 128, "seconds_per_iteration": 2.0, "deviation": 0.1}
     return {**point, **changes}
+
+
+LOAD = {name: {"mean": 50.0, "max": 90.0} for name in ("gpu_percent", "memory_mib", "temperature_c", "power_w")}
 
 
 def record():
@@ -40,12 +46,16 @@ def record():
         "ceilings": {"copy_gb_per_s": 10.0, "transforms": [{"gflops": 40.0}]},
         "ops": {**row(), "rows": [{"op": "adam", "gb_per_s": 8.0, "transform_gflops": 0.0}]},
         "iteration": {
-            "figure 3b": [row(), row(batch=64, deviation=None), failed],
+            "figure 3b": [row(load=LOAD), row(batch=64, deviation=None, load=LOAD), failed],
             "figure 3c": [row(), row(modes=4)],
             "figure 3d": [row(), row(slices=6)],
             "window": [row(), row(window=256)],
         },
-        "paper": {"figure s5": [row(), row(batch=32), row(modes=3), row(slices=1), failed]},
+        "paper": {
+            "table s5": [row(modes=12), failed],
+            "figure s5": [row(), row(batch=32), row(modes=3), row(slices=1), failed],
+            "figure s7": [row(batch=256, modes=12, slices=1)],
+        },
         "quality": [run, {**run, "batch": 64, "images": {}}],
     }
 
@@ -61,8 +71,17 @@ def comparison():
     }
 
 
+def scaling():
+    """As threads.py writes it."""
+    head = {key: record()[key] for key in ("device", "date", "machine")}
+    gained = {"1": 1.0, "2": 1.9}
+    return {**head, "batch": 16, "speedup": gained, "speedup_of_the_fastest": gained, "efficiency": gained}
+
+
 def test_every_figure(plot, tmp_path):
-    files = plot.draw([comparison(), record(), record()], tmp_path)
+    others = {**comparison(), "quality": None, "median_seconds_per_iteration": {"ptycupy": 1.0, "py4dstem": 90.0}}
+    others["turns"] = {"ptycupy": [{"seconds": [2.0, 1.0], "peak_mib": 500.0}], "py4dstem": [{"seconds": [99.0, 90.0]}]}
+    files = plot.draw([comparison(), record(), record(), others, comparison(), scaling()], tmp_path)
     names = {file.stem for file in files}
     assert names == {
         "figure_3a",
@@ -73,8 +92,13 @@ def test_every_figure(plot, tmp_path):
         "figure_s4",
         "figure_s5",
         "figure_s6",
+        "presets",
+        "load",
         "ops",
+        "threads",
         "against_ptyrad",
+        "against_ptyrad_2",
+        "against_others",
     }
     assert all(file.stat().st_size > 5000 for file in files)
 

@@ -43,7 +43,7 @@ def test_suites_of_speed(tmp_path, capsys):
     found = json.loads(path.read_text(encoding="utf-8"))
     assert found["schema"] == run.SCHEMA
     assert found["device"] == "cpu"
-    assert found["graphs"] is False
+    assert (found["graphs"], found["fft"]) == (False, "auto")
     assert {"date", "machine", "versions", "ceilings"} <= set(found)
     for row in found["ops"]["rows"]:
         assert row["seconds"] > 0
@@ -95,14 +95,14 @@ def test_quality_without_data(tmp_path):
 def test_command(tmp_path, monkeypatch, capsys):
     asked = {}
 
-    def fake(device, suites, effort, graphs):
-        asked.update(device=device, suites=suites, quick=effort is run.QUICK, graphs=graphs)
+    def fake(device, suites, effort, graphs, fft):
+        asked.update(device=device, suites=suites, quick=effort is run.QUICK, graphs=graphs, fft=fft)
         return {"schema": run.SCHEMA}
 
     monkeypatch.setattr(run, "run_suites", fake)
-    assert main(["bench", "--backend", "cpu", "--suite", "ops", "--quick", "--graphs", "on"]) == 0
+    assert main(["bench", "--backend", "cpu", "--suite", "ops", "--quick", "--graphs", "on", "--fft", "own"]) == 0
     assert json.loads(capsys.readouterr().out) == {"schema": run.SCHEMA}
-    assert asked == {"device": "cpu", "suites": ("ops",), "quick": True, "graphs": "on"}
+    assert asked == {"device": "cpu", "suites": ("ops",), "quick": True, "graphs": "on", "fft": "own"}
     assert main(["bench", "--out", str(tmp_path / "b.json")]) == 0
     assert asked["suites"] == run.SUITES
     assert json.loads((tmp_path / "b.json").read_text()) == {"schema": run.SCHEMA}

@@ -12,11 +12,11 @@ import numpy as np
 from ptycupy.outputs.canvas import DPI_OF_MANY, new_figure
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 COLUMNS = 3
 LEGIBLE = 60  # characters of a choice
+LABELS = 12  # numbers of trials in a picture of a front
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,14 @@ class Axis:
     key: str
     log: bool = False
     choices: tuple[str, ...] = ()
+    unit: str = ""
 
 
 def history_figure(points: Sequence[Point], name: str) -> Figure:
     """The objective of every trial, and the best one so far."""
     from matplotlib.ticker import MaxNLocator
 
-    figure = new_figure(6.4, 4.2)
+    figure = new_figure(7.2, 4.2)
     axes = figure.subplots()
     done = [(point.number, point.value) for point in points if point.complete and point.value is not None]
     ended = [(point.number, point.value) for point in points if not point.complete and point.value is not None]
@@ -58,34 +59,48 @@ def history_figure(points: Sequence[Point], name: str) -> Figure:
         axes.plot(failed, [0.01] * len(failed), "x", color="tab:red", ms=5, label="failed or not run",
                   transform=axes.get_xaxis_transform())  # fmt: skip
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set(xlabel="trial", ylabel=name, title=f"{len(points)} trials")
-    _legend(axes)
+    axes.set(xlabel="trial", ylabel=name)
+    axes.grid(alpha=0.3)
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=4, fontsize=8, frameon=False)
     return figure
 
 
 def slice_figure(points: Sequence[Point], tuned: Sequence[Axis], name: str) -> Figure:
-    """The objective against every key, later trials darker."""
+    """The objective of complete trials against every key, coloured by their order; the best one is circled."""
     columns = min(COLUMNS, len(tuned))
     rows = math.ceil(len(tuned) / columns)
     figure = new_figure(3.6 * columns + 0.4, 3.0 * rows + 0.3, DPI_OF_MANY)
     panels = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
+    seen = [(point, point.value) for point in points if point.complete and point.value is not None]
+    best, lowest = min(seen, key=lambda one: one[1])
+    drawn = None
     for axes, axis in zip(panels, tuned, strict=False):
-        seen = [point for point in points if point.complete and point.value is not None and axis.key in point.params]
-        at = [axis.choices.index(str(p.params[axis.key])) if axis.choices else p.params[axis.key] for p in seen]
-        order = [point.number for point in seen]
-        axes.scatter(at, [point.value for point in seen], c=order, cmap="viridis_r", s=18, vmin=0)
+        places = [_place(point, axis) for point, _ in seen]
+        drawn = axes.scatter(places, [value for _, value in seen], c=[point.number for point, _ in seen], s=18,
+                             cmap="viridis_r", vmin=0, vmax=max(len(points) - 1, 1))  # fmt: skip
+        axes.scatter(_place(best, axis), lowest, s=110, facecolors="none", edgecolors="tab:red", linewidths=1.5)
         if axis.log:
             axes.set_xscale("log")
         if axis.choices:
             labels = [choice[:LEGIBLE] for choice in axis.choices]
             axes.set_xticks(range(len(labels)), labels, rotation=20 if max(map(len, labels)) > 4 else 0, fontsize=8)
-        axes.set_xlabel(axis.key, fontsize=8)
+        axes.set_xlabel(f"{axis.key} ({axis.unit})" if axis.unit else axis.key, fontsize=8)
         axes.grid(alpha=0.3)
     for axes in panels[len(tuned) :]:
         axes.set_visible(False)
     for axes in panels[::columns]:
         axes.set_ylabel(name)
+    if drawn is not None:
+        figure.colorbar(drawn, ax=list(panels[: len(tuned)]), label="trial", pad=0.01, aspect=30)
     return figure
+
+
+def _place(point: Point, axis: Axis) -> Any:
+    """Where a trial lies on a key's axis; NaN where it has no such value."""
+    if axis.key not in point.params:
+        return math.nan
+    value = point.params[axis.key]
+    return axis.choices.index(str(value)) if axis.choices else value
 
 
 def importance_figure(shares: Mapping[str, float], name: str) -> Figure:
@@ -100,20 +115,24 @@ def importance_figure(shares: Mapping[str, float], name: str) -> Figure:
     return figure
 
 
-def pareto_figure(values: Sequence[Sequence[float]], best: Sequence[bool], names: Sequence[str]) -> Figure:
-    """Every pair of objectives; trials that no other one beats in all of them are dark. All are minimised."""
+def pareto_figure(
+    values: Sequence[Sequence[float]], best: Sequence[bool], names: Sequence[str], numbers: Sequence[int]
+) -> Figure:
+    """Every pair of objectives, all of them minimised; the trials that no other one beats in all of them are joined,
+    where there are two objectives, and bear their numbers."""
     array, front = np.asarray(values, np.float64), np.asarray(best, bool)
     pairs = [(one, other) for one in range(len(names)) for other in range(one + 1, len(names))]
-    figure = new_figure(4.6 * len(pairs) + 0.4, 4.2)
+    figure = new_figure(5.4 * len(pairs) + 0.4, 4.6)
     for axes, (one, other) in zip(figure.subplots(1, len(pairs), squeeze=False)[0], pairs, strict=True):
         axes.scatter(array[~front, one], array[~front, other], s=18, color="0.7", label="beaten by another one")
-        axes.scatter(array[front, one], array[front, other], s=28, color="tab:red", label="on the front")
-        axes.set(xlabel=names[one], ylabel=names[other])
-        _legend(axes)
-    return figure
-
-
-def _legend(axes: Axes) -> None:
-    axes.grid(alpha=0.3)
-    if axes.get_legend_handles_labels()[0]:
+        order = np.flatnonzero(front)[np.argsort(array[front, one])]
+        if len(pairs) == 1:
+            axes.step(array[order, one], array[order, other], where="post", color="tab:red", lw=0.8, alpha=0.5)
+        axes.scatter(array[order, one], array[order, other], s=28, color="tab:red", label="on the front")
+        for row in order[:: max(1, len(order) // LABELS)]:
+            axes.annotate(f"{numbers[row]}", array[row, [one, other]], xytext=(4, 4), textcoords="offset points",
+                          fontsize=7)  # fmt: skip
+        axes.set(xlabel=f"{names[one]} (less is better)", ylabel=f"{names[other]} (less is better)")
+        axes.grid(alpha=0.3)
         axes.legend(fontsize=8)
+    return figure

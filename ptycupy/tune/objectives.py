@@ -63,7 +63,7 @@ def ring_correlation(even: Engine, odd: Engine, pixel_size: float | tuple[float,
     In 1/angstrom, so that pixels of other sizes compare; of Nyquist without a pixel size. The images are registered.
     """
     every = np.arange(even.experiment.positions)
-    images = [_summed_phase(engine)[_field(engine, every)] for engine in (even, odd)]
+    images = [summed_phase(engine, every) for engine in (even, odd)]
     rows, columns = np.min([image.shape for image in images], axis=0)  # a canvas that grew may differ by a pixel
     first, second = (image[:rows, :columns] for image in images)
     found = fourier_ring_correlation(first, second, None if pixel_size is None else pair(pixel_size), register=True)
@@ -71,12 +71,12 @@ def ring_correlation(even: Engine, odd: Engine, pixel_size: float | tuple[float,
     return -float(found.correlation.sum() * ring)
 
 
-def _summed_phase(engine: Engine) -> NDArray[Any]:
-    """[y, x] rad"""
+def summed_phase(engine: Engine, positions: NDArray[np.integer[Any]] | None = None) -> NDArray[np.float64]:
+    """[y, x] rad, of the mean object mode, in the field of these positions; null = those that are used."""
     phase = np.asarray(engine.backend.to_host(engine.parameters.object_phase), np.float64).sum(axis=1)
     weights = np.asarray(engine.backend.to_host(engine.experiment.occupancy), np.float64)
-    summed: NDArray[Any] = np.tensordot(weights / weights.sum(), phase, 1)
-    return summed
+    summed: NDArray[np.float64] = np.tensordot(weights / weights.sum(), phase, 1)
+    return summed[_field(engine, engine.used if positions is None else positions)]
 
 
 def _field(engine: Engine, positions: NDArray[np.integer[Any]]) -> tuple[slice, slice]:

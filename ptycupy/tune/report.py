@@ -1,4 +1,4 @@
-"""What a study leaves behind: the best configuration, a table of all trials, and pictures."""
+"""What a study leaves behind: the best configuration, a table of all trials, pictures, and a page with them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ from ptycupy import config as configuration
 from ptycupy.outputs.canvas import save_png
 from ptycupy.outputs.tuning_figures import Axis, Point, history_figure, importance_figure, pareto_figure, slice_figure
 from ptycupy.storage.atomic import atomic_write
+from ptycupy.tune import phases
 from ptycupy.tune.claims import REASON, RETRY, counts
+from ptycupy.tune.page import PHASES, Summary, suffix, write_page
+from ptycupy.tune.words import unit
 from ptycupy.tune.worker import Task, quiet_optuna
 
 logger = logging.getLogger(__name__)
@@ -26,7 +29,7 @@ ENOUGH = 4  # complete trials, below which importances say nothing
 
 
 def write_report(task: Task) -> optuna.Study:
-    """Writes best.yaml, trials.csv and the PNGs into the study's folder, as it stands; returns the study."""
+    """Writes best.yaml, trials.csv, the PNGs and report.html into the study's folder as it stands; returns it."""
     with quiet_optuna():
         study = task.study.open()
         trials = [trial for trial in study.get_trials() if counts(trial)]
@@ -35,27 +38,50 @@ def write_report(task: Task) -> optuna.Study:
         if not done:
             logger.warning("no trial was completed: there is no best configuration")
             return study
-        names = task.tune.objectives
-        best = min(done, key=lambda trial: trial.values[0])
-        _write(task.folder / "best.yaml", _yaml(task, best))
-        if len(names) > 1:
-            front = study.best_trials
-            (task.folder / "pareto").mkdir(exist_ok=True)
-            for trial in front:
-                _write(task.folder / "pareto" / f"trial_{trial.number:04d}.yaml", _yaml(task, trial))
-            _pictures_of_several(task, done, front)
+        done.sort(key=lambda trial: (trial.values[0], trial.number))
+        best = _yaml(task, done[0])
+        _write(task.folder / "best.yaml", best)
+        front = _front(task, study, done)
         axes = [_axis(task, key) for key in task.space.distributions]
-        for index, name in enumerate(names):
-            suffix = "" if len(names) == 1 else f"_{name}"
+        found: dict[str, dict[str, float]] = {}
+        for index, name in enumerate(task.tune.objectives):
+            end = suffix(task, name)
             points = [_point(trial, index) for trial in trials]
-            _picture(task.folder / f"history{suffix}.png", history_figure(points, name))
-            _picture(task.folder / f"slices{suffix}.png", slice_figure(points, axes, name))
-            found = _importances(study, done, index)
-            if found:
-                _picture(task.folder / f"importances{suffix}.png", importance_figure(found, name))
-        logger.info("best: %s of trial %d; %s", ", ".join(f"{value:.6g}" for value in best.values), best.number,
-                    task.folder / "best.yaml")  # fmt: skip
+            save_png(history_figure(points, name), task.folder / f"history{end}.png")
+            save_png(slice_figure(points, axes, name), task.folder / f"slices{end}.png")
+            found[name] = _importances(study, done, index)
+            if found[name]:
+                save_png(importance_figure(found[name], name), task.folder / f"importances{end}.png")
+        shown = phases.draw(task.folder / PHASES, task.folder, front if len(found) > 1 else _improvements(done))
+        write_page(Summary(task, trials, done, front, found, shown), best)
+        logger.info("best: %s of trial %d; %s", ", ".join(f"{value:.6g}" for value in done[0].values), done[0].number,
+                    task.folder / "report.html")  # fmt: skip
         return study
+
+
+def _front(task: Task, study: optuna.Study, done: list[FrozenTrial]) -> list[FrozenTrial]:
+    """The trials of the Pareto front, best first by the first objective, with their configurations and a picture."""
+    best = {trial.number for trial in study.best_trials}
+    front = [trial for trial in done if trial.number in best]
+    if len(task.tune.objectives) > 1:
+        (task.folder / "pareto").mkdir(exist_ok=True)
+        for trial in front:
+            _write(task.folder / "pareto" / f"trial_{trial.number:04d}.yaml", _yaml(task, trial))
+        figure = pareto_figure(
+            [trial.values for trial in done], [trial.number in best for trial in done], task.tune.objectives,
+            [trial.number for trial in done],
+        )  # fmt: skip
+        save_png(figure, task.folder / "pareto.png")
+    return front
+
+
+def _improvements(done: list[FrozenTrial]) -> list[FrozenTrial]:
+    """Those that were the best when they began, among the ones that began before."""
+    found: list[FrozenTrial] = []
+    for trial in sorted(done, key=lambda trial: trial.number):
+        if not found or trial.values[0] < found[-1].values[0]:
+            found.append(trial)
+    return found
 
 
 def _yaml(task: Task, trial: FrozenTrial) -> str:
@@ -101,19 +127,12 @@ def _importances(study: optuna.Study, done: list[FrozenTrial], index: int) -> di
         return optuna.importance.get_param_importances(study, evaluator=evaluator, target=target if several else None)
 
 
-def _pictures_of_several(task: Task, done: list[FrozenTrial], front: list[FrozenTrial]) -> None:
-    best = {trial.number for trial in front}
-    names = task.tune.objectives
-    points = [[trial.values[one] for one in range(len(names))] for trial in done]
-    figure = pareto_figure(points, [trial.number in best for trial in done], names)
-    _picture(task.folder / "pareto.png", figure)
-
-
 def _axis(task: Task, key: str) -> Axis:
     distribution = task.space.distributions[key]
     if isinstance(distribution, CategoricalDistribution):
         return Axis(key, choices=tuple(map(str, distribution.choices)))
-    return Axis(key, log=bool(getattr(distribution, "log", False)))
+    mode = task.config.calibration.mode
+    return Axis(key, log=bool(getattr(distribution, "log", False)), unit=unit(key, mode))
 
 
 def _point(trial: FrozenTrial, index: int) -> Point:
@@ -123,10 +142,6 @@ def _point(trial: FrozenTrial, index: int) -> Point:
     params = {key: one if isinstance(one, (int, float)) and not isinstance(one, bool) else str(one)
               for key, one in trial.params.items()}  # fmt: skip
     return Point(trial.number, value, trial.state == TrialState.COMPLETE, params)
-
-
-def _picture(path: Path, figure: Any) -> None:
-    save_png(figure, path)
 
 
 def _write(path: Path, text: str) -> None:

@@ -18,7 +18,7 @@ from ptycupy.reconstruction.configured import settings_from
 from ptycupy.reconstruction.engine import Engine
 from ptycupy.reconstruction.selection import only, select_positions, with_selection
 from ptycupy.tune.data import SharedData
-from ptycupy.tune.objectives import held_out, values
+from ptycupy.tune.objectives import held_out, summed_phase, values
 
 HALVES = ("even", "odd")
 Watch = Callable[[int, float], bool]  # (iteration, value) -> whether to end the trial now
@@ -31,6 +31,8 @@ class Outcome:
     values: list[float]  # the objectives
     iterations: int
     pruned: bool
+    phase: NDArray[np.float32]  # [y, x] rad, summed over depth, in the scanned field; of the even half of two
+    pixel_size: float | tuple[float, float] | None  # angstrom
 
 
 @dataclass
@@ -83,7 +85,8 @@ def run_trial(
                 raise DivergenceError(f"iteration {iteration}: the objectives became {found}")
             pruned = watch is not None and watch(iteration, found[0]) and not last
             if last or pruned:
-                return Outcome(found, iteration, pruned)
+                phase = summed_phase(attempt.engines[0])
+                return Outcome(found, iteration, pruned, phase.astype(np.float32), problem.pixel_size)
     raise ConfigError("tune.iterations: at least one is needed")
 
 

@@ -22,6 +22,7 @@ from ptycupy.config.schema import Config
 from ptycupy.config.tuning import Tune
 from ptycupy.errors import ConfigError, DataError, DivergenceError, PtycupyError, ResourceError
 from ptycupy.reconstruction.interrupt import StopOnSignal
+from ptycupy.tune import phases
 from ptycupy.tune.claims import REASON, Claim, Queue
 from ptycupy.tune.data import SharedData
 from ptycupy.tune.journal import open_storage
@@ -144,6 +145,8 @@ def _run(
         finally:
             signals.engine = None
             attempt.engines = []
+    if outcome is not None and not outcome.pruned and phases.leads(outcome.values, study.get_trials(deepcopy=False)):
+        phases.keep(task.folder, trial.number, outcome.phase, outcome.pixel_size)
     _tell(study, trial, outcome, error, values, time.monotonic() - start)
     return error
 

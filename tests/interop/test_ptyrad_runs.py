@@ -6,6 +6,7 @@ step, from its own reader, axes, padding, probe and object, is what is found her
 interpreter. PTYCUPY_PTYRAD_DATA may name a folder with the measured data, where the files look for them (`data/...`).
 """
 
+import csv
 import json
 import os
 from pathlib import Path
@@ -240,3 +241,21 @@ def agrees(result, path):
 def test_the_list_is_complete():
     assert shipped("templates/minimal")
     assert {f"{path.parent.name}/{path.stem}" for path in shipped_params().glob("*/*.yaml")} == set(NAMES)
+
+
+def test_a_search_of_ptyrad_runs_to_its_end(tmp_path, monkeypatch):
+    """The shipped walkthrough of hypertuning, two trials of it: defocus and slices within what PtyRAD may suggest."""
+    monkeypatch.chdir(tmp_path)
+    path, params = prepared("walkthrough/14_hypertune")
+    params["hypertune_params"] |= {"n_trials": 2, "study_name": "search"}
+    on = {name: one["kwargs"] for name, one in params["hypertune_params"]["tune_params"].items() if one["state"]}
+    path.write_text(yaml.safe_dump(params))
+    assert main(["tune", "--ptyrad", str(path), "-q", "--allow-unsupported", "--set", "output.folder=ours"]) == 0
+    assert Path("ours/search/report.html").exists()
+    with open("ours/search/trials.csv", newline="") as file:
+        trials = list(csv.DictReader(file))
+    assert [trial["state"] for trial in trials] == ["complete"] * 2
+    for name, key in (("C10", "illumination.aberrations.C10"), ("Nlayer", "object.slices")):
+        found = {float(trial[key]) for trial in trials}
+        assert len(found) == 2
+        assert on[name]["low"] <= min(found) < max(found) <= on[name]["high"]

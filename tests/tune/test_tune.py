@@ -21,7 +21,7 @@ from ptycupy.tune import samplers, trial, tune, worker
 from ptycupy.tune.data import SharedData
 from ptycupy.tune.objectives import contrast, held_out, held_out_loss
 
-PICTURES = {"history.png", "slices.png", "importances.png"}
+PICTURES = {"phases.png", "history.png", "slices.png", "importances.png"}
 
 
 def table(folder):
@@ -222,7 +222,7 @@ def test_fault_64_ten_failures_in_a_row_abort(tmp_path, monkeypatch):
     def troubled(*arguments):
         calls.append(1)
         if len(calls) == 3:
-            return trial.Outcome([1.0], 1, False)
+            return trial.Outcome([1.0], 1, False, np.zeros((4, 4), np.float32), None)
         raise ResourceError("no room")
 
     monkeypatch.setattr(worker, "run_trial", troubled)

@@ -34,8 +34,8 @@ ITERATIONS, INITIAL = 20, 10
 HYPERBAND = {"name": "hyperband", "options": {"min_resource": 5, "reduction_factor": 2}}
 RUNS: dict[str, dict[str, Any]] = {
     "tpe": {"sampler": {"name": "tpe", "startup_trials": INITIAL}},
-    "random": {"sampler": {"name": "random", "startup_trials": INITIAL}},
     "tpe, hyperband": {"sampler": {"name": "tpe", "startup_trials": INITIAL}, "pruner": HYPERBAND},
+    "random": {"sampler": {"name": "random", "startup_trials": INITIAL}},
     "random, hyperband": {"sampler": {"name": "random", "startup_trials": INITIAL}, "pruner": HYPERBAND},
 }
 SPACE = {
@@ -82,20 +82,23 @@ def study(path: Path, folder: Path, name: str, seed: int, trials: int) -> dict[s
     rows = [
         {
             "state": one.state.name.lower(),
-            "contrast": one.value if one.state == optuna.trial.TrialState.COMPLETE else None,
+            "contrast": round(one.values[0], 6) if one.state == optuna.trial.TrialState.COMPLETE else None,
             "iterations": one.user_attrs.get("iterations", 0),
             "seconds": one.user_attrs["seconds"],
-            "values": one.params,
+            "values": {key: round(value, 4) for key, value in one.params.items()},
         }
         for one in found.get_trials(deepcopy=False)
     ]
-    return {"seed": seed, "cpu_seconds": round(time.process_time() - begun, 1), "best": found.best_trial.params,
-            "contrast": found.best_value, "trials": rows}  # fmt: skip
+    best = next(row for row, one in zip(rows, found.get_trials(deepcopy=False), strict=True) if one == found.best_trial)
+    return {"seed": seed, "cpu_seconds": round(time.process_time() - begun, 1), "best": best["values"],
+            "contrast": best["contrast"], "trials": rows}  # fmt: skip
 
 
 def curve(run: dict[str, Any]) -> tuple[list[float], list[float]]:
-    """Seconds of trials, added up, and the best contrast by then."""
-    seconds = np.cumsum([row["seconds"] for row in run["trials"]])
+    """Processor seconds after every trial, and the best contrast by then. The study's seconds are shared out by
+    iterations, so that what else the machine was doing does not count."""
+    iterations = np.cumsum([row["iterations"] for row in run["trials"]])
+    seconds = run["cpu_seconds"] * iterations / iterations[-1]
     seen = [np.inf if row["contrast"] is None else row["contrast"] for row in run["trials"]]
     return seconds.tolist(), np.minimum.accumulate(seen).tolist()
 
@@ -104,21 +107,25 @@ def draw(runs: dict[str, list[dict[str, Any]]], path: Path) -> None:
     """Best contrast against trials and against time: a thin line for each seed, a thick one for their median."""
     figure = new_figure(10.5, 4.2)
     left, right = figure.subplots(1, 2, sharey=True)
+    starts = []
     for number, (name, studies) in enumerate(runs.items()):
-        colour = f"C{number}"
+        look: dict[str, Any] = {"color": f"C{number // 2}", "ls": "-" if number % 2 == 0 else "--"}
         curves = [curve(one) for one in studies]
         for seconds, best in curves:
-            right.step(seconds, best, where="post", color=colour, lw=0.6, alpha=0.6)
+            right.step(seconds, best, where="post", lw=0.5, alpha=0.5, **look)
         counts = np.arange(1, len(curves[0][1]) + 1)
-        left.step(counts, np.median([best for _, best in curves], axis=0), where="post", color=colour, label=name)
-        times = np.linspace(0, max(seconds[-1] for seconds, _ in curves), 200)
+        median = np.median([best for _, best in curves], axis=0)
+        left.step(counts, median, where="post", lw=2, label=name, **look)
+        starts.append(median[0])
+        times = np.linspace(0, max(seconds[-1] for seconds, _ in curves), 400)
         by_time = [
             [min([b for s, b in zip(*one, strict=True) if s <= t], default=np.inf) for t in times] for one in curves
         ]
         middle = np.median(by_time, axis=0)
-        right.plot(times[np.isfinite(middle)], middle[np.isfinite(middle)], color=colour, lw=2, label=name)
+        seen = np.isfinite(middle)
+        right.plot(times[seen], middle[seen], lw=2, label=name, **look)
     left.set(xlabel="trials", ylabel="best contrast, -sigma/mu", title=f"median of {len(studies)} seeds")
-    right.set(xlabel="seconds of trials", title="each seed, and their median")
+    right.set(xlabel="processor seconds", title="each seed, and their median", ylim=(None, max(starts)))
     for axes in (left, right):
         axes.grid(alpha=0.3)
         axes.legend(fontsize=8)
@@ -155,7 +162,7 @@ def main() -> None:
             "seconds": round(time.perf_counter() - begun, 1),
             "runs": runs,
         }
-        arguments.out.write_text(json.dumps(record, indent=1) + "\n")
+        arguments.out.write_text(json.dumps(record) + "\n")
 
 
 if __name__ == "__main__":

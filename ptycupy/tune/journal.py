@@ -19,6 +19,7 @@ from ptycupy.errors import ConfigError, DataError, ResourceError
 logger = logging.getLogger(__name__)
 BLOCK = 1 << 16  # bytes that are looked at together from the end of a journal
 JOURNAL = "journal.log"
+PAUSES = (0.5, 1.0, 0.0)  # s after each attempt to open a database
 
 
 class MendedJournal(JournalFileBackend):
@@ -143,12 +144,16 @@ def _database(url: str) -> RDBStorage:
     from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
     shown = url.rpartition("@")[2]  # no password in a message
-    try:
-        with exclusive(make_url(url)):  # two processes may make its tables
-            return RDBStorage(url)
-    except ImportError as error:
-        raise ConfigError(f"tune.storage: {shown}: its driver is missing: {error}") from error
-    except (ArgumentError, NoSuchModuleError) as error:
-        raise ConfigError(f"tune.storage: {shown}: names no database that SQLAlchemy knows") from error
-    except (SQLAlchemyError, RuntimeError, OSError) as error:
-        raise ResourceError(f"tune.storage: {shown}: the database cannot be used ({type(error).__name__})") from error
+    for pause in PAUSES:
+        try:
+            with exclusive(make_url(url)):  # two processes may make its tables
+                return RDBStorage(url)
+        except ImportError as error:
+            raise ConfigError(f"tune.storage: {shown}: its driver is missing: {error}") from error
+        except (ArgumentError, NoSuchModuleError) as error:
+            raise ConfigError(f"tune.storage: {shown}: names no database that SQLAlchemy knows") from error
+        except (SQLAlchemyError, RuntimeError, OSError) as error:
+            problem = error
+        time.sleep(pause)  # servers let two processes make the same tables, and refuse one of them
+    name = type(problem).__name__
+    raise ResourceError(f"tune.storage: {shown}: the database cannot be used ({name})") from problem

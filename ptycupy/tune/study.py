@@ -12,7 +12,7 @@ import optuna
 from optuna.exceptions import DuplicatedStudyError, ExperimentalWarning
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
-from optuna.storages import BaseStorage, RDBStorage
+from optuna.storages import BaseStorage, RDBStorage, get_storage
 from optuna.study import StudyDirection
 
 from ptycupy.config.schema import Config
@@ -28,14 +28,21 @@ ELSEWHERE = ("backend", "output", "tune")  # sections that leave the trials' res
 class Study:
     """A study of Optuna by its storage and name. Every trial opens it anew, with a sampler of its own."""
 
-    storage: BaseStorage
+    storage: BaseStorage  # the one that Optuna's own studies go through too: of a database it keeps a copy in memory
     name: str
     number: int  # how the storage knows it
+    url: Any = None  # of a database, SQLAlchemy's
+
+    @classmethod
+    def of(cls, storage: BaseStorage, name: str) -> Study:
+        """The study of this name; KeyError where there is none."""
+        url = storage.engine.url if isinstance(storage, RDBStorage) else None
+        return cls(get_storage(storage), name, storage.get_study_id_from_name(name), url)
 
     def exclusive(self) -> AbstractContextManager[None]:
         """Open while this process alone may change the state of trials. Journals order what is written and databases
         lock rows; only SQLite, which does not, needs a lock of ours."""
-        return exclusive(self.storage.engine.url) if isinstance(self.storage, RDBStorage) else nullcontext()
+        return nullcontext() if self.url is None else exclusive(self.url)
 
     def open(self, sampler: BaseSampler | None = None, pruner: BasePruner | None = None) -> optuna.Study:
         """The study as it stands now."""
@@ -66,7 +73,7 @@ def join(storage: BaseStorage, name: str, config: Config, space: Space, iteratio
         study.set_user_attr(IDENTITY, json.dumps(wanted))  # whoever made it died, or has not come so far yet
     else:
         _require_same(name, json.loads(found) if found is not None else {}, wanted)
-    return Study(storage, name, storage.get_study_id_from_name(name))
+    return Study.of(storage, name)
 
 
 def _identity(config: Config, space: Space, iterations: int) -> dict[str, dict[str, Any]]:

@@ -24,7 +24,7 @@ optuna.logging.set_verbosity(optuna.logging.ERROR)
 def opened(storage) -> Study:
     with contextlib.suppress(optuna.exceptions.DuplicatedStudyError):
         optuna.create_study(study_name="s", storage=storage)
-    return Study(storage, "s", storage.get_study_id_from_name("s"))
+    return Study.of(storage, "s")
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ptycupy.backends.cuda import CudaBackend, devices
+from ptycupy.backends.cuda import CudaBackend, devices, guest
 from ptycupy.backends.cuda.compile import Compiler
 from ptycupy.backends.cuda.cupy_device import CupyDevice, import_cupy
 from ptycupy.backends.cuda.device import is_out_of_memory
@@ -354,3 +354,25 @@ def test_unsupported_settings_are_named(host_cuda_backend: Callable[[str], Backe
         backend.add(backend.zeros((3,), "float32"), backend.zeros((2,), "float32"))
     with pytest.raises(ValueError, match=r"copy of float32 \(2,\) into float32 \(3,\)"):
         backend.copy(backend.zeros((3,), "float32"), backend.zeros((2,), "float32"))
+
+
+def test_a_guest_queues_on_the_stream_and_the_memory_of_its_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[Any] = []
+
+    class Context:
+        def __init__(self, *given: int) -> None:
+            self.given = given
+
+        def __enter__(self) -> None:
+            opened.append(self.given)
+
+        def __exit__(self, *error: object) -> None:
+            opened.remove(self.given)
+
+    fake = SimpleNamespace(cuda=SimpleNamespace(Device=Context, ExternalStream=Context), from_dlpack=np.from_dlpack)
+    monkeypatch.setattr(guest, "import_cupy", lambda: fake)
+    with guest.on_stream(1, 4096):
+        assert opened == [(1,), (4096, 1)]
+    assert not opened
+    values = np.arange(3.0)
+    assert np.shares_memory(guest.borrow(values), values)

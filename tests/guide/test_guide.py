@@ -42,11 +42,30 @@ def test_every_block_is_of_a_kind_that_is_tested(topic):
     assert {kind for _, kind, _ in BLOCK.findall(text)} <= {"python", "bash", "yaml"} | NOT_RUN
 
 
-@pytest.mark.parametrize("topic", [topic for topic in topics() if blocks(topic, "python")])
-def test_python_runs(topic, place):
+def needs(block):
+    """The packages that a block's first line names, `# needs torch`, and that the `dev` extra leaves out."""
+    found = re.match(r"# needs (.*)\n", block)
+    return found[1].split(", ") if found else []
+
+
+def run(topic, wanted):
     names = {"__name__": "guide"}
     for block in blocks(topic, "python"):
-        exec(compile(block, f"{topic}.md", "exec"), names)
+        if wanted(block):
+            exec(compile(block, f"{topic}.md", "exec"), names)
+
+
+@pytest.mark.parametrize("topic", [topic for topic in topics() if blocks(topic, "python")])
+def test_python_runs(topic, place):
+    run(topic, lambda block: not needs(block))
+
+
+@pytest.mark.parametrize("topic", [topic for topic in topics() if any(map(needs, blocks(topic, "python")))])
+def test_python_runs_with_other_packages(topic, place):
+    """The whole page, where all that its blocks need is installed."""
+    for package in {name for block in blocks(topic, "python") for name in needs(block)}:
+        pytest.importorskip(package, reason=f"{package} is not installed")
+    run(topic, lambda block: True)
 
 
 @pytest.mark.parametrize("topic", [topic for topic in topics() if blocks(topic, "bash")])

@@ -130,9 +130,7 @@ def _gaps(
     """The transfer functions [1 or z - 1, 1 or n, y, x]; None where there is no gap for them."""
     if given is None:
         if slices > 1:
-            raise WrongValue(
-                f"{name}: None, but {slices} slices have gaps between them: see `transfer`"
-            )
+            raise WrongValue(f"{name}: None, but {slices} slices have gaps between them: see `transfer`")
         return None
     require_like(name, given, COMPLEX[reference.dtype], first, reference)
     tables = given if given.ndim == 4 else given[None]

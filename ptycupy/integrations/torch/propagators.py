@@ -21,8 +21,8 @@ def transfer(
     """exp(i dz (sqrt(k^2 - K^2) - k + Ky tan(ty) + Kx tan(tx))) as (gaps, tilts, y, x), zero frequency in the corner.
 
     Complex, window in px (y, x). pixel_size (scalar or (y, x)), wavelength and slice_thickness (scalar or (gaps,)) in
-    angstrom. tilts: (1 or n, 2) mrad (y, x), None = 0. Thickness and tilts may require gradients. dtype: float32 or float64 of
-    the object that it is for. Evanescent waves vanish. Raises WrongType for another dtype.
+    angstrom. tilts: (1 or n, 2) mrad (y, x), None = 0. Thickness and tilts may require gradients. dtype: float32 or
+    float64 of the object that it is for. Evanescent waves vanish. Raises WrongType for another dtype.
     """
     if dtype not in COMPLEX:
         raise WrongType(f"dtype: {dtype}; it must be torch.float32 or torch.float64")

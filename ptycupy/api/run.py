@@ -91,7 +91,10 @@ def prepare(config: Config, folder: RunFolder, resume: bool, backend: Backend, t
             raise ConfigError(f"data.follow: a file that grows is followed by one process, not by {team.size}")
         problem, state = build_following(seen, *wait_for_patterns(seen.data))
     else:
-        problem, state = experiment.build(seen, open_patterns(seen))
+        source, among = open_patterns(seen), alone() if team is None else team
+        if among.size > 1:
+            _require_same(among, source, backend)
+        problem, state = experiment.build(seen, source, among)
     return begin(config, folder, resume, backend, problem, state, team=team)
 
 
@@ -121,7 +124,7 @@ def begin(
         logger.info("wrote %s", write_patterns(folder.path / config.output.export_patterns, export, overwrite=True))
     problem, settings = with_selection(problem, config.reconstruction), settings_from(config)
     if team.size > 1:
-        _share(team, problem, settings, backend, tiled=_tiled(config, team))
+        _share(team, problem, settings, backend.name, tiled=_tiled(config, team))
         team.reducer = choose(team, backend, config.distributed.reduce, config.backend.deterministic)
     ranks, residency = team if team.size > 1 else ALONE, residency_from(config)
     tiles = begin_tiles(team, problem, state, settings) if _tiled(config, team) else None
@@ -159,24 +162,27 @@ def _tiled(config: Config, team: Team) -> bool:
     return config.distributed.object == "tiled" and team.size > 1
 
 
-def _share(team: Team, problem: Problem, settings: Settings, backend: Backend, *, tiled: bool) -> None:
-    """Compares what the ranks are about to do, and deals out the positions, unless they go with tiles."""
-    patterns = problem.patterns
+def _require_same(team: Team, source: PatternSource, backend: Backend) -> None:
+    """ResourceError where the ranks have not the same data and kind of device, before they look at them together."""
     shake(
         team,
         {
-            "data set": f"{patterns.shape} {patterns.dtype}, {patterns.provenance.size_bytes} bytes\n"
-            f"fingerprint {data_fingerprint(patterns)}",
+            "data set": f"{source.shape} {source.dtype}, {source.provenance.size_bytes} bytes\n"
+            f"fingerprint {data_fingerprint(source)}",
             "kind of device": f"{backend.name.partition(':')[0]}, {backend.real}",
         },
     )
-    count = patterns.shape[0]
+
+
+def _share(team: Team, problem: Problem, settings: Settings, device: str, *, tiled: bool) -> None:
+    """Deals out the positions, unless they go with tiles."""
+    count = problem.patterns.shape[0]
     used = np.arange(count) if problem.pattern_weights is None else np.flatnonzero(problem.pattern_weights)
     if len(used) < team.size:
         raise ConfigError(f"{team.size} ranks for {len(used)} positions: start at most {len(used)}")
     if not tiled:
         team.deal(used.astype(np.int32), alternating=settings.grouping == "compact")
-    team.settle(backend.name)
+    team.settle(device)
     logger.info("%d ranks with up to %d of %d patterns each", team.size, -(-len(used) // team.size), len(used))
 
 

@@ -12,6 +12,7 @@ A detector's fault is told from genuine diffraction by what genuine diffraction 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,6 +56,19 @@ class Evidence:
         if largest == self.ceiling > 0:
             where = brightest == largest
             self.at_ceiling[where] += np.count_nonzero(patterns[:, where] == largest, axis=0)
+
+    @classmethod
+    def joined(cls, pieces: Sequence[Evidence]) -> Evidence:
+        """That of all pieces, which have no pattern in common."""
+        whole = cls(pieces[0].lit.shape)
+        whole.ceiling = max(piece.ceiling for piece in pieces)
+        for piece in pieces:
+            whole.patterns += piece.patterns
+            whole.lit += piece.lit
+            np.minimum(whole.least, piece.least, out=whole.least)
+            if piece.ceiling == whole.ceiling:
+                whole.at_ceiling += piece.at_ceiling
+        return whole
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from ptycupy.data.noise import NoisySource
 from ptycupy.data.pad import Float, PadPatterns, background
 from ptycupy.data.preprocess import Survey
 from ptycupy.data.resample import ResamplePatterns
+from ptycupy.data.share import ONE, Among, slabs_of
 from ptycupy.data.source import PatternSource
 from ptycupy.data.transform import ClipBelow, SubtractValue
 from ptycupy.data.views import MappedSource, Step
@@ -41,23 +42,23 @@ class Prepared:
     mean_total: float  # normalised intensity of a pattern after everything, mean over the patterns that count
 
 
-def without_negative(source: PatternSource, data: Data, mask: Mask | None) -> PatternSource:
+def without_negative(source: PatternSource, data: Data, mask: Mask | None, among: Among = ONE) -> PatternSource:
     """The source after `data.negative` where that goes by a given value; reads patterns until a negative one is found,
     unless `negative_always` spares it that."""
     if data.negative not in ("clip_value", "subtract_value"):
         return source
     if data.negative_value is None:
         raise ConfigError(f"data.negative_value: missing; negative: {data.negative} needs it, for example 2.0")
-    if not (data.negative_always or _any_negative(source, mask)):
+    if not (data.negative_always or any(among.exchange(_any_negative(source, mask, among)))):
         return source
     step = ClipBelow if data.negative == "clip_value" else SubtractValue
     return MappedSource.of(source, step(data.negative_value))
 
 
-def _any_negative(source: PatternSource, mask: Mask | None) -> bool:
+def _any_negative(source: PatternSource, mask: Mask | None, among: Among) -> bool:
     if source.dtype.kind in "bu":
         return False
-    slabs = source.slabs(SLAB_PATTERNS)
+    slabs = slabs_of(source, SLAB_PATTERNS, among)
     return any(bool((patterns if mask is None else patterns[:, mask]).min(initial=0) < 0) for _, patterns in slabs)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -11,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptycupy.data.defects import LARGEST_SHARE, Evidence, find_defects
+from ptycupy.data.share import ONE, Among, slabs_of
 from ptycupy.data.source import PatternSource
 from ptycupy.data.transform import Cast, ClipNegative, SubtractMinimum
 from ptycupy.data.views import MappedSource
@@ -66,8 +69,10 @@ def scan(
     mask: NDArray[np.bool_] | None = None,
     bad_pixels: BadPixels = "ignore",
     always: bool = False,
+    among: Among = ONE,
 ) -> Survey:
-    """Reads every pattern once, in slabs; pixels outside `mask` [ky, kx] do not count.
+    """Reads every pattern once, in slabs; pixels outside `mask` [ky, kx] do not count. Where several processes look,
+    each reads a piece, and all get the survey of the whole.
 
     Non-finite values below 0.1 % and negative values are warned of and taken out of the statistics or clipped;
     backends skip the former. `always` subtracts a minimum that is not negative too. Saturated, hot and dead pixels
@@ -77,12 +82,13 @@ def scan(
     """
     if mask is not None and mask.shape != source.shape[1:]:
         raise DataError(f"{_name(source)}: a mask of {mask.shape} for patterns of {source.shape[1:]}")
-    tally = _tallied(source, negative, mask, always, Evidence(source.shape[1:]) if bad_pixels != "ignore" else None)
+    evidence = Evidence(source.shape[1:]) if bad_pixels != "ignore" else None
+    tally = _tallied(source, negative, mask, always, evidence, among)
     bad = _bad(tally, bad_pixels)
     if bad is None:
         return tally.survey()
     left = ~bad if mask is None else mask & ~bad
-    return _tallied(source, negative, left, always, None).survey()
+    return _tallied(source, negative, left, always, None, among).survey()
 
 
 def slab_patterns(source: PatternSource) -> int:
@@ -96,11 +102,12 @@ def _tallied(
     mask: NDArray[np.bool_] | None,
     always: bool,
     evidence: Evidence | None,
+    among: Among,
 ) -> _Tally:
     tally = _Tally(source, negative, mask, always, evidence)
-    for part, patterns in source.slabs(slab_patterns(source)):
+    for part, patterns in slabs_of(source, slab_patterns(source), among):
         tally.add(part.start, patterns)
-    return tally
+    return tally if among.size == 1 else _Tally.joined(tally, among.exchange(tally.sums))
 
 
 def _bad(tally: _Tally, policy: BadPixels) -> NDArray[np.bool_] | None:
@@ -162,8 +169,24 @@ class _FlawCount:
             for y, x in np.argwhere(wrong[index])[: PLACES_SHOWN - len(self.places)]:
                 self.places.append((start + int(index), int(y), int(x)))
 
+    @classmethod
+    def joined(cls, counts: Sequence[_FlawCount]) -> _FlawCount:
+        """That of all pieces, which are in order."""
+        places = [place for count in counts for place in count.places]
+        return cls(sum(c.count for c in counts), sum(c.patterns for c in counts), places[:PLACES_SHOWN])
+
     def flaw(self) -> Flaw:
         return Flaw(self.count, self.patterns, tuple(self.places))
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """A _Tally without its source."""
+
+    added: tuple[NDArray[Any], ...]
+    range: tuple[float, float]
+    flaws: tuple[_FlawCount, _FlawCount]
+    evidence: Evidence | None
 
 
 class _Tally:
@@ -187,6 +210,33 @@ class _Tally:
         self.filled = np.zeros(count, np.bool_)
         self.minimum, self.maximum = math.inf, -math.inf
         self.nonfinite, self.negative = _FlawCount(), _FlawCount()
+
+    @property
+    def sums(self) -> _Sums:
+        """What there is to tell of a piece."""
+        return _Sums(
+            added=(self.pattern_sum, self.pattern_counts, self.totals, self.pixels, self.filled),
+            range=(self.minimum, self.maximum),
+            flaws=(self.nonfinite, self.negative),
+            evidence=self.evidence,
+        )
+
+    @classmethod
+    def joined(cls, tally: _Tally, pieces: Sequence[_Sums]) -> _Tally:
+        """That of all pieces, which have no pattern in common."""
+        first, *others = pieces
+        whole = copy.copy(tally)
+        added = [np.array(array) for array in first.added]
+        for piece in others:
+            for target, array in zip(added, piece.added, strict=True):
+                target += array
+        whole.pattern_sum, whole.pattern_counts, whole.totals, whole.pixels, whole.filled = added
+        whole.minimum = min(piece.range[0] for piece in pieces)
+        whole.maximum = max(piece.range[1] for piece in pieces)
+        whole.nonfinite, whole.negative = (_FlawCount.joined([piece.flaws[i] for piece in pieces]) for i in range(2))
+        found = [piece.evidence for piece in pieces if piece.evidence is not None]
+        whole.evidence = Evidence.joined(found) if found else None
+        return whole
 
     def add(self, start: int, patterns: NDArray[Any]) -> None:
         part = slice(start, start + len(patterns))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ptycupy.data.share import ONE, Among
 from ptycupy.experiment.optics import electron_wavelength, interaction_constant, xray_wavelength
 from ptycupy.experiment.probe import make_probe
 from ptycupy.experiment.state import FIELDS, Problem, State
@@ -14,11 +15,11 @@ if TYPE_CHECKING:
     from ptycupy.experiment.measured import Measured
 
 
-def build(config: Config, source: PatternSource) -> tuple[Problem, State]:
+def build(config: Config, source: PatternSource, among: Among = ONE) -> tuple[Problem, State]:
     """The Problem and first State that `config` describes on the patterns of `source`; see assemble.build."""
     from ptycupy.experiment.assemble import build as assemble
 
-    return assemble(config, source)
+    return assemble(config, source, among)
 
 
 def outline(config: Config, source: PatternSource) -> tuple[Problem, State]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ptycupy.data.arrays import read_array
 from ptycupy.data.shapes import require_scan_shape
+from ptycupy.data.share import ONE, Among
 from ptycupy.errors import ConfigError
 from ptycupy.experiment import object as first_object
 from ptycupy.experiment import regrid, scan, start
@@ -28,12 +29,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def build(config: schema.Config, source: PatternSource) -> tuple[Problem, State]:
-    """The experiment that `config` describes, on the patterns of `source` (as data.open_source gives them).
+def build(config: schema.Config, source: PatternSource, among: Among = ONE) -> tuple[Problem, State]:
+    """The experiment that `config` describes, on the patterns of `source` (as data.open_source gives them), which
+    several processes may look through together.
 
     Raises ConfigError, DataError and ResourceError for what is missing, contradictory, unusable or too large.
     """
-    problem, state = assemble(config, source, measure_patterns(config, source))
+    problem, state = assemble(config, source, measure_patterns(config, source, among))
     log.info(
         "object of %d modes, %d slices, %d x %d px; window %d x %d px; pixel size %s; %d positions%s; "
         "probe intensity %.4g",
@@ -83,9 +85,9 @@ def assemble(config: schema.Config, source: PatternSource, measured: Measured) -
     return problem, with_optional_fields(state, config, (len(positions), *measured.detector))
 
 
-def measure_patterns(config: schema.Config, source: PatternSource) -> Measured:
+def measure_patterns(config: schema.Config, source: PatternSource, among: Among = ONE) -> Measured:
     """The patterns of `source` as `config` prepares them; raises as `build` does."""
-    return measure(source, config.data, _step_angstrom(config.scan, source), config.reconstruction.seed)
+    return measure(source, config.data, _step_angstrom(config.scan, source), config.reconstruction.seed, among)
 
 
 def wavelength(illumination: schema.Illumination, file_energy_kev: float | None) -> float | None:

@@ -12,6 +12,7 @@ from ptycupy.data.loading import load_mask
 from ptycupy.data.prepare import prepare, without_negative
 from ptycupy.data.preprocess import NegativePolicy, intensity_scale, slab_patterns
 from ptycupy.data.preprocess import scan as survey_patterns
+from ptycupy.data.share import ONE, Among, slabs_of
 from ptycupy.data.transform import CropDetector
 from ptycupy.data.views import MappedSource, ScanCrop
 from ptycupy.experiment.seeds import sequence
@@ -36,31 +37,37 @@ class Measured:
     sampling: tuple[float, float]  # pixels (y, x) of that per measured one
     padding: NDArray[np.float64] | None  # [Y, X], still to be put around the patterns
     resampling: tuple[float, float] | None  # (y, x), still to be done
+    among: Among = ONE  # who looks at them
 
     def brightest_total(self) -> float:
         """Total intensity of the brightest pattern after everything; reads them all once more."""
         brightest = 0.0
-        for part, patterns in self.source.slabs(slab_patterns(self.source)):
+        for part, patterns in slabs_of(self.source, slab_patterns(self.source), self.among):
             counted = patterns.reshape(len(patterns), -1) if self.mask is None else patterns[:, self.mask]
             totals = counted.sum(axis=1, dtype=np.float64)
             if self.weights is not None:
                 totals = totals[self.weights[part]]
             brightest = max(brightest, float(totals.max(initial=0)))
+        brightest = float(max(self.among.exchange(brightest)))
         return brightest * self.scale + (0.0 if self.padding is None else float(self.padding.sum()))
 
 
 def measure(
-    source: PatternSource, data: schema.Data, step: tuple[float, float] | None = None, seed: int = 0
+    source: PatternSource,
+    data: schema.Data,
+    step: tuple[float, float] | None = None,
+    seed: int = 0,
+    among: Among = ONE,
 ) -> Measured:
-    """One pass over all patterns; DataError where they cannot be used.
+    """One pass over all patterns, of which each of those who look reads a piece; DataError where they cannot be used.
 
     `step` (slow, fast) in angstrom is what a blur over the scan and a dose need; `seed` is that of the noise.
     """
     mask = load_mask(data)
     by_value: dict[str, NegativePolicy] = {"clip_value": "clip", "subtract_value": "clip"}
     policy: Any = by_value.get(data.negative, data.negative)
-    positive = without_negative(source, data, mask)
-    survey = survey_patterns(positive, policy, mask, data.bad_pixels, data.negative_always)
+    positive = without_negative(source, data, mask, among)
+    survey = survey_patterns(positive, policy, mask, data.bad_pixels, data.negative_always, among)
     scale = intensity_scale(survey, data.normalisation, data.normalisation_divisor)
     prepared = prepare(survey, data, scale, step, lambda: sequence(seed, "pattern noise"))
     return Measured(
@@ -75,6 +82,7 @@ def measure(
         sampling=prepared.sampling,
         padding=prepared.padding,
         resampling=prepared.resampling,
+        among=among,
     )
 
 

@@ -8,16 +8,21 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import cast
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ptycupy.backends.interface import Backend
 from ptycupy.data.counts import PackedPatterns
 from ptycupy.experiment.state import Problem, State
 from ptycupy.planning import Ceilings, Cost, Counting, bytes_per_pattern
+from ptycupy.reconstruction.batches import make_groups
 from ptycupy.reconstruction.engine import Engine
 from ptycupy.reconstruction.memory import SHARE
 from ptycupy.reconstruction.residency import Holding, Residency, choose, room_for
 from ptycupy.update.settings import Settings
 
 RESIDENT = 0.45  # of the shared cache: as much of it as waves may take that are to stay there
+READ = 64  # patterns of a batch that are read to see how long that takes
 PARTS = 3  # sub-batches that are counted; more of them cost as much each
 RECORDED = 30e-6  # s of Python for an update that is a CUDA graph: benchmarks/results/host_time.json
 CALLS_OF_A_GRAPH = 3  # its row, itself, its losses
@@ -93,6 +98,13 @@ class Forecast:
                 break
         assert self.holding is not None
         return self.holding
+
+    def some_batches(self) -> list[NDArray[np.int32]]:
+        """A few patterns of the first batches, as the engine would draw them."""
+        engine, settings = self.engine, self.engine.settings
+        positions = engine.initial_positions[engine.used]
+        groups = make_groups(positions, settings.batch_size, settings.grouping, np.random.default_rng(settings.seed))
+        return [engine.used[group[:READ]] for group in groups[:3]]
 
     # --- memory ------------------------------------------------------------------------------------------------
     @cached_property

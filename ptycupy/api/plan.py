@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ptycupy import backends, data, experiment
 from ptycupy.api import settle
@@ -27,7 +28,6 @@ from ptycupy.reconstruction.configured import residency_from, settings_from
 from ptycupy.reconstruction.residency import Holding
 
 BATCHES = tuple(2**k for k in range(11))  # 1 to 1024
-READ = 16  # patterns that are read at once to see how long that takes
 SLOWER = 1.1  # than the fastest batch: what a smaller one may take
 
 
@@ -173,7 +173,7 @@ def plan(
     settings = settings_from(settled)
     forecast = Forecast(problem, state, settings, counted)
     holding = forecast.hold(residency_from(settled), machine, is_chunked(source))
-    forecast.read_seconds = _seconds_to_read(source, holding)
+    forecast.read_seconds = _seconds_to_read(Held(source), holding, forecast.some_batches())
     host = sum(int(getattr(array, "nbytes", 0)) for _, array in state.items())
     configured = _choice(forecast, machine, settings.batch_size, settings.sub_batch)
     host += holding.host_bytes + SLAB_BYTES if counted.kind != "cpu" else configured.device_bytes
@@ -208,21 +208,21 @@ def _sized(forecast: Forecast, machine: Ceilings, batch: int, part: int) -> Choi
     return Choice(batch, part, pace.seconds, needed, pace.limit, pace.way)
 
 
-def _seconds_to_read(source: data.PatternSource, holding: Holding) -> float:
-    """Per pattern of a batch, in no order, from where the patterns lie; measured on some of them, which the system may
-    have in its memory already. 0 where they are on the device."""
+def _seconds_to_read(held: Held, holding: Holding, batches: Sequence[NDArray[np.integer[Any]]]) -> float:
+    """Per pattern of such batches, from where the patterns lie, which the system may have in its memory already; 0 where
+    that is the device."""
     if holding.tier == "device":
         return 0.0
-    held = Held(source)
     if holding.tier == "host":
-        held = Held(ArraySource(np.zeros((READ, *held.shape[1:]), held.dtype)))
-    random, count = np.random.default_rng(0), held.shape[0]
+        most = int(max(batch.max() for batch in batches)) + 1
+        held = Held(ArraySource(np.broadcast_to(np.zeros((), held.dtype), (most, *held.shape[1:]))))
+    elif holding.decoded_bytes:
+        held = held.cached(holding.decoded_bytes)
     seconds = []
-    for _ in range(3):
-        some = random.choice(count, min(READ, count), replace=False)
+    for batch in batches:
         start = time.perf_counter()
-        held.read(some)
-        seconds.append((time.perf_counter() - start) / len(some))
+        held.read(batch)
+        seconds.append((time.perf_counter() - start) / len(batch))
     return statistics.median(seconds)
 
 

@@ -103,6 +103,23 @@ def test_patterns_that_stream_take_their_time_and_their_buffers(wse2):
     assert replace(pace, passing=0.5).limit == ""
 
 
+def test_reading_is_timed_where_patterns_stream():
+    problem, state = random_scene(positions=6)
+    settings = Settings({"gaussian": {}}, learning_rates=RATES, batch_size=2, seed=3)
+    forecast = Forecast(problem, state, settings, counting("cpu"))
+    batches = forecast.some_batches()
+    assert sorted(np.concatenate(batches).tolist()) == list(range(6))
+    machine = replace(ceilings.GPUS["h200"], bus_bytes_per_second=0.0)
+    forecast.hold(Residency("disk"), machine, chunked=False)
+    forecast.read_seconds = 0.5
+    assert forecast.pace(machine, 2, 2).passing == 3.0
+    forecast.hold(Residency("device"), machine, chunked=False)
+    assert forecast.pace(machine, 2, 2).passing == 0.0
+    found = plan(CONFIGS / "quickstart.yaml", overrides=["data.residency=disk"], backend="cpu", **GIVEN)
+    assert found.holding.tier == "disk"
+    assert 0 < found.configured.seconds < np.inf
+
+
 def test_what_streams_is_what_an_engine_sends(kernel_folder, monkeypatch):
     from cuda_on_cpu.host_device import HostDevice
 

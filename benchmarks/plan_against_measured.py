@@ -44,7 +44,8 @@ def compared(named: str, device: str, rounds: int) -> dict[str, Any]:
     config = settle(path, overrides, device)[0]
     settings = settings_from(config)
     problem, state = experiment.build(config, data.open_source(config.data))
-    backend = backends.select(device, config.model.dtype)
+    how = config.backend
+    backend = backends.select(device, config.model.dtype, how.fft, how.deterministic, how.tape, how.graphs)
     engine = Engine(problem, state, settings, backend)
     forecast = Forecast(problem, state, settings, twin_of(backend))
     engine.run(1)

@@ -209,8 +209,8 @@ def _sized(forecast: Forecast, machine: Ceilings, batch: int, part: int) -> Choi
 
 
 def _seconds_to_read(held: Held, holding: Holding, batches: Sequence[NDArray[np.integer[Any]]]) -> float:
-    """Per pattern of such batches, from where the patterns lie, which the system may have in its memory already; 0 where
-    that is the device."""
+    """Per pattern of such batches, from where the patterns lie (a file that the system may have in its memory already);
+    0 where that is the device."""
     if holding.tier == "device":
         return 0.0
     if holding.tier == "host":

@@ -234,6 +234,23 @@ def test_ceilings_are_measured_or_given(capsys):
     assert "advice" in told
 
 
+@pytest.mark.parametrize("fft", ["cufft", "steps"])
+def test_ceilings_of_a_cuda_device_are_measured(kernel_folder, monkeypatch, fft):
+    from cuda_on_cpu.host_device import HostDevice
+
+    from ptycupy.backends.cuda import CudaBackend
+
+    for name, value in {"COPIED": 2**16, "SIDE": 8, "SHORTEST": 0.0, "CALLS": 2, "PATTERNS": 1, "MODES": 1}.items():
+        monkeypatch.setattr(ceilings, name, value)
+    device = HostDevice(kernel_folder, shared_memory=1000)
+    found = ceilings.measure_ceilings(CudaBackend(device, "float32", fft=fft), (64, 64))
+    rates = (found.bytes_per_second, found.flops_per_second, found.library_flops_per_second, found.bus_bytes_per_second)
+    assert all(0 < rate < np.inf for rate in (*rates, found.elementary_per_second))
+    assert found.call_seconds > 0 < found.launch_seconds
+    assert found.chip == Chip(1000, 1)
+    assert ("transmit_rows_forward" in device.launches) == (fft == "steps")
+
+
 def test_memory_and_arithmetic_go_at_once_and_launches_come_on_top():
     machine = replace(ceilings.GPUS["h200"], bytes_per_second=100.0, flops_per_second=10.0, launch_seconds=1.0)
     assert machine.seconds(Cost(launches=2, read=100, written=100, flops=5.0, transform_flops=5.0)) == 4.0

@@ -88,7 +88,7 @@ class Plan:
             ("measured", f"{self.measured_values:,} values: overdetermined {self.overdetermination:.2f} times"),
             (
                 "machine",
-                f"{machine.name} ({machine.stated}): copy {machine.bytes_per_second / 1e9:.4g} GB/s{cache}, FFT "
+                f"{machine.name} ({machine.stated}): memory {machine.bytes_per_second / 1e9:.4g} GB/s{cache}, FFT "
                 f"{machine.flops_per_second / 1e9:.4g} GFLOP/s, {human(machine.memory_bytes)} free",
             ),
             ("patterns lie", str(self.holding)),
@@ -145,7 +145,7 @@ def plan(
 
     Memory, seconds and the best batch follow precision, transforms (`backend.fft`), tape, graphs and residency as they
     are configured. The ceilings are measured on the backend of the configuration, or are those of a `gpu` by name
-    ("H200", "A100", "RTX 4090"), as predicted; `bytes_per_second` (copy) and `flops_per_second` (FFT) replace either.
+    ("H200", "A100", "RTX 4090"), as predicted; `bytes_per_second` (memory) and `flops_per_second` (FFT) replace either.
     How long the host takes for an update is measured here in either case. Of a run in stages
     the last one counts. Raises the errors of `ptycupy.errors`.
     """

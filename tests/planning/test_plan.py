@@ -229,7 +229,7 @@ def test_ceilings_are_measured_or_given(capsys):
     quickstart = str(CONFIGS / "quickstart.yaml")
     assert main(["plan", quickstart, "--backend", "cpu", "--copy-gb-per-s", "10", "--fft-gflop-per-s", "20", "-q"]) == 0
     told = capsys.readouterr().out
-    assert "copy 10 GB/s, FFT 20 GFLOP/s" in told
+    assert "memory 10 GB/s, FFT 20 GFLOP/s" in told
     assert "704,328 refined" in told
     assert "advice" in told
 

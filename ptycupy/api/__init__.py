@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from ptycupy import __version__, data, experiment
 from ptycupy import config as configuration
 from ptycupy.api.batch import BatchResult, reconstruct_batch
 from ptycupy.api.run import Result
-from ptycupy.api.session import Session
+from ptycupy.api.session import Session, shared_folder, without_paths
 from ptycupy.config.notes import Note
 from ptycupy.config.schema import Config
 from ptycupy.distributed.comm import join
@@ -25,7 +25,7 @@ from ptycupy.errors import ConfigError
 from ptycupy.reconstruction.callbacks import Callback
 from ptycupy.reconstruction.interrupt import StopOnSignal
 from ptycupy.reconstruction.logs import console, failures_in_log, log_file, of_rank
-from ptycupy.reconstruction.run_folder import Followed, RunFolder, claim
+from ptycupy.reconstruction.run_folder import claim
 from ptycupy.storage.patterns import Export, MatVersion, write_patterns
 from ptycupy.storage.scan import write_dataset
 
@@ -72,15 +72,14 @@ def reconstruct(
         stack.enter_context(of_rank(team.rank))
         with team.guarded():
             settled, label, notes = settle(config, overrides, backend, ptyrad, allow_unsupported)
-            text = [line for line in configuration.dump(settled).splitlines() if "path:" not in line]
-            shake(team, {"version of ptycupy": __version__, "configuration": "\n".join(text)})  # paths may be a host's
+            shake(team, {"version of ptycupy": __version__, "configuration": without_paths(settled)})
         watchdog = stack.enter_context(Watchdog(team.comm, settled.distributed.watchdog_seconds))
         stack.enter_context(team.guarded())
         signals = stack.enter_context(StopOnSignal())
         output = settled.output
         again = overwrite or output.overwrite
         claimed = partial(claim, output.folder, output.name, label, overwrite=again, resume=resume)
-        folder = stack.enter_context(_shared_folder(team, claimed))
+        folder = stack.enter_context(shared_folder(team, claimed))
         watchdog.left = f"What is saved in {folder.path} stays; --resume goes on from it"
         if team.rank == 0:
             stack.enter_context(log_file(folder.log))
@@ -90,13 +89,6 @@ def reconstruct(
             logger.log(logging.WARNING if note.unsupported else logging.INFO, "PtyRAD's %s", note)
         bar = not quiet and sys.stderr.isatty() and team.rank == 0
         return Session(signals, callbacks, bar=bar, team=team).run(settled, folder, resume)
-
-
-def _shared_folder(team: Team, claimed: Callable[[], RunFolder]) -> RunFolder:
-    """The run folder that rank 0 claims."""
-    folder = claimed() if team.rank == 0 else None
-    path: Path = team.from_first(None if folder is None else folder.path)
-    return Followed(path) if folder is None else folder
 
 
 def simulate_to_file(

@@ -8,16 +8,22 @@ import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from ptycupy import __version__
 from ptycupy import config as configuration
 from ptycupy.api.run import Result
-from ptycupy.api.session import Session
+from ptycupy.api.session import Session, shared_folder, without_paths
 from ptycupy.api.together import run_together
 from ptycupy.config.batch import Batch, Entry
 from ptycupy.config.notes import Note
 from ptycupy.config.schema import Config
-from ptycupy.errors import PtycupyError
+from ptycupy.distributed.comm import join
+from ptycupy.distributed.handshake import shake
+from ptycupy.distributed.team import RankFailure, Team, alone
+from ptycupy.distributed.watchdog import Watchdog
+from ptycupy.errors import ConfigError, PtycupyError
 from ptycupy.outputs.overview import Tile, write_overview
 from ptycupy.outputs.summary import (
     FAILED,
@@ -31,7 +37,7 @@ from ptycupy.outputs.summary import (
 )
 from ptycupy.reconstruction.callbacks import Callback
 from ptycupy.reconstruction.interrupt import Interrupted, StopOnSignal
-from ptycupy.reconstruction.logs import console, failures_in_log, log_file
+from ptycupy.reconstruction.logs import console, failures_in_log, log_file, of_rank
 from ptycupy.reconstruction.run_folder import RESULT, SUMMARY, RunFolder, claim
 from ptycupy.reconstruction.stages import finished, start_from
 from ptycupy.storage.result import load_result
@@ -40,6 +46,7 @@ from ptycupy.storage.snapshot import Snapshot
 logger = logging.getLogger(__name__)
 OVERVIEW = "overview.png"
 INTERNAL = 1  # exit code of a defect of ours
+SIGNALLED = (130, 143)
 
 
 @dataclass(frozen=True)
@@ -49,6 +56,7 @@ class BatchResult:
     outcomes: tuple[Outcome, ...]
     folder: Path  # summary.csv, overview.png, run.log and one run folder for each
     exit_code: int  # 0, or that of the first that failed, or 130 or 143 where a signal ended the batch
+    rank: int = 0  # of several that shared the work; rank 0 alone has written files
 
     def __str__(self) -> str:
         return table(self.outcomes)
@@ -65,29 +73,47 @@ def reconstruct_batch(
     quiet: bool = True,
     ptyrad: bool = False,
     allow_unsupported: bool = False,
+    distributed: bool = False,
 ) -> BatchResult:
     """Runs the reconstructions of a list (see `ptycupy/guide/batch.md`) in one batch folder: one after the other, or
     together where they share something.
 
     Arguments as of `reconstruct`; overrides are for all of them. What fails is reported, and the others go on. `resume`
     leaves the finished ones alone, goes on with the one that was interrupted, and tries those that failed again.
+    `distributed` makes each of them one reconstruction of all processes that mpiexec or srun started.
     Raises ConfigError for a wrong list or configuration, and the errors of a batch folder that cannot be had.
     """
     given = [*overrides, *([] if backend is None else [f"backend.device={backend}"])]
-    batch = configuration.load_batch(path, given, ptyrad=ptyrad, allow_unsupported=allow_unsupported)
-    output = batch.entries[0].loaded.config.output
+    team = Team(join()) if distributed else alone()
     with contextlib.ExitStack() as stack:
         if not quiet:
             stack.enter_context(console(logging.INFO))
+        stack.enter_context(of_rank(team.rank))
+        with team.guarded():
+            batch = configuration.load_batch(path, given, ptyrad=ptyrad, allow_unsupported=allow_unsupported)
+            if batch.share and team.size > 1:
+                raise ConfigError(
+                    f"share: scans that share something are reconstructed by one process, not by {team.size}: start "
+                    "`ptycupy batch` without mpiexec"
+                )
+            configs = [entry.loaded.config for entry in batch.entries]
+            text = "\n".join(f"# {e.name}\n{without_paths(c)}" for e, c in zip(batch.entries, configs, strict=True))
+            shake(team, {"version of ptycupy": __version__, "list of configurations": text})
+        watchdog = stack.enter_context(Watchdog(team.comm, configs[0].distributed.watchdog_seconds))
+        stack.enter_context(team.guarded())
         signals = stack.enter_context(StopOnSignal())
+        output = configs[0].output
         overwrite = overwrite or output.overwrite
         label = f"batch_{Path(path).stem}"
-        folder = stack.enter_context(claim(output.folder, output.name, label, overwrite=overwrite, resume=resume))
+        claimed = partial(claim, output.folder, output.name, label, overwrite=overwrite, resume=resume)
+        folder = stack.enter_context(shared_folder(team, claimed))
+        watchdog.left = f"What is saved in {folder.path} stays; --resume goes on from it"
         folder.begun = True
-        stack.enter_context(log_file(folder.log))
+        if team.rank == 0:
+            stack.enter_context(log_file(folder.log))
         stack.enter_context(failures_in_log())
         logger.info("batch folder %s: %d reconstructions", folder.path, len(batch.entries))
-        session = Session(signals, callbacks, bar=not quiet and sys.stderr.isatty())
+        session = Session(signals, callbacks, bar=not quiet and sys.stderr.isatty() and team.rank == 0, team=team)
         return _Batch(batch, folder, session, resume).run()
 
 
@@ -96,29 +122,37 @@ class _Batch:
 
     def __init__(self, batch: Batch, folder: RunFolder, session: Session, resume: bool) -> None:
         self.batch, self.folder, self.session, self.resume = batch, folder, session, resume
+        self.team = session.team
+        self.writes = self.team.rank == 0
         self.summary = folder.path / SUMMARY
-        earlier = read_summary(self.summary) if resume else {}
+        earlier = self.team.from_first(read_summary(self.summary) if resume and self.writes else {})
         self.outcomes = [earlier.get(entry.name, Outcome(entry.name)) for entry in batch.entries]
         self.tiles = {entry.name: Tile(entry.name) for entry in batch.entries}
         self.before: tuple[Config, Path] | None = None  # the newest finished one
 
     def run(self) -> BatchResult:
-        write_summary(self.summary, self.outcomes)
+        self._summarise()
         stopped = self._together() if self.batch.share else self._one_by_one()
-        write_summary(self.summary, self.outcomes)
-        self._draw()
+        self._summarise()
+        if self.writes:
+            self._draw()
         failed = [outcome for outcome in self.outcomes if outcome.status == FAILED]
         if failed:
             logger.warning("%d of %d reconstructions failed; see %s", len(failed), len(self.outcomes), self.summary)
         code = stopped or (failed[0].exit_code if failed else 0)
-        return BatchResult(tuple(self.outcomes), self.folder.path, code)
+        return BatchResult(tuple(self.outcomes), self.folder.path, code, self.team.rank)
+
+    def _summarise(self) -> None:
+        if self.writes:
+            write_summary(self.summary, self.outcomes)
 
     def _one_by_one(self) -> int:
         """The exit code of the signal that ended the batch, or 0."""
         for number, (entry, outcome) in enumerate(zip(self.batch.entries, self.outcomes, strict=True), 1):
             logger.info("reconstruction %d of %d: %s", number, len(self.outcomes), entry.name)
             config, place = self._config(entry), self.folder.path / entry.name
-            if self.resume and finished(place, config):
+            done = self.writes and self.resume and finished(place, config)
+            if self.team.from_first(done):
                 logger.info("%s: finished before", entry.name)
                 self._finished(outcome, load_result(place / RESULT))
             else:
@@ -127,7 +161,7 @@ class _Batch:
                     return stopped
             if outcome.status == FINISHED:
                 self.before = configuration.stage_configs(config)[-1], place / RESULT
-            write_summary(self.summary, self.outcomes)
+            self._summarise()
         return 0
 
     def _together(self) -> int:
@@ -169,14 +203,21 @@ class _Batch:
         outcome.status, outcome.reason = WAITING, ""
         signals.engine = None  # frees the engine before; a signal before the next one is ready stops at once
         try:
-            place.mkdir(exist_ok=True)
-            with RunFolder(place, made=[place]) as run, log_file(run.log), failures_in_log():
+            with contextlib.ExitStack() as stack:
+                stack.enter_context(self.team.guarded())
+                run = stack.enter_context(shared_folder(self.team, partial(_made, place)))
+                if self.writes:
+                    stack.enter_context(log_file(run.log))
+                stack.enter_context(failures_in_log())
                 _tell(notes)
                 result = self.session.run(config, run, self.resume and run.holds_run, self.folder)
         except Interrupted as error:
             outcome.status, outcome.exit_code = INTERRUPTED, error.exit_code
             return error.exit_code
         except PtycupyError as error:
+            if isinstance(error, RankFailure) and error.exit_code in SIGNALLED:
+                outcome.status, outcome.exit_code = INTERRUPTED, error.exit_code
+                return error.exit_code
             self._failed(outcome, str(error), error.exit_code)
             return 0
         except Exception as error:  # the other reconstructions need not suffer from a defect; the log has all of it
@@ -207,7 +248,8 @@ class _Batch:
         outcome.loss = history.total[-1] if history.total else math.nan
         outcome.seconds = sum(history.seconds)
         remark = "" if status == FINISHED else status
-        self.tiles[outcome.name] = Tile.of(outcome.name, snapshot, remark)
+        if self.writes:
+            self.tiles[outcome.name] = Tile.of(outcome.name, snapshot, remark)
 
     def _failed(self, outcome: Outcome, reason: str, code: int) -> None:
         logger.warning("%s failed: %s", outcome.name, reason)
@@ -222,6 +264,11 @@ class _Batch:
             write_overview(self.folder.path / OVERVIEW, tiles)
         except OSError as error:
             logger.warning("overview not written: %s", error)
+
+
+def _made(place: Path) -> RunFolder:
+    place.mkdir(exist_ok=True)
+    return RunFolder(place, made=[place])
 
 
 def _tell(notes: Sequence[Note]) -> None:

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from ptycupy import backends
 from ptycupy.api.run import Result, finish, iterate, prepare, with_simulation
 from ptycupy.backends.interface import Backend
+from ptycupy.config import dump
 from ptycupy.config.schema import Config
 from ptycupy.distributed.team import Team, alone
 from ptycupy.reconstruction.callbacks import Callback
 from ptycupy.reconstruction.interrupt import StopOnSignal
-from ptycupy.reconstruction.run_folder import RunFolder
+from ptycupy.reconstruction.run_folder import Followed, RunFolder
 from ptycupy.reconstruction.stages import run_stages
+
+
+def shared_folder(team: Team, claimed: Callable[[], RunFolder]) -> RunFolder:
+    """The run folder that rank 0 claims."""
+    folder = claimed() if team.rank == 0 else None
+    path: Path = team.from_first(None if folder is None else folder.path)
+    return Followed(path) if folder is None else folder
+
+
+def without_paths(config: Config) -> str:
+    """What all ranks must have in common of a configuration: paths may be a host's own."""
+    return "\n".join(line for line in dump(config).splitlines() if "path:" not in line)
 
 
 class Session:

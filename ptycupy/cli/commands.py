@@ -33,9 +33,10 @@ def batch(arguments: argparse.Namespace) -> int:
     """Run a list of reconstructions and print how each ended; the exit code is that of the first that failed."""
     from ptycupy.api import reconstruct_batch
 
-    result = reconstruct_batch(arguments.config, **_how_to_run(arguments))
-    print(result)
-    print(result.folder)
+    result = reconstruct_batch(arguments.config, **_how_to_run(arguments), distributed=True)
+    if result.rank == 0:
+        print(result)
+        print(result.folder)
     return result.exit_code
 
 

@@ -80,6 +80,8 @@ def test_ranks_are_one_run_with_one_voice_and_any_number_resumes(
 ) -> None:
     config = tiny_run.write(tmp_path, iterations=10)
     refined = ("model.dtype=float64", "optimizer.shifts=1e-2", "reconstruction.batch_size=5")
+    if where == "shared":
+        refined += ("data.residency=disk",)  # which may differ from what the run alone does
     refined += (f"distributed.object={where}", "constraints=[{name: lateral_blur}, {name: positive_phase}]")
     code, out, err = recon(config, *refined, "output.name=two", ranks=ranks)
     folder = tmp_path / "runs" / "two"
@@ -89,7 +91,8 @@ def test_ranks_are_one_run_with_one_voice_and_any_number_resumes(
     assert ("px lies in" in err) == (where == "tiled")
     two = load_result(folder / "result.h5")
     monkeypatch.setattr(run, "write_outputs", lambda *given, **named: None)
-    reconstruct(config, overrides=[*refined, "output.name=one"], backend="cpu")
+    alone = [setting for setting in refined if "residency" not in setting]
+    reconstruct(config, overrides=[*alone, "output.name=one"], backend="cpu")
     one = load_result(tmp_path / "runs" / "one" / "result.h5")
     assert two.data_fingerprint == one.data_fingerprint
     for name, value in one.state.items():
@@ -105,6 +108,49 @@ def test_ranks_are_one_run_with_one_voice_and_any_number_resumes(
     assert resumed.iteration == 10
     for name, value in two.state.items():
         np.testing.assert_array_equal(getattr(resumed.state, name), value, err_msg=name)
+
+
+def batch(tmp_path: Path, text: str, *options: str) -> tuple[int, str, str]:
+    """A list of two reconstructions, the first of data that are not there."""
+    config = tiny_run.write(tmp_path, iterations=3)
+    path = tmp_path / "list.yaml"
+    path.write_text(f"base: {config.name}\n{text}")
+    process = mpiexec(
+        "-c",
+        PLAIN,
+        "batch",
+        path,
+        "--backend",
+        "cpu",
+        "--set",
+        "output.name=all",
+        *options,
+        "--set",
+        "model.dtype=float64",
+    )
+    out, err = ended(process)
+    return process.returncode, out, err
+
+
+def test_a_list_goes_on_with_all_ranks_where_one_entry_fails(tmp_path: Path) -> None:
+    lost = "{name: lost, set: {data.path: nowhere.h5}}"
+    code, out, err = batch(tmp_path, f"entries: [{lost}, {{name: good}}]\n")
+    folder = tmp_path / "runs" / "all"
+    assert code == 3, err
+    assert out.count(str(folder)) == 1
+    assert err.count("lost failed: ") == 1
+    assert "nowhere.h5" in (folder / "summary.csv").read_text()
+    assert load_result(folder / "good" / "result.h5").iteration == 3
+    config = tmp_path / "tiny.yaml"
+    done = reconstruct(config, overrides=["output.name=one", "model.dtype=float64"], backend="cpu")
+    two, one = load_result(folder / "good" / "result.h5").state, done.state
+    np.testing.assert_allclose(two.object_phase, one.object_phase, rtol=0, atol=TOLERANCE)
+
+
+def test_scans_that_share_something_are_refused_by_name(tmp_path: Path) -> None:
+    code, _, err = batch(tmp_path, "share: [probe]\nentries: [{name: a}, {name: b}]\n")
+    assert code == 2
+    assert err.count("share: scans that share something are reconstructed by one process, not by 2") == 1
 
 
 def test_refusals_are_said_once(tmp_path: Path) -> None:

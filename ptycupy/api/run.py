@@ -15,10 +15,10 @@ from ptycupy import config as configuration
 from ptycupy import data, experiment
 from ptycupy.analysis import score_result, summed_phase_limit
 from ptycupy.api.report import Seen, look, pattern_pair, report
+from ptycupy.api.sharing import require_same, share_out
 from ptycupy.backends.interface import Backend
 from ptycupy.config.schema import Config, Truth
 from ptycupy.data.source import PatternSource
-from ptycupy.distributed.handshake import shake
 from ptycupy.distributed.reduce import choose
 from ptycupy.distributed.team import Team, alone
 from ptycupy.errors import ConfigError, DataError, DivergenceError, ResourceError
@@ -32,18 +32,15 @@ from ptycupy.reconstruction.callbacks import Callback, Quiet
 from ptycupy.reconstruction.checkpoint import Checkpoints, list_checkpoints, load_newest
 from ptycupy.reconstruction.configured import residency_from, settings_from
 from ptycupy.reconstruction.engine import Engine
-from ptycupy.reconstruction.fingerprint import data_fingerprint
 from ptycupy.reconstruction.following import Follower, wait_for_patterns
 from ptycupy.reconstruction.interrupt import StopOnSignal
 from ptycupy.reconstruction.progress import IterationLog, ProgressBar
 from ptycupy.reconstruction.run_folder import RunFolder
 from ptycupy.reconstruction.selection import taking_part, with_selection
-from ptycupy.reconstruction.tiling import begin_tiles
 from ptycupy.storage.patterns import Export, write_patterns
 from ptycupy.storage.result import save_result, verify
 from ptycupy.storage.scan import write_dataset
 from ptycupy.storage.snapshot import History, Snapshot
-from ptycupy.update.settings import Settings
 
 logger = logging.getLogger(__name__)
 SIMULATED = "simulated.h5"
@@ -59,7 +56,9 @@ class Result:
     scores: Mapping[str, float]  # against the truth where the configuration names one, else empty
     exit_code: int = 0  # 130 or 143 where a signal ended the run early
     information_limit_angstrom: float | None = None  # of the summed phase; None without a pixel size or spots
-    rank: int = 0  # of several that shared it; rank 0 alone has written files and has scores
+    rank: int = (
+        0  # of several that shared it; rank 0 alone has written files and has scores, and all of an object in tiles
+    )
 
     @property
     def state(self) -> State:
@@ -93,7 +92,7 @@ def prepare(config: Config, folder: RunFolder, resume: bool, backend: Backend, t
     else:
         source, among = open_patterns(seen), alone() if team is None else team
         if among.size > 1:
-            _require_same(among, source, backend)
+            require_same(among, source, backend)
         problem, state = experiment.build(seen, source, among)
     return begin(config, folder, resume, backend, problem, state, team=team)
 
@@ -123,11 +122,11 @@ def begin(
         export = Export(problem.patterns, problem.pattern_scale)
         logger.info("wrote %s", write_patterns(folder.path / config.output.export_patterns, export, overwrite=True))
     problem, settings = with_selection(problem, config.reconstruction), settings_from(config)
+    tiles = None
     if team.size > 1:
-        _share(team, problem, settings, backend.name, tiled=_tiled(config, team))
+        tiles = share_out(team, problem, state, settings, backend.name, config.distributed)
         team.reducer = choose(team, backend, config.distributed.reduce, config.backend.deterministic)
     ranks, residency = team if team.size > 1 else ALONE, residency_from(config)
-    tiles = begin_tiles(team, problem, state, settings) if _tiled(config, team) else None
     engine = Engine(problem, state, settings, backend, ranks=ranks, residency=residency, tiles=tiles)
     follower = _follower(engine, config)
     if follower is not None:
@@ -156,34 +155,6 @@ def begin(
             adopt_memory(engine, config.optimizer.memory_path)
         folder.clear()
     return engine
-
-
-def _tiled(config: Config, team: Team) -> bool:
-    return config.distributed.object == "tiled" and team.size > 1
-
-
-def _require_same(team: Team, source: PatternSource, backend: Backend) -> None:
-    """ResourceError where the ranks have not the same data and kind of device, before they look at them together."""
-    shake(
-        team,
-        {
-            "data set": f"{source.shape} {source.dtype}, {source.provenance.size_bytes} bytes\n"
-            f"fingerprint {data_fingerprint(source)}",
-            "kind of device": f"{backend.name.partition(':')[0]}, {backend.real}",
-        },
-    )
-
-
-def _share(team: Team, problem: Problem, settings: Settings, device: str, *, tiled: bool) -> None:
-    """Deals out the positions, unless they go with tiles."""
-    count = problem.patterns.shape[0]
-    used = np.arange(count) if problem.pattern_weights is None else np.flatnonzero(problem.pattern_weights)
-    if len(used) < team.size:
-        raise ConfigError(f"{team.size} ranks for {len(used)} positions: start at most {len(used)}")
-    if not tiled:
-        team.deal(used.astype(np.int32), alternating=settings.grouping == "compact")
-    team.settle(device)
-    logger.info("%d ranks with up to %d of %d patterns each", team.size, -(-len(used) // team.size), len(used))
 
 
 def with_simulation(config: Config, folder: Path, resume: bool, team: Team | None = None) -> Config:

@@ -64,8 +64,9 @@ def required_reach(settings: Settings) -> int:
     for constraint in in_order(settings.constraints):
         found = reach_of(make_constraint(constraint))
         if found is None:
+            name = constraint.name if isinstance(constraint.name, str) else type(constraint.name).__name__
             raise ConfigError(
-                f"constraints: {constraint.name} looks at the whole object at once, which is in no one place with "
+                f"constraints: {name} looks at the whole object at once, which is in no one place with "
                 f"{KEY}; leave it out, or take distributed.object: shared"
             )
         reach = max(reach, found)

@@ -89,6 +89,7 @@ def test_ranks_are_one_run_with_one_voice_and_any_number_resumes(
     assert err.count("run folder") == 1
     assert f"{ranks} ranks with up to {16 // ranks} of 16 patterns each" in err
     assert ("px lies in" in err) == (where == "tiled")
+    assert ("on disk; all pass through" in err) == (where == "shared")
     two = load_result(folder / "result.h5")
     monkeypatch.setattr(run, "write_outputs", lambda *given, **named: None)
     alone = [setting for setting in refined if "residency" not in setting]

@@ -205,6 +205,22 @@ def test_half_the_rates_go_back_to_earlier_tiles() -> None:
     equal(one, many, 1e-9)
 
 
+class Unspoken:
+    """A constraint of one's own that does not say how far it looks."""
+
+    def __call__(self, backend: Any, parameters: Any, context: Any) -> None:
+        backend.clamp(parameters.object_phase, -0.3, 0.3, 0.0)
+
+
+class Spoken(Unspoken):
+    reach = 0
+
+
+def test_a_constraint_of_ones_own_says_how_far_it_looks() -> None:
+    one = run(None, 2, constraints=[Constraint(Spoken())])
+    equal(one, together(2, lambda team: run(team, 2, constraints=[Constraint(Spoken())]))[0], TOLERANCE["float64"])
+
+
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
@@ -214,6 +230,7 @@ def test_half_the_rates_go_back_to_earlier_tiles() -> None:
         ({"constraints": ["frequency_threshold"]}, "constraints: frequency_threshold looks at the whole object"),
         ({"constraints": ["grid_artefact_removal"]}, "constraints: grid_artefact_removal looks at the whole object"),
         ({"constraints": ["depth_recentring"]}, "constraints: depth_recentring looks at the whole object"),
+        ({"constraints": [Constraint(Unspoken())]}, "constraints: Unspoken looks at the whole object"),
         ({"optimizer": "lsqml"}, "optimizer.name: lsqml looks at the whole object"),
         ({"optimizer": "lbfgs"}, "optimizer.name: lbfgs looks at the whole object"),
         ({"optimizer": "adafactor"}, "optimizer.name: adafactor looks at the whole object"),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from ptycupy.api import BatchResult, Result, export_patterns, reconstruct, reconstruct_batch
+    from ptycupy.api import BatchResult, Exported, Result, export, export_patterns, reconstruct, reconstruct_batch
     from ptycupy.doctor import doctor
     from ptycupy.experiment.probe import make_probe
     from ptycupy.experiment.state import Problem, State
@@ -29,6 +29,7 @@ _HOMES = {
     "BatchResult": "ptycupy.api",
     "Constraint": "ptycupy.update.settings",
     "Engine": "ptycupy.reconstruction.engine",
+    "Exported": "ptycupy.api",
     "JointEngine": "ptycupy.reconstruction.joint",
     "Loss": "ptycupy.model.objective",
     "Op": "ptycupy.tape",
@@ -41,6 +42,7 @@ _HOMES = {
     "apply_constraint": "ptycupy.functional",
     "check_gradient": "ptycupy.gradient_check",
     "doctor": "ptycupy.doctor",
+    "export": "ptycupy.api",
     "export_patterns": "ptycupy.api",
     "forward": "ptycupy.functional",
     "loss_and_gradients": "ptycupy.functional",
@@ -55,6 +57,7 @@ __all__ = [
     "BatchResult",
     "Constraint",
     "Engine",
+    "Exported",
     "JointEngine",
     "Loss",
     "Op",
@@ -67,6 +70,7 @@ __all__ = [
     "apply_constraint",
     "check_gradient",
     "doctor",
+    "export",
     "export_patterns",
     "forward",
     "loss_and_gradients",

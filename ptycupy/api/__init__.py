@@ -13,6 +13,7 @@ from typing import Any
 from ptycupy import __version__, data, experiment
 from ptycupy import config as configuration
 from ptycupy.api.batch import BatchResult, reconstruct_batch
+from ptycupy.api.exporting import Exported, export
 from ptycupy.api.run import Result
 from ptycupy.api.session import Session, shared_folder, without_paths
 from ptycupy.config.notes import Note
@@ -32,7 +33,9 @@ from ptycupy.storage.scan import write_dataset
 logger = logging.getLogger(__name__)
 __all__ = [
     "BatchResult",
+    "Exported",
     "Result",
+    "export",
     "export_patterns",
     "reconstruct",
     "reconstruct_batch",

@@ -161,6 +161,17 @@ def _parser() -> argparse.ArgumentParser:
     simulate = commands.add_parser("simulate", parents=[settings, loudness], help="simulate the data set of CFG")
     simulate.add_argument("--output", metavar="FILE", help="HDF5 file to write; by default <CFG>_simulated.h5 here")
     simulate.add_argument("--overwrite", action="store_true", help="replace FILE if it exists")
+    result = commands.add_parser(
+        "export", parents=[loudness],
+        help="write a reconstruction for PtyRAD, phaser, ptychodus, py4DSTEM, PtyPy and others, or bring theirs here",
+    )  # fmt: skip
+    result.add_argument("result", metavar="RUN_OR_RESULT", help="run folder, result.h5, or a file of one of them")
+    result.add_argument(
+        "--to", required=True, metavar="FORMAT",
+        help="ptyrad, phaser, ptychodus, ptychodus-npz, py4dstem, cxi, ptypy, npz, mat, or ptycupy for a result.h5",
+    )  # fmt: skip
+    result.add_argument("--out", metavar="FILE", help="where to; beside what was read if absent")
+    result.add_argument("--overwrite", action="store_true", help="replace FILE if it exists")
     export = commands.add_parser(
         "export-patterns", parents=[settings, loudness], help="write the patterns as CFG prepares them"
     )

@@ -188,6 +188,14 @@ def export_patterns(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def export(arguments: argparse.Namespace) -> int:
+    """Write a reconstruction for another program."""
+    from ptycupy.api import export as write
+
+    print(write(arguments.result, arguments.out, arguments.to, overwrite=arguments.overwrite))
+    return 0
+
+
 def bench(arguments: argparse.Namespace) -> int:
     """Measure, and write or print the record."""
     from ptycupy.bench.run import FULL, QUICK, SUITES, run_suites, write_record

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycupy.data.arrays import read_array
+from ptycupy.data.arrays import read_array, read_attributes
 from ptycupy.data.files import find_file
 from ptycupy.data.readers import detect
+from ptycupy.data.stored import Attributes
 
 
 class Contents:
@@ -47,10 +48,18 @@ class Contents:
             from ptycupy.data.readers.hdf5_tree import read_number
 
             value = read_number(self.path, key)
+        elif not self.shapes[key]:  # only .npz lists arrays without axes
+            from ptycupy.data.readers.npz import read_number as read_member
+
+            value = read_member(self.path, key)
         else:
             values = self.array(key)
             value = float(values.ravel()[0]) if values.size == 1 and values.dtype.kind in "biuf" else None
         return value if value is not None and np.isfinite(value) else None
+
+    def attributes(self, key: str) -> Attributes:
+        """The numbers that an HDF5 file states about the array under `key`, or about all of it."""
+        return read_attributes(self.path, key) if self.is_hdf5 else Attributes()
 
     def pair(self, key: str) -> tuple[float, float] | None:
         """The one or two positive numbers under `key` as (y, x), or None."""

@@ -19,6 +19,7 @@ from ptycupy.experiment.measured import Measured, measure, scan_crop
 from ptycupy.experiment.optics import electron_wavelength, pair, xray_wavelength
 from ptycupy.experiment.optional import with_optional_fields
 from ptycupy.experiment.probe import aperture_probe, mixed_modes
+from ptycupy.experiment.results.earlier import METRE
 from ptycupy.experiment.state import Problem, State
 from ptycupy.experiment.zone_plate import zone_plate_probe
 
@@ -125,7 +126,7 @@ def scan_positions(config: schema.Config, source: PatternSource, geometry: Geome
         if refined is not None and not section.adjust_loaded:
             return positions
         if refined is None and section.unit != "px":
-            unit = 1.0 if section.unit == "angstrom" else start.METRE
+            unit = 1.0 if section.unit == "angstrom" else METRE
             positions = positions * unit / _pixel_size(geometry, f"scan.unit: {section.unit}")
     positions = scan.orient(positions, source.scan_shape, section.reverse_slow, section.reverse_fast, section.swap_axes)
     affine = section.affine

@@ -20,6 +20,12 @@ def electron_wavelength(kv: float) -> float:
     return HC_KEV_ANGSTROM / math.sqrt(energy * (2 * ELECTRON_REST_ENERGY_KEV + energy))
 
 
+def electron_kilovolts(wavelength: float) -> float:
+    """The accelerating voltage in kV of electrons with this wavelength in angstrom."""
+    momentum = HC_KEV_ANGSTROM / _positive(wavelength, "a wavelength in angstrom")
+    return math.hypot(momentum, ELECTRON_REST_ENERGY_KEV) - ELECTRON_REST_ENERGY_KEV
+
+
 def xray_wavelength(kev: float) -> float:
     """Wavelength in angstrom of photons of `kev` kiloelectronvolts."""
     return HC_KEV_ANGSTROM / _positive(kev, "a photon energy in keV")

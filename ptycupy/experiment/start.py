@@ -14,7 +14,7 @@ from ptycupy.errors import ConfigError, DataError
 from ptycupy.experiment import regrid
 from ptycupy.experiment.calibration import Geometry
 from ptycupy.experiment.results import Earlier, load_earlier
-from ptycupy.experiment.results.earlier import four_axes, paired, probe_modes, split
+from ptycupy.experiment.results.earlier import METRE, four_axes, paired, probe_modes, split
 
 if TYPE_CHECKING:
     from ptycupy.config import schema
@@ -23,7 +23,6 @@ log = logging.getLogger(__name__)
 
 Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
-METRE = 1e10  # angstrom
 THICKNESS_TOLERANCE = 0.01  # relative difference of total thickness that is worth a warning
 
 

@@ -6,9 +6,11 @@ PtyRAD reads a file as one nested dictionary, so nothing here may be empty, dang
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
 from ptycupy.storage.snapshot import Snapshot
 
@@ -31,11 +33,10 @@ def write_ptyrad(file: h5py.File, snapshot: Snapshot) -> None:
     patterns and changes of aberrations have no place there, nor in phaser's layout; /ptycupy has the exact values.
     """
     state, history = snapshot.state, snapshot.history
-    source = file["ptycupy/state"]
     tensors = file.create_group("optimizable_tensors")
     for name, theirs in PTYRAD_NAMES.items():
         if name != "slice_thickness" or np.ndim(state.slice_thickness) == 0:
-            tensors[theirs] = source[name]
+            tensors[theirs] = _shared(file, f"state/{name}", getattr(state, name))
     if snapshot.nominal_positions is not None:
         del tensors["probe_pos_shifts"]
         tensors["probe_pos_shifts"] = snapshot.shifts
@@ -46,11 +47,11 @@ def write_ptyrad(file: h5py.File, snapshot: Snapshot) -> None:
     step_k = 1 / (pixel_size * window[0]) if window[0] == window[1] else np.nan
     slow, fast = snapshot.scan_shape or (len(snapshot.corners), 1)
     attributes = file.create_group("model_attributes")
-    attributes["crop_pos"] = file["ptycupy/problem/corners"]
-    attributes["omode_occu"] = file["ptycupy/problem/object_occupancy"]
+    attributes["crop_pos"] = _shared(file, "problem/corners", snapshot.corners)
+    attributes["omode_occu"] = _shared(file, "problem/object_occupancy", snapshot.object_occupancy)
     attributes["slice_thickness"] = tensors["slice_thickness"]
-    attributes["probe_int_sum"] = file["ptycupy/problem/probe_intensity"]
-    attributes["detector_blur_std"] = file["ptycupy/problem/detector_blur"]
+    attributes["probe_int_sum"] = _shared(file, "problem/probe_intensity", snapshot.probe_intensity)
+    attributes["detector_blur_std"] = _shared(file, "problem/detector_blur", snapshot.detector_blur)
     for name, value in {
         "dx": pixel_size,
         "dk": step_k,
@@ -63,22 +64,23 @@ def write_ptyrad(file: h5py.File, snapshot: Snapshot) -> None:
         "scan_affine": NONE,
     }.items():
         attributes[name] = value
-    file["indices"] = file["ptycupy/problem/used"]
-    file["niter"] = file["ptycupy/iteration"]
+    file["indices"] = _shared(file, "problem/used", snapshot.used)
+    file["niter"] = _shared(file, "iteration", snapshot.iteration)
     file["ptyrad_version"] = "1.0.0"  # the layout, not the writer
     file["optim_state_dict"] = NONE
     file["params/ptycupy_config"] = snapshot.config
     numbers = np.asarray(history.iterations, np.float64)
     file["loss_iters"] = np.column_stack([numbers, np.asarray(history.total, np.float64)])
-    file["iter_times"] = file["ptycupy/history/seconds"]
+    file["iter_times"] = _shared(file, "history/seconds", np.asarray(history.seconds, np.float64))
     file["avg_iter_t"] = float(np.mean(history.seconds)) if history.seconds else np.nan
     file["dz_iters"] = np.column_stack([numbers, np.asarray(history.slice_thickness, np.float64)])
     tilts = np.asarray(history.mean_tilt, np.float64).reshape(-1, 2)
     for name, values in {"niter": numbers.astype(np.int64), "tilt_y": tilts[:, 0], "tilt_x": tilts[:, 1]}.items():
         file[f"avg_tilt_iters/{name}"] = values
-    file["lr_iters/niter"] = file["ptycupy/history/iterations"]
-    for name in history.learning_rates:
-        file[f"lr_iters/{PTYRAD_NAMES.get(name, name)}"] = file[f"ptycupy/history/learning_rates/{name}"]
+    file["lr_iters/niter"] = _shared(file, "history/iterations", numbers.astype(np.int64))
+    for name, rates in history.learning_rates.items():
+        shared = _shared(file, f"history/learning_rates/{name}", np.asarray(rates, np.float64))
+        file[f"lr_iters/{PTYRAD_NAMES.get(name, name)}"] = shared
     file.create_group("avg_losses")
     for name, terms in history.losses.items():
         if terms:
@@ -102,7 +104,7 @@ def write_phaser(file: h5py.File, snapshot: Snapshot) -> None:
 
     probe = file.create_group("probe")
     probe["type"] = "pixelated"
-    probe["data"] = file["ptycupy/state/probe"]
+    probe["data"] = _shared(file, "state/probe", state.probe)
     probe["sampling"] = step
     probe["extent"] = step * window
     probe["meta"] = meta
@@ -120,11 +122,8 @@ def write_phaser(file: h5py.File, snapshot: Snapshot) -> None:
     target = file.create_group("object")
     target["type"] = "pixelated"
     data = target.create_dataset("data", state.object_phase.shape[1:], np.complex64)
-    weights = np.asarray(snapshot.object_occupancy, np.float32)
-    weights = weights / weights.sum()
     for index in range(data.shape[0]):  # a slice at a time: the complex object never exists in memory
-        amplitude = np.tensordot(weights, state.object_amplitude[:, index], 1)
-        data[index] = amplitude * np.exp(1j * np.tensordot(weights, state.object_phase[:, index], 1))
+        data[index] = mean_transmission(snapshot, index)
     target["thicknesses"] = _phaser_thicknesses(snapshot)
     target["sampling"] = step
     target["extent"] = step * data.shape[1:]
@@ -136,7 +135,9 @@ def write_phaser(file: h5py.File, snapshot: Snapshot) -> None:
     for name in ("engine_num", "engine_iter", "total_iter"):
         file[f"iter/{name}"] = np.uint64(1 if name == "engine_num" else snapshot.iteration)
     for name, values in {"total_loss": snapshot.history.total, **snapshot.history.losses}.items():
-        file[f"progress/{name}/iters"] = file["ptycupy/history/iterations"]
+        file[f"progress/{name}/iters"] = _shared(
+            file, "history/iterations", np.asarray(snapshot.history.iterations, np.int64)
+        )
         file[f"progress/{name}/values"] = np.asarray(values, np.float64)
 
 
@@ -180,11 +181,25 @@ def write_nexus(file: h5py.File, snapshot: Snapshot) -> None:
     loss["iteration"] = file["ptycupy/history/iterations"]
 
 
+def mean_transmission(snapshot: Snapshot, index: int) -> NDArray[np.complex64]:
+    """One slice [y, x] as a complex transmission: amplitude and phase are each the modes' mean, by occupancy."""
+    weights = np.asarray(snapshot.object_occupancy, np.float32)
+    weights = weights / weights.sum()
+    amplitude = np.tensordot(weights, snapshot.state.object_amplitude[:, index], 1)
+    phase = np.tensordot(weights, snapshot.state.object_phase[:, index], 1)
+    return np.asarray(amplitude * np.exp(1j * phase), np.complex64)
+
+
 def slice_depths(snapshot: Snapshot) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     """Depth of every slice below the first one, angstrom [z]."""
     slices = snapshot.state.object_phase.shape[1]
     gaps = np.broadcast_to(np.asarray(snapshot.state.slice_thickness, np.float64), (max(slices - 1, 0),))
     return np.concatenate([[0.0], np.cumsum(gaps)])
+
+
+def _shared(file: h5py.File, key: str, value: Any) -> Any:
+    """What result.h5 has under /ptycupy already, to be linked; a file for another program alone has only the value."""
+    return file.get(f"ptycupy/{key}", value)
 
 
 def _plot(entry: h5py.Group, name: str, signal: str, axes: tuple[str, ...]) -> h5py.Group:

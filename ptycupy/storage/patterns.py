@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import math
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +15,7 @@ from numpy.typing import NDArray
 from ptycupy.data.source import PatternSource
 from ptycupy.errors import ConfigError, ResourceError
 from ptycupy.storage.atomic import Sink, atomic_write
+from ptycupy.storage.stream import Stream
 
 MatVersion = Literal["5", "7.3"]
 NAME = "meas"  # of the dataset in HDF5 and MATLAB files, PtyRAD's
@@ -143,12 +142,12 @@ def _mat5(sink: Sink, export: Export) -> None:
             f"{size} bytes of patterns are more than the {MAT5_BYTES} that a MATLAB file of version 5 holds; "
             "take version 7.3"
         )
-    savemat(_Stream(sink), {NAME: np.concatenate([slab for _, slab in export.slabs()]).reshape(export.shape)})
+    savemat(Stream(sink), {NAME: np.concatenate([slab for _, slab in export.slabs()]).reshape(export.shape)})
 
 
 def _npy(sink: Sink, export: Export) -> None:
     header = {"descr": np.dtype("<f4").str, "fortran_order": False, "shape": export.shape}
-    np.lib.format.write_array_header_1_0(_Stream(sink), header)
+    np.lib.format.write_array_header_1_0(Stream(sink), header)
     for _, slab in export.slabs():
         sink.write(np.ascontiguousarray(slab, "<f4").data)
 
@@ -157,36 +156,5 @@ def _tiff(sink: Sink, export: Export) -> None:
     import tifffile
 
     large = 4 * math.prod(export.shape) > 2**32 - 2**25
-    with tifffile.TiffWriter(cast(IO[bytes], _Stream(sink)), bigtiff=large) as writer:
+    with tifffile.TiffWriter(cast(IO[bytes], Stream(sink)), bigtiff=large) as writer:
         writer.write(export.patterns(), shape=export.shape, dtype=np.float32, photometric="minisblack")
-
-
-class _Stream(io.RawIOBase):
-    """A Sink as a file object without a descriptor; the first error that the system reports is raised at once."""
-
-    def __init__(self, sink: Sink) -> None:
-        self._sink = sink
-
-    def write(self, data: Any) -> int:
-        done = self._sink.write(data)
-        if self._sink.error is not None:
-            raise self._sink.error
-        return done
-
-    def readinto(self, buffer: Any) -> int:
-        return self._sink.readinto(memoryview(buffer))
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        return self._sink.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._sink.tell()
-
-    def readable(self) -> bool:
-        return True
-
-    def writable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True

@@ -10,7 +10,7 @@ import h5py
 
 from ptycupy.errors import DataError
 from ptycupy.storage import canonical, layouts
-from ptycupy.storage.atomic import atomic_write
+from ptycupy.storage.atomic import Sink, atomic_write
 from ptycupy.storage.snapshot import Snapshot
 
 # A change in these sections makes other arrays; whatever else differs only changes how the run goes on.
@@ -22,7 +22,13 @@ def save_result(path: str | os.PathLike[str], snapshot: Snapshot) -> None:
 
     Raises ResourceError when the disk is full or the folder cannot be written; a file that was there stays as it was.
     """
-    with atomic_write(path) as sink, h5py.File(sink, "w", libver=("v110", "v110")) as file:
+    with atomic_write(path) as sink:
+        write_result(sink, snapshot)
+
+
+def write_result(sink: Sink, snapshot: Snapshot) -> None:
+    """The content of such a file."""
+    with h5py.File(sink, "w", libver=("v110", "v110")) as file:
         canonical.write(file.create_group("ptycupy"), snapshot)
         layouts.write_ptyrad(file, snapshot)
         layouts.write_phaser(file, snapshot)
@@ -46,6 +52,15 @@ def load_result(path: str | os.PathLike[str]) -> Snapshot:
         raise DataError(f"{file}: {_why_unreadable(file, error)}") from error
     except (KeyError, ValueError, TypeError, RuntimeError, OverflowError, MemoryError) as error:
         raise DataError(f"{file}: damaged: {error}") from error
+
+
+def holds_result(path: Path) -> bool:
+    """Whether the file is HDF5 and has our group, whatever its state."""
+    try:
+        with h5py.File(path, "r") as root:
+            return "ptycupy/state" in root
+    except OSError:
+        return False  # whoever reads it says why
 
 
 def verify(snapshot: Snapshot, data_fingerprint: str, config: str) -> list[str]:

@@ -54,6 +54,14 @@ def open_array(path: Path, options: ReaderOptions) -> StoredArray:
     return PackedArray(part, header.shape, header.dtype, header.length, header.strides, info.key)
 
 
+def read_number(path: Path, key: str) -> float | None:
+    """The real number that the member `key` without axes holds; None where it holds something else."""
+    array = open_array(path, ReaderOptions(key, purpose="array"))
+    if array.shape or array.dtype.kind not in "biuf":
+        return None
+    return float(array.read_region(())[()])
+
+
 def list_arrays(path: Path) -> list[ArrayInfo]:
     """Every array in the archive that is no pickle."""
     return _infos(path, _members(path))

@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptycupy.errors import DataError
+from ptycupy.experiment.optics import xray_wavelength
 
 Float = NDArray[np.float64]
+METRE = 1e10  # angstrom
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Earlier:
     tilts: Float | None = None  # (1|N, 2) mrad (y, x)
     slice_thickness: Float | None = None  # () or (z-1,) angstrom
     pixel_size: tuple[float, float] | None = None  # angstrom (y, x)
+    wavelength: float | None = None  # angstrom
 
     def require(self, part: str, asked_by: str) -> Any:
         """The part of this name; DataError where the file has none, or one with values that are not finite."""
@@ -67,3 +70,44 @@ def paired(values: NDArray[Any], name: str, what: str = "positions") -> Float:
     if values.ndim < 1 or values.shape[-1] != 2 or values.dtype.kind not in "iuf":
         raise DataError(f"{name}: {what} of shape {values.shape} {values.dtype}; numbers (N, 2), (y, x), are needed")
     return values.reshape(-1, 2).astype(np.float64)
+
+
+def from_metres(
+    path: str,
+    program: str,
+    values: NDArray[Any],
+    probe: NDArray[Any],
+    middles: NDArray[Any] | None,
+    *,
+    pixel_size: tuple[float | None, float | None],
+    centre: tuple[float | None, float | None],
+    spacing: NDArray[Any] | None,
+    photon_kev: float | None,
+) -> Earlier:
+    """A complex object (z, y, x), a probe (coherent, incoherent, y, x) or fewer axes, and middles (N, 2) (y, x) of
+    windows, (n - 1)/2 px from their corners, about the point `centre` that the object's middle has (0 if None)."""
+    for what, array, most in (("object", values, 3), ("probe", probe, 4)):
+        if array.dtype.kind != "c" or not 2 <= array.ndim <= most:
+            raise DataError(f"{path}: {what} {array.shape} {array.dtype}: {program} has complex numbers (.., y, x)")
+    amplitude, phase = split(four_axes(values, path))
+    modes = probe_modes(probe[0] if probe.ndim == 4 else probe, path)
+    window = (modes.shape[1], modes.shape[2])
+    y, x = pixel_size
+    size = None if y is None or x is None or min(y, x) <= 0 else (y, x)
+    positions = None
+    if middles is not None and size is not None:
+        origin = np.array([side or 0.0 for side in centre])
+        inside = (paired(middles, path) - origin) / size + (np.asarray(amplitude.shape[-2:]) - 1) / 2
+        positions = inside - (np.asarray(window) - 1) / 2
+    return Earlier(
+        path=path,
+        program=program,
+        amplitude=amplitude,
+        phase=phase,
+        probe=modes,
+        positions=positions,
+        window=window,
+        slice_thickness=None if spacing is None else np.ravel(spacing).astype(np.float64) * METRE,
+        pixel_size=None if size is None else (size[0] * METRE, size[1] * METRE),
+        wavelength=None if photon_kev is None or photon_kev <= 0 else xray_wavelength(photon_kev),
+    )

@@ -41,6 +41,7 @@ def load(contents: Contents) -> Earlier:
         tilts=paired(contents.array("scan/tilt"), name, "tilts") if "scan/tilt" in contents else None,
         slice_thickness=thickness,
         pixel_size=None if _in_pixels(contents) else contents.pair("object/sampling"),
+        wavelength=contents.number("wavelength"),
     )
 
 

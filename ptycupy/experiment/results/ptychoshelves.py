@@ -6,10 +6,13 @@ import numpy as np
 
 from ptycupy.data.contents import Contents
 from ptycupy.errors import DataError
-from ptycupy.experiment.results.earlier import Earlier, paired, split
+from ptycupy.experiment.results.earlier import METRE, Earlier, paired, split
 
 POSITIONS = "outputs/probe_positions"
-PIXEL_SIZE = "p/dx_spec"  # metres
+PIXEL_SIZE = "p/dx_spec"  # metres for X-rays, angstrom where fold_slice reconstructs electrons
+WAVELENGTH = "p/lambda"  # in the same unit
+LARGEST_METRES = 1e-5  # neither a pixel above it is in metres nor one below it in angstrom
+EXACT_THICKNESS = "ptycupy/slice_thickness_angstrom"  # only our own export has it
 
 
 def recognises(contents: Contents) -> bool:
@@ -39,7 +42,11 @@ def load(contents: Contents) -> Earlier:
     if probe is not None and amplitude is not None:
         sizes = np.asarray(amplitude.shape[-2:]), np.asarray(probe.shape[-2:])
         positions = paired(contents.array(POSITIONS), name)[:, ::-1] + np.ceil(sizes[0] / 2 - sizes[1] / 2) - 1
-    size = contents.pair(PIXEL_SIZE)
+    size, wavelength = contents.pair(PIXEL_SIZE), contents.number(WAVELENGTH)
+    unit = METRE if size is not None and max(size) < LARGEST_METRES else 1.0
+    thickness = None
+    if EXACT_THICKNESS in contents and 0 not in contents.shapes[EXACT_THICKNESS]:
+        thickness = np.asarray(contents.array(EXACT_THICKNESS), np.float64).ravel()
     return Earlier(
         path=name,
         program="PtychoShelves",
@@ -48,5 +55,7 @@ def load(contents: Contents) -> Earlier:
         probe=probe,
         positions=positions,
         window=None if probe is None else (probe.shape[1], probe.shape[2]),
-        pixel_size=None if size is None else (size[0] * 1e10, size[1] * 1e10),
+        slice_thickness=thickness,
+        pixel_size=None if size is None else (size[0] * unit, size[1] * unit),
+        wavelength=None if wavelength is None else wavelength * unit,
     )

@@ -48,6 +48,7 @@ def load(contents: Contents) -> Earlier:
         tilts=paired(contents.array(tilts), name, "tilts") if tilts in contents else None,
         slice_thickness=_thickness(contents),
         pixel_size=contents.pair(EXACT_PIXEL_SIZE) or contents.pair(f"{ATTRIBUTES}/dx"),
+        wavelength=contents.number(f"{ATTRIBUTES}/lambd"),
     )
 
 

@@ -18,6 +18,7 @@ from ptycupy.guide import topics
 ROOT = Path(__file__).parents[1]
 REFERENCE = {  # page -> public names on it
     "Reconstruct": ["reconstruct", "Result", "reconstruct_batch", "BatchResult", "export_patterns", "doctor"],
+    "Other programs": ["export", "Exported"],
     "Engine": ["Engine", "JointEngine", "Settings", "Constraint", "Active", "Residency"],
     "Problem and state": ["Problem", "State", "make_probe"],
     "Functions": ["forward", "loss_and_gradients", "apply_constraint", "check_gradient"],

@@ -23,10 +23,14 @@ from ptycupy.data.defects import Evidence, find_defects
 from ptycupy.data.source import PatternSource
 from ptycupy.errors import DataError
 from ptycupy.experiment.calibration import disk_radius
+from ptycupy.experiment.probe import aperture_probe
+from ptycupy.experiment.scan import effective_diameter
 
 MOST_BYTES = 1 << 29  # read at most: larger scans are looked at in their middle
 SMALLEST_SCAN = 4  # lines: fewer have no curl
 SLAB = 256  # patterns
+WINDOW = 4.0  # diameters of a probe that its window is wide
+LARGEST_WINDOW = 2048  # px
 
 Float = NDArray[np.float64]
 
@@ -120,10 +124,16 @@ def overlap(step: float, diameter: float) -> float:
 
 
 def probe_diameter(convergence_angle: float, wavelength: float, defocus: float) -> float:
-    """Diameter in angstrom of a probe: its geometric disk (convergence semi-angle in mrad, defocus and wavelength in
-    angstrom) and the Airy disk of its focus, 0.61 wavelength / angle in radius, one beside the other."""
+    """Diameter in angstrom of the probe of an aperture without aberrations (convergence semi-angle in mrad, defocus and
+    wavelength in angstrom): of a disk of its effective area, as `ptycupy recon` judges the overlap."""
     angle = 1e-3 * convergence_angle
-    return 2 * math.hypot(abs(defocus) * angle, 0.61 * wavelength / angle)
+    pixel = wavelength / (4 * angle)  # half of the aperture's Nyquist limit
+    wide = 2 * math.hypot(abs(defocus) * angle, 0.61 * wavelength / angle)  # geometric disk and Airy disk
+    side = max(64, 2 * math.ceil(WINDOW * wide / pixel / 2))
+    if side > LARGEST_WINDOW:
+        return wide  # the disk of geometry, which diffraction hardly changes
+    wave = aperture_probe(wavelength, convergence_angle, (side, side), (pixel, pixel), {"C10": -defocus})
+    return pixel * effective_diameter(wave[None])
 
 
 def _middle(source: PatternSource) -> tuple[slice, slice]:

@@ -15,6 +15,7 @@ from ptycupy.data import open_source
 from ptycupy.data.source import PatternSource
 from ptycupy.errors import ConfigError, ResourceError
 from ptycupy.experiment.optics import electron_wavelength
+from ptycupy.experiment.scan import ADVISED_OVERLAP
 from ptycupy.outputs.quick_figure import Panel, directions, write_panels
 from ptycupy.storage.atomic import atomic_write
 
@@ -102,7 +103,8 @@ class Quick:
         if self.known.step_angstrom is None or self.diameter is None:
             return ""
         share = overlap(self.known.step_angstrom, self.diameter)
-        few = "; ptychography wants 60 % and more: a finer step, or more defocus" if share < 0.6 else ""
+        wanted = f"; {100 * ADVISED_OVERLAP:.0f} % and more are advised: a finer step, or more defocus"
+        few = wanted if share < ADVISED_OVERLAP else ""
         return f", overlap {100 * share:.0f} % of it{few}"
 
     def _missing(self) -> list[tuple[str, str]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import statistics
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptycupy.analysis.centre_of_mass import centres_of_mass, filled
-from ptycupy.analysis.contrast import contrast_objective
 from ptycupy.analysis.diagnosis import Finding, Observed, diagnose
+from ptycupy.api.sections import RESIDUALS, headline, sections
 from ptycupy.config.schema import Config
 from ptycupy.outputs import PatternPair
 from ptycupy.outputs.canvas import save_png
 from ptycupy.outputs.pattern_figures import Residuals, residuals_figure
-from ptycupy.outputs.report import Advice, Picture, Section, write_report
+from ptycupy.outputs.report import Advice, write_report
 from ptycupy.reconstruction.engine import Engine
 from ptycupy.storage.snapshot import Snapshot
 
@@ -28,7 +27,6 @@ logger = logging.getLogger(__name__)
 MOST_LINES = 64  # of the scan, about its middle, whose centres of mass are looked at
 MOST_RESIDUALS = 1024  # positions, evenly spaced
 SLAB = 32  # patterns
-RESIDUALS = "residuals.png"
 
 
 @dataclass(frozen=True)
@@ -60,8 +58,11 @@ def report(
     folder: Path,
     scores: Mapping[str, float],
     limit: float | None,
+    no_limit: str,
 ) -> list[Finding]:
-    """Writes report.html beside the pictures in `folder` and returns what is worth mending, which is logged too."""
+    """Writes report.html beside the pictures in `folder` and returns what is worth mending, which is logged too.
+
+    `limit` is the information limit in angstrom, `no_limit` says why there is none."""
     residuals = seen.residuals
     save_png(residuals_figure(snapshot, residuals), folder / RESIDUALS)
     found = diagnose(snapshot, observed(seen, config))
@@ -72,7 +73,8 @@ def report(
         f"ptycupy: {folder.name}",
         time.strftime("%Y-%m-%d %H:%M") + f", ptycupy {snapshot.versions.get('ptycupy', '')}",
         [Advice(finding.what, finding.remedy) for finding in found],
-        sections(engine, snapshot, config, folder, residuals, scores, limit),
+        sections(engine, snapshot, config, folder, residuals, scores, limit, no_limit),
+        headline(snapshot, residuals, scores, limit),
     )
     return found
 
@@ -81,18 +83,43 @@ def sampled_residuals(engine: Engine) -> Residuals:
     """How well the model explains up to 1024 positions, and their mean patterns."""
     used = engine.used
     chosen = used[np.unique(np.linspace(0, len(used) - 1, min(len(used), MOST_RESIDUALS)).round().astype(int))]
+    scale, random = _count(engine), np.random.default_rng(0)
     relative: list[float] = []
+    noise: list[float] = []
     sums = np.zeros((3, *engine.experiment.detector_shape))  # measured, model, and how often a pixel counted
     for start in range(0, len(chosen), SLAB):
         part = chosen[start : start + SLAB]
         measured, model = engine.measured(part).astype(np.float64), engine.predict(part).astype(np.float64)
         counts = measured >= 0
-        roots = [np.sqrt(np.where(counts, np.maximum(values, 0), 0)) for values in (measured, model)]
-        whole = np.maximum(roots[0].sum(axis=(1, 2)), 1e-30)
-        relative += (np.abs(roots[1] - roots[0]).sum(axis=(1, 2)) / whole).tolist()
-        sums += [np.where(counts, measured, 0).sum(0), np.where(counts, model, 0).sum(0), counts.sum(0)]
+        measured, model = (np.where(counts, np.maximum(values, 0), 0) for values in (measured, model))
+        relative += _misfit(measured, model)
+        if scale is not None:
+            noise += _misfit(scale * random.poisson(model / scale), model)
+        sums += [measured.sum(0), model.sum(0), counts.sum(0)]
     with np.errstate(invalid="ignore", divide="ignore"):
-        return Residuals(chosen, np.asarray(relative), sums[0] / sums[2], sums[1] / sums[2])
+        means = sums[0] / sums[2], sums[1] / sums[2]
+    return Residuals(
+        chosen,
+        np.asarray(relative),
+        *means,
+        noise=float(np.mean(noise)) if noise else None,
+        counts=None if scale is None else float(sums[0].sum() / scale / len(chosen)),
+    )
+
+
+def _misfit(measured: np.ndarray, model: np.ndarray) -> list[float]:
+    """|sqrt(model) - sqrt(measured)| summed, over sqrt(measured) summed, of every pattern [n, ky, kx]."""
+    roots = np.sqrt(measured), np.sqrt(model)
+    found: list[float] = (np.abs(roots[1] - roots[0]).sum((1, 2)) / np.maximum(roots[0].sum((1, 2)), 1e-30)).tolist()
+    return found
+
+
+def _count(engine: Engine) -> float | None:
+    """What one count is in scaled patterns; None where the patterns are not counts, or no longer."""
+    problem = engine.problem
+    whole = np.dtype(problem.patterns.dtype).kind in "iub" and np.ndim(problem.pattern_scale) == 0
+    changed = problem.pattern_padding is not None or problem.pattern_resampling is not None
+    return float(problem.pattern_scale) if whole and not changed else None
 
 
 def observed(seen: Seen, config: Config) -> Observed:
@@ -117,111 +144,3 @@ def _centres(engine: Engine) -> NDArray[np.float64] | None:
     slabs = [numbers.ravel()[start : start + SLAB] for start in range(0, numbers.size, SLAB)]
     found = [centres_of_mass(np.maximum(engine.measured(slab), 0)) for slab in slabs]
     return filled(np.concatenate(found).reshape(*numbers.shape, 2))
-
-
-def sections(
-    engine: Engine,
-    snapshot: Snapshot,
-    config: Config,
-    folder: Path,
-    residuals: Residuals,
-    scores: Mapping[str, float],
-    limit: float | None,
-) -> list[Section]:
-    """The page from top to bottom."""
-    region = snapshot.field_of_view()
-    contrast = -contrast_objective(snapshot.state.object_phase, snapshot.object_occupancy, region)
-    history, state = snapshot.history, snapshot.state
-    judged = [
-        ("loss", f"{history.total[-1]:.5g} after {snapshot.iteration} iterations" if history.total else "none"),
-        ("residual", f"{100 * float(np.mean(residuals.relative)):.2f} % of the amplitude (mean of a sample)"),
-        ("contrast", f"{contrast:.3f} (standard deviation over mean of the summed phase)"),
-        *((name, f"{value:.4f} with the known truth") for name, value in scores.items()),
-        *([] if limit is None else [("information limit", f"{limit:.3f} Å")]),
-    ]
-    share = (np.abs(state.probe) ** 2).sum(axis=(1, 2), dtype=np.float64)
-    share = share / max(float(share.sum()), 1e-30)
-    powers = ", ".join(f"{100 * part:.1f} %" for part in share)
-    return [
-        Section(
-            "Result", judged, [Picture(folder / "phase.png", "Phase"), Picture(folder / "amplitude.png", "Amplitude")]
-        ),
-        Section(
-            "Depth",
-            pictures=[
-                Picture(folder / "phase_slices.png", "Phase of the slices"),
-                Picture(folder / "cross_sections.png", "Cross-sections along the beam through the strongest column"),
-            ],
-        ),
-        Section("Fourier transform", pictures=[Picture(folder / "phase_fft.png", "Of the phase, under a Hann window")]),
-        Section("Probe", [("power of the modes", powers)], [Picture(folder / "probe.png", "Modes of the probe")]),
-        Section("Positions", _positions(snapshot), [Picture(folder / "positions.png", "Refined positions")]),
-        Section(
-            "Model and measurement",
-            pictures=[
-                Picture(folder / RESIDUALS, "Residual at a sample of the positions, and their mean pattern"),
-                Picture(folder / "patterns.png", "Two patterns"),
-            ],
-        ),
-        Section(
-            "Course",
-            _timing(snapshot, engine),
-            [
-                Picture(folder / "loss.png", "Loss"),
-                Picture(folder / "course.png", "Learning rates, and what else was refined as one number"),
-            ],
-        ),
-        Section("Model", _model(snapshot)),
-        Section("Data and environment", _provenance(snapshot, config)),
-        Section("Configuration", folded=snapshot.config),
-    ]
-
-
-def _positions(snapshot: Snapshot) -> list[tuple[str, str]]:
-    moved = np.asarray(snapshot.corners + snapshot.shifts, np.float64) - snapshot.initial_positions
-    lengths = np.hypot(*moved[snapshot.used].T)
-    tilts = np.asarray(snapshot.state.tilts, np.float64)
-    rows = [("moved by", f"{math.sqrt(float(np.mean(lengths**2))):.3g} px rms, at most {lengths.max():.3g} px")]
-    if tilts.any():
-        y, x = tilts.mean(axis=0)
-        each = f", one each, spread {tilts.std(axis=0).max():.2f}" if len(tilts) > 1 else ""
-        rows.append(("tilt", f"y {y:.2f}, x {x:.2f} mrad{each}"))
-    return rows
-
-
-def _timing(snapshot: Snapshot, engine: Engine) -> list[tuple[str, str]]:
-    seconds = snapshot.history.seconds
-    if not seconds:
-        return []
-    rate = len(snapshot.used) / statistics.median(seconds)
-    return [
-        ("device", engine.backend.name),
-        ("iteration", f"{statistics.median(seconds):.3g} s (median), {rate:.4g} patterns per second"),
-        ("all iterations", f"{sum(seconds):.1f} s"),
-    ]
-
-
-def _model(snapshot: Snapshot) -> list[tuple[str, str]]:
-    state = snapshot.state
-    omodes, slices, rows, columns = state.object_phase.shape
-    modes, *window = state.probe.shape
-    thickness = np.ravel(np.asarray(state.slice_thickness, np.float64))
-    size = (
-        "unknown" if snapshot.pixel_size is None else " x ".join(f"{step:.4g}" for step in snapshot.pixel_size) + " Å"
-    )
-    return [
-        ("object", f"{omodes} modes, {slices} slices, {rows} x {columns} px"),
-        ("pixel size", size),
-        *([("slice thickness", ", ".join(f"{gap:.4g}" for gap in thickness) + " Å")] if slices > 1 else []),
-        ("probe", f"{modes} modes, {window[0]} x {window[1]} px"),
-        ("positions", f"{len(snapshot.used)} of {len(snapshot.corners)}"),
-        *([] if snapshot.wavelength is None else [("wavelength", f"{snapshot.wavelength:.5g} Å")]),
-    ]
-
-
-def _provenance(snapshot: Snapshot, config: Config) -> list[tuple[str, str]]:
-    return [
-        ("data", f"{config.data.path or 'simulated'}{f': {config.data.key}' if config.data.key else ''}"),
-        ("fingerprint", snapshot.data_fingerprint),
-        *((name, version) for name, version in snapshot.versions.items()),
-    ]

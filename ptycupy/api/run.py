@@ -13,8 +13,10 @@ import numpy as np
 
 from ptycupy import config as configuration
 from ptycupy import data, experiment
-from ptycupy.analysis import score_result, summed_phase_limit
+from ptycupy.analysis import score_result
+from ptycupy.analysis.diagnosis import Finding
 from ptycupy.api.report import Seen, look, pattern_pair, report
+from ptycupy.api.resolution_section import finest_spot
 from ptycupy.api.sharing import require_same, share_out
 from ptycupy.backends.interface import Backend
 from ptycupy.config.schema import Config, Truth
@@ -56,6 +58,7 @@ class Result:
     scores: Mapping[str, float]  # against the truth where the configuration names one, else empty
     exit_code: int = 0  # 130 or 143 where a signal ended the run early
     information_limit_angstrom: float | None = None  # of the summed phase; None without a pixel size or spots
+    findings: tuple[Finding, ...] = ()  # what is worth mending, as report.html says it
     rank: int = (
         0  # of several that shared it; rank 0 alone has written files and has scores, and all of an object in tiles
     )
@@ -263,7 +266,8 @@ def _finished(
             engine.iteration, folder.result, run_folder.path.name,
         )  # fmt: skip
         return Result(snapshot, run_folder.path, {}, code or 0)
-    write_outputs(folder.path, snapshot, seen.pair, engine.initial_positions)
+    limit, no_limit = finest_spot(snapshot)
+    write_outputs(folder.path, snapshot, seen.pair, engine.initial_positions, limit)
     scores: dict[str, float] = {}
     truth = with_simulation(config, folder.path, resume=True).truth
     if truth is not None:
@@ -274,37 +278,16 @@ def _finished(
         else:
             scores = {"correlation": found.correlation, "ssim": found.ssim}
             logger.info("against the truth: correlation %.4f, SSIM %.4f", found.correlation, found.ssim)
-    limit = _limit(snapshot)
     if limit is not None:
         text = "information limit, by the finest separate Fourier spot: %.3f angstrom (%.0f pm)"
         logger.info(text, limit, 100 * limit)
-    _report(engine, seen, snapshot, config, folder.path, scores, limit)
+    findings: tuple[Finding, ...] = ()
+    try:
+        findings = tuple(report(engine, seen, snapshot, config, folder.path, scores, limit, no_limit))
+    except (OSError, ResourceError) as error:  # a full disk costs the page, not the result that was saved before
+        logger.warning("%s: the report could not be written: %s", folder.path, error)
     logger.info("finished after iteration %d: %s", engine.iteration, folder.result)
-    return Result(snapshot, folder.path, scores, information_limit_angstrom=limit)
-
-
-def _report(
-    engine: Engine,
-    seen: Seen,
-    snapshot: Snapshot,
-    config: Config,
-    folder: Path,
-    scores: Mapping[str, float],
-    limit: float | None,
-) -> None:
-    """The page; a full disk costs it, not the result that was saved before."""
-    try:
-        report(engine, seen, snapshot, config, folder, scores, limit)
-    except (OSError, ResourceError) as error:
-        logger.warning("%s: the report could not be written: %s", folder, error)
-
-
-def _limit(snapshot: Snapshot) -> float | None:
-    try:
-        return summed_phase_limit(snapshot)
-    except DataError as error:
-        logger.info("no information limit: %s", error)
-        return None
+    return Result(snapshot, folder.path, scores, information_limit_angstrom=limit, findings=findings)
 
 
 class _Figures(Quiet):

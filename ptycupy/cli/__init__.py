@@ -128,6 +128,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser(
         "batch", parents=parents, help="run a list of reconstructions: a time series, several fields of a specimen"
     )
+    _add_resolution(commands, loudness)
     tune = commands.add_parser(
         "tune", parents=[settings, foreign, loudness],
         help="find the best values of the keys that CFG's section `tune` names; join a study that others work on",
@@ -199,6 +200,24 @@ def _parser() -> argparse.ArgumentParser:
     guide.add_argument("topic", nargs="?", metavar="TOPIC", help="a page; all pages are listed if absent")
     commands.add_parser("doctor", parents=[loudness], help="check this installation and what it can use")
     return parser
+
+
+def _add_resolution(commands: Any, loudness: argparse.ArgumentParser) -> None:
+    resolution = commands.add_parser(
+        "resolution", parents=[loudness],
+        help="measure the resolution of a run: Fourier ring correlation of two halves of its data",
+    )  # fmt: skip
+    resolution.add_argument("run", metavar="RUN", help="a finished run's folder, or a configuration")
+    resolution.add_argument(
+        "--by", choices=("counts", "positions"), help="what is divided; counts, where the patterns are whole numbers"
+    )
+    resolution.add_argument(
+        "--set", dest="overrides", metavar="KEY=VALUE", action="append", default=[], help="change one key in the halves"
+    )
+    resolution.add_argument(
+        "--backend", type=_device, metavar="auto|cpu|cuda|cuda:1", help="in place of backend.device"
+    )
+    resolution.add_argument("--resume", action="store_true", help="go on with halves that were begun")
 
 
 def _add_quick(commands: Any, loudness: argparse.ArgumentParser) -> None:

@@ -29,6 +29,24 @@ def recon(arguments: argparse.Namespace) -> int:
     return result.exit_code
 
 
+def resolution(arguments: argparse.Namespace) -> int:
+    """Reconstruct two halves of a run's data, and print how well they agree."""
+    from ptycupy.api.halves import measure_resolution
+
+    found = measure_resolution(
+        arguments.run,
+        by=arguments.by,
+        overrides=arguments.overrides,
+        backend=arguments.backend,
+        resume=arguments.resume,
+        quiet=arguments.quiet,
+    )
+    if found.halves is not None:
+        print(found)
+    print(found.folder)
+    return found.exit_code
+
+
 def batch(arguments: argparse.Namespace) -> int:
     """Run a list of reconstructions and print how each ended; the exit code is that of the first that failed."""
     from ptycupy.api import reconstruct_batch

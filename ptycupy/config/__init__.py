@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ptycupy.config.batch import Batch, load_batch
     from ptycupy.config.documents import converted, dump, json_schema, template
-    from ptycupy.config.load import Loaded, check, from_dict, load_config, load_ptyrad, read_config, read_dict
+    from ptycupy.config.load import (
+        Loaded,
+        check,
+        from_dict,
+        from_text,
+        load_config,
+        load_ptyrad,
+        read_config,
+        read_dict,
+    )
     from ptycupy.config.schema import Config
     from ptycupy.config.staging import stage_configs
 
@@ -25,6 +34,7 @@ _HOMES = {
     "converted": "documents",
     "dump": "documents",
     "from_dict": "load",
+    "from_text": "load",
     "json_schema": "documents",
     "load_batch": "batch",
     "load_config": "load",
@@ -50,6 +60,7 @@ __all__ = [
     "converted",
     "dump",
     "from_dict",
+    "from_text",
     "json_schema",
     "load_batch",
     "load_config",

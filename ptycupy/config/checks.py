@@ -58,7 +58,7 @@ def _can_be_followed(config: Config) -> Problems:
         )
     elif (data.follow.start_with or 1) > data.scan_shape[0] * data.scan_shape[1]:
         yield ("data", "follow", "start_with"), f"{data.follow.start_with} patterns; the scan has fewer"
-    whole = ("selection", "permute", "reshape", "noise")
+    whole = ("selection", "permute", "reshape", "noise", "thinning")
     given = [key for key in whole if getattr(data, key) is not None]
     given += ["source_blur_angstrom"] if data.source_blur_angstrom else []
     given += ["negative"] if data.negative != "clip" else []

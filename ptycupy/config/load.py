@@ -144,6 +144,15 @@ def read_dict(
     return validated(root, change, "", os.getcwd(), ptyrad, allow_unsupported)
 
 
+def from_text(text: str, name: str, overrides: Iterable[str] = ()) -> Config:
+    """The configuration in YAML that `dump` wrote, as the file `name` holds it; its paths are absolute already."""
+    root = FORMATS[".yaml"](text, name)
+    if root is None or not isinstance(root.value, dict):
+        raise ConfigError(f"{name}: holds no configuration")
+    return validated(root, lambda node: overriding.apply(node, overrides), name, "", False,
+                     False).config  # fmt: skip
+
+
 def check(config: Config) -> None:
     """Raise ConfigError if keys of a Config that was made in Python contradict each other or one is missing."""
     found = contradictions(config)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from ptycupy.config.base import AxisPart, Count, Positive, Section, Shape, Span, described
-from ptycupy.config.preparation import Noise, Pad, Resample
+from ptycupy.config.preparation import Noise, Pad, Resample, Thinning
 
 
 class Orientation(Section):
@@ -124,6 +124,10 @@ class Data(Section):
     follow: Follow | None = described(
         None, "Reconstruct while the file (HDF5, .npy, EMPAD) is being written; scan_shape says how long it gets.",
         example={"timeout_seconds": 120},
+    )  # fmt: skip
+    thinning: Thinning | None = described(
+        None, "Part of the counts that is taken, before all else is done to them: lower doses, or independent halves "
+        "(`ptycupy resolution`).", example={"share": 0.1},
     )  # fmt: skip
     noise: Noise | None = described(None, "Poisson noise put on the patterns.", example={"electrons": 1e4})
     residency: Literal["auto", "device", "host", "disk"] = described(

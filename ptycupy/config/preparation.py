@@ -47,6 +47,14 @@ class Resample(Section):
     )
 
 
+class Thinning(Section):
+    """A part of the counts, as a shorter exposure would have them; both parts together are the measurement."""
+
+    share: float = described(0.5, "Probability with which each count is kept.", unit="of 1", gt=0, lt=1)
+    rest: bool = described(False, "Take the counts that would not be kept instead: their noise is another one.")
+    seed: int = described(0, "Seed of the draw; both parts need the same one.", ge=0)
+
+
 class Noise(Section):
     """Poisson noise put on patterns that have none, from a dose."""
 

@@ -32,7 +32,8 @@ def outline(config: schema.Config, source: PatternSource) -> tuple[Problem, Stat
     flat = np.broadcast_to(np.ones((), source.dtype), (1, height, width))
     # What changes values and no shape is left out: it would ask for neighbours, or find all pixels alike.
     values: dict[str, Any] = {
-        "source_blur_angstrom": 0.0, "noise": None, "bad_pixels": "ignore", "normalisation": "none", "negative": "clip",
+        "source_blur_angstrom": 0.0, "noise": None, "thinning": None,
+        "bad_pixels": "ignore", "normalisation": "none", "negative": "clip",
     }  # fmt: skip
     plain = config.model_copy(update={"data": config.data.model_copy(update=values)})
     measured = measure_patterns(plain, ArraySource(flat, calibration=source.calibration))

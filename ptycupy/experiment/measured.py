@@ -13,6 +13,7 @@ from ptycupy.data.prepare import prepare, without_negative
 from ptycupy.data.preprocess import NegativePolicy, intensity_scale, slab_patterns
 from ptycupy.data.preprocess import scan as survey_patterns
 from ptycupy.data.share import ONE, Among, slabs_of
+from ptycupy.data.thinned import ThinnedSource
 from ptycupy.data.transform import CropDetector
 from ptycupy.data.views import MappedSource, ScanCrop
 from ptycupy.experiment.seeds import sequence
@@ -66,8 +67,15 @@ def measure(
     mask = load_mask(data)
     by_value: dict[str, NegativePolicy] = {"clip_value": "clip", "subtract_value": "clip"}
     policy: Any = by_value.get(data.negative, data.negative)
+    whole, bad_pixels = source, data.bad_pixels
+    if data.thinning is not None:
+        if bad_pixels != "ignore":  # a saturated pixel is seen while it holds all of its counts
+            mask, bad_pixels = survey_patterns(source, "clip", mask, bad_pixels, among=among).mask, "ignore"
+        source = ThinnedSource(
+            source, data.thinning.share, data.thinning.rest, sequence(data.thinning.seed, "thinning")
+        )
     positive = without_negative(source, data, mask, among)
-    survey = survey_patterns(positive, policy, mask, data.bad_pixels, data.negative_always, among)
+    survey = survey_patterns(positive, policy, mask, bad_pixels, data.negative_always, among)
     scale = intensity_scale(survey, data.normalisation, data.normalisation_divisor)
     prepared = prepare(survey, data, scale, step, lambda: sequence(seed, "pattern noise"))
     return Measured(
@@ -77,7 +85,7 @@ def measure(
         mean_total=prepared.mean_total,
         weights=None if survey.weights.all() else survey.weights,
         mask=prepared.mask,
-        raw_detector=raw_detector_shape(source),
+        raw_detector=raw_detector_shape(whole),
         detector=prepared.detector,
         sampling=prepared.sampling,
         padding=prepared.padding,

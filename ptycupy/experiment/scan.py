@@ -16,7 +16,8 @@ from ptycupy.experiment.seeds import generator
 log = logging.getLogger(__name__)
 
 Float = NDArray[np.float64]
-MINIMUM_OVERLAP = 0.3
+MINIMUM_OVERLAP = 0.3  # below it a run warns
+ADVISED_OVERLAP = 0.6  # what `ptycupy quick` asks for
 FARTHEST = 2**30  # px: an int32 corner plus a window must stay representable
 
 
@@ -133,25 +134,34 @@ def offset_between(positions: Float, others: Float) -> Float:
 
 
 def warn_of_overlap(positions: Float, scan_shape: tuple[int, int] | None, probe: NDArray[Any]) -> float | None:
-    """Overlap of neighbouring probes, 1 - step / diameter, with a warning below 30 %; None for a single position.
-
-    The probe is (mode, y, x). Its diameter is that of a disk of its effective area, (sum I)^2 / sum I^2.
-    """
-    step = typical_step(positions, scan_shape)
-    if step is None:
+    """`probe_overlap`, with a warning below 30 %."""
+    overlap = probe_overlap(positions, scan_shape, probe)
+    if overlap is None:
         return None
-    intensity = np.sum(np.abs(probe).astype(np.float64) ** 2, axis=0)
-    area = float(intensity.sum() ** 2 / np.sum(intensity**2))
-    diameter = 2 * math.sqrt(area / math.pi)
-    overlap = 1 - step / diameter
+    diameter = effective_diameter(probe)
+    step = (1 - overlap) * diameter
     if overlap <= 0:
         log.warning("the scan step of %.2f px is larger than the probe's diameter of %.2f px", step, diameter)
     elif overlap < MINIMUM_OVERLAP:
         log.warning(
-            "neighbouring probes overlap by %.0f %% (step %.2f px, probe diameter %.2f px); advised is %.0f %%",
-            100 * overlap, step, diameter, 100 * MINIMUM_OVERLAP,
+            "neighbouring probes overlap by %.0f %% (step %.2f px, probe diameter %.2f px); at least %.0f %% are "
+            "needed, %.0f %% and more advised",
+            100 * overlap, step, diameter, 100 * MINIMUM_OVERLAP, 100 * ADVISED_OVERLAP,
         )  # fmt: skip
     return overlap
+
+
+def probe_overlap(positions: Float, scan_shape: tuple[int, int] | None, probe: NDArray[Any]) -> float | None:
+    """Overlap of neighbouring probes (mode, y, x), 1 - step / diameter; None for a single position."""
+    step = typical_step(positions, scan_shape)
+    return None if step is None else 1 - step / effective_diameter(probe)
+
+
+def effective_diameter(probe: NDArray[Any]) -> float:
+    """Diameter in px of a disk of the effective area (sum I)^2 / sum I^2 of a probe (mode, y, x)."""
+    intensity = np.sum(np.abs(probe).astype(np.float64) ** 2, axis=0)
+    area = float(intensity.sum() ** 2 / np.sum(intensity**2))
+    return 2 * math.sqrt(area / math.pi)
 
 
 def typical_step(positions: Float, scan_shape: tuple[int, int] | None) -> float | None:

@@ -13,6 +13,7 @@ from ptycupy.outputs.scalebar import round_length
 from ptycupy.storage.snapshot import Snapshot
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
@@ -57,29 +58,33 @@ def positions_figure(snapshot: Snapshot, initial_positions: NDArray[Any] | None 
 
 
 def loss_figure(snapshot: Snapshot) -> Figure:
-    """The total loss and its terms; logarithmic where they span more than one decade."""
+    """The total loss and, where there are several, its terms beside it; logarithmic where they span over a decade."""
+    history = snapshot.history
+    several = len(history.losses) > 1
+    figure = new_figure(9.4 if several else 5.6, 3.6)
+    panels = figure.subplots(1, 2 if several else 1, squeeze=False)[0]
+    whole = {"total": history.total}
+    for axes, curves in zip(panels, (whole, history.losses), strict=False):
+        for name, values in curves.items():
+            axes.plot(history.iterations, values, lw=1.3, marker=".", ms=4, label=name)
+        _as_loss(axes, np.array([*curves.values()], np.float64))
+    if several:
+        panels[1].legend(fontsize=8)
+        panels[1].set_title("terms, with their weights", fontsize=10)
+    if history.total:
+        panels[0].set_title(f"loss {history.total[-1]:.4g} in iteration {history.iterations[-1]}", fontsize=10)
+    return figure
+
+
+def _as_loss(axes: Axes, curves: NDArray[np.float64]) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    history = snapshot.history
-    figure = new_figure(6.4, 4.2)
-    axes = figure.subplots()
-    axes.plot(history.iterations, history.total, color="black", lw=1.8, marker=".", ms=4, label="total")
-    if len(history.losses) > 1:
-        for name, values in history.losses.items():
-            axes.plot(history.iterations, values, lw=1.1, marker=".", ms=3, label=name)
-        axes.legend(fontsize=8)
-    curves = np.array([history.total, *history.losses.values()], np.float64)
-    curves = curves[np.isfinite(curves)]
-    positive = curves[curves > 0]
-    if positive.size and positive.size == curves.size and positive.max() > 10 * positive.min():
+    finite = curves[np.isfinite(curves)]
+    if finite.size and finite.min() > 0 and finite.max() > 10 * finite.min():
         axes.set_yscale("log")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_xlabel("iteration")
-    axes.set_ylabel("loss")
-    axes.grid(alpha=0.3, which="both")
-    if history.total:
-        axes.set_title(f"loss {history.total[-1]:.4g} in iteration {history.iterations[-1]}", fontsize=10)
-    return figure
+    axes.set(xlabel="iteration", ylabel="loss")
+    axes.grid(alpha=0.3)
 
 
 def course_figure(snapshot: Snapshot) -> Figure:
@@ -98,9 +103,10 @@ def course_figure(snapshot: Snapshot) -> Figure:
     for axes, (label, lines, logarithmic) in zip(
         figure.subplots(1, len(curves), squeeze=False)[0], curves, strict=True
     ):
-        for name, values in lines.items():
+        for number, (name, values) in enumerate(lines.items()):
             positive = [value if value > 0 or not logarithmic else np.nan for value in values]
-            axes.plot(history.iterations, positive, marker=".", ms=3, lw=1.1, label=name.replace("_", " "))
+            dashes = (3 * number, (4, 2)) if number else "-"  # curves that lie on one another are all seen
+            axes.plot(history.iterations, positive, ls=dashes, marker=".", ms=3, lw=1.4, label=name.replace("_", " "))
         if any(lines):
             axes.legend(fontsize=7)
         if logarithmic and lines:

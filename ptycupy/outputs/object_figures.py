@@ -58,8 +58,11 @@ def phase_slices_figure(snapshot: Snapshot) -> Figure:
     return figure
 
 
-def phase_fft_figure(snapshot: Snapshot) -> Figure:
-    """log10 of the windowed Fourier transform of the summed phase, with rings at round spacings."""
+def phase_fft_figure(snapshot: Snapshot, limit: float | None = None) -> Figure:
+    """log10 of the windowed Fourier transform of the summed phase, with rings at round spacings and, where it is known,
+    at the information limit (a period in angstrom)."""
+    from matplotlib.patches import Circle
+
     image = phase_sum(snapshot)
     step, unit = steps(snapshot)
     spectrum = windowed_spectrum(image)
@@ -71,6 +74,10 @@ def phase_fft_figure(snapshot: Snapshot) -> Figure:
     extent = (-edge_x, edge_x, edge_y, -edge_y)
     shown = axes.imshow(decibels, cmap="inferno", vmin=limits[0], vmax=limits[1], extent=extent)
     _rings(axes, min(edge_y, edge_x), unit)
+    if limit is not None:
+        axes.add_patch(Circle((0, 0), 1 / limit, fill=False, color="cyan", lw=1.2))
+        axes.plot([], [], color="cyan", lw=1.2, label=f"information limit {limit:.3f} {unit}")
+        axes.legend(fontsize=8, loc="upper left")
     axes.set_xlabel(f"spatial frequency (1/{unit})")
     axes.set_ylabel(f"spatial frequency (1/{unit})")
     axes.set_title("Fourier transform of the phase (Hann window)", fontsize=10)

@@ -65,6 +65,8 @@ class Residuals:
     relative: NDArray[np.float64]  # [n] |sqrt(model) - sqrt(measured)| summed, over sqrt(measured) summed
     measured: NDArray[np.float64]  # [ky, kx] mean pattern; nan where no pixel counts
     model: NDArray[np.float64]  # [ky, kx]
+    noise: float | None = None  # what `relative` would be on average if only counts fluctuated; None without counts
+    counts: float | None = None  # per pattern on the detector, mean
 
 
 def residuals_figure(snapshot: Snapshot, found: Residuals) -> Figure:

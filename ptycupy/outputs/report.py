@@ -3,34 +3,18 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
+from ptycupy.errors import DataError
+from ptycupy.outputs.page_style import STYLE
 from ptycupy.storage.atomic import atomic_write
 
-STYLE = """\
-body { font: 15px/1.5 system-ui, sans-serif; color: #1c1c1c; max-width: 1080px; margin: 2em auto; padding: 0 1em; }
-h1 { font-size: 1.6em; margin-bottom: 0; } h2 { font-size: 1.15em; margin: 2em 0 .5em; border-bottom: 1px solid #ccc; }
-.when { color: #666; margin-top: .2em; }
-table { border-collapse: collapse; } td { padding: .15em 1.5em .15em 0; vertical-align: top; }
-td:first-child { color: #666; white-space: nowrap; }
-th { text-align: left; font-weight: 600; padding: .15em 1.5em .3em 0; border-bottom: 1px solid #ccc; }
-.scroll { overflow-x: auto; } .scroll td { white-space: nowrap; font-variant-numeric: tabular-nums; }
-.scroll th { max-width: 11em; overflow-wrap: break-word; vertical-align: bottom; }
-.warnings li { margin-bottom: .5em; }
-.warnings { background: #fff6e0; border-left: 4px solid #e0a000; padding: .6em 2em; }
-.fine { background: #eef7ee; border-left: 4px solid #4a9a4a; padding: .6em 1em; }
-code { background: #f1f1f1; padding: .1em .3em; border-radius: 3px; }
-pre { background: #f6f6f6; padding: 1em; overflow-x: auto; font-size: 12px; line-height: 1.35; }
-figure { display: inline-block; margin: .5em 1em .5em 0; vertical-align: top; max-width: 100%; }
-figure img { max-width: 100%; max-height: 430px; } figure.large img { max-height: 760px; }
-figcaption { color: #555; font-size: .9em; max-width: 34em; }
-details summary { cursor: pointer; color: #06c; }
-@media print { body { max-width: none; margin: 0; font-size: 11pt; } figure, tr, li { break-inside: avoid; }
-  h2 { break-after: avoid; } pre { white-space: pre-wrap; } figure img { max-height: 8cm; } }
-"""
+SCALE = 0.75  # of a figure's own inches: two stand side by side, and all have letters of one size
+PIXELS_PER_INCH = 96  # of a page's styles
 
 
 @dataclass(frozen=True)
@@ -39,7 +23,7 @@ class Picture:
 
     file: Path
     caption: str
-    large: bool = False  # shown taller, as many panels need
+    large: bool = False  # in its own inches, as many panels need
 
 
 @dataclass(frozen=True)
@@ -69,23 +53,70 @@ class Section:
     folded: str = ""  # text behind a fold, as it is: a configuration
     tables: Sequence[Table] = ()  # between rows and pictures
 
+    @property
+    def name(self) -> str:
+        """What links within the page call it."""
+        return re.sub(r"[^a-z]+", "-", self.title.lower()).strip("-")
+
 
 def write_report(
-    path: Path, title: str, when: str, advice: Sequence[Advice] | None, sections: Iterable[Section]
+    path: Path,
+    title: str,
+    when: str,
+    advice: Sequence[Advice] | None,
+    sections: Iterable[Section],
+    headline: Sequence[tuple[str, str]] = (),
 ) -> None:
-    """Writes the page, whole or not at all; `advice` None = nothing was diagnosed. Pictures that are not there are left
-    out. Raises OSError and ResourceError where it cannot be written."""
-    body = [f"<h1>{escape(title)}</h1>", f'<p class="when">{escape(when)}</p>', *_advice(advice)]
-    for section in sections:
-        body += _section(section)
+    """Writes the page, whole or not at all; `advice` None = nothing was diagnosed, `headline` are the few numbers
+    (what, value) that stand at its top. Pictures that are not there are left out. Raises OSError and ResourceError
+    where it cannot be written."""
+    shown = [(section, _section(section)) for section in sections]
+    links = [f'<a href="#{section.name}">{escape(section.title)}</a>' for section, lines in shown if lines]
+    body = [f"<h1>{escape(title)}</h1>", f'<p class="when">{escape(when)}</p>', *_headline(headline), *_advice(advice)]
+    body.append(f"<nav>{' '.join(links)}</nav>")
+    for section, lines in shown:
+        body += _framed(section.name, lines)
     page = (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>\n'
         f'<meta name="viewport" content="width=device-width">\n<style>\n{STYLE}</style></head>\n<body>\n'
         + "\n".join(body)
         + "\n</body></html>\n"
     )
+    _write(path, page)
+
+
+def replace_section(path: Path, section: Section) -> None:
+    """Puts a section where a written page has one of this title.
+
+    Raises DataError where the page has none, OSError and ResourceError where it cannot be read or written.
+    """
+    page = path.read_text(encoding="utf-8")
+    first, last = _frame(section.name)
+    start, end = page.find(first), page.find(last)
+    if not 0 <= start < end:
+        raise DataError(f"{path}: has no section {section.title!r} to replace")
+    _write(path, page[:start] + "\n".join(_framed(section.name, _section(section))) + page[end + len(last) :])
+
+
+def _write(path: Path, page: str) -> None:
     with atomic_write(path) as sink:
         sink.write(page.encode())
+
+
+def _frame(name: str) -> tuple[str, str]:
+    return f"<!-- {name} -->", f"<!-- end of {name} -->"
+
+
+def _framed(name: str, lines: Sequence[str]) -> list[str]:
+    first, last = _frame(name)
+    return [first, *lines, last]
+
+
+def _headline(numbers: Sequence[tuple[str, str]]) -> list[str]:
+    if not numbers:
+        return []
+    cells = [f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in numbers]
+    return ['<dl class="headline">', *cells, "</dl>"]
 
 
 def _advice(advice: Sequence[Advice] | None) -> list[str]:
@@ -102,23 +133,30 @@ def _section(section: Section) -> list[str]:
     tables = [table for table in section.tables if table.rows]
     if not (section.rows or tables or pictures or section.folded):
         return []
-    lines = [f"<h2>{escape(section.title)}</h2>"]
+    lines = [f'<section id="{section.name}">', f"<h2>{escape(section.title)}</h2>"]
     if section.rows:
         cells = [f"<tr><td>{escape(name)}</td><td>{escape(value)}</td></tr>" for name, value in section.rows]
         lines += ["<table>", *cells, "</table>"]
     for table in tables:
         lines += _table(table)
-    for picture in pictures:
-        source = base64.b64encode(picture.file.read_bytes()).decode()
-        alt = escape(picture.caption, quote=True)
-        size = ' class="large"' if picture.large else ""
-        lines.append(
-            f'<figure{size}><img alt="{alt}" src="data:image/png;base64,{source}">'
-            f"<figcaption>{escape(picture.caption)}</figcaption></figure>"
-        )
+    if pictures:
+        lines += ['<div class="pictures">', *map(_figure, pictures), "</div>"]
     if section.folded:
         lines.append(f"<details><summary>show</summary><pre>{escape(section.folded)}</pre></details>")
-    return lines
+    return [*lines, "</section>"]
+
+
+def _figure(picture: Picture) -> str:
+    from PIL import Image
+
+    with Image.open(picture.file) as image:
+        width = image.width / image.info.get("dpi", (PIXELS_PER_INCH,))[0] * PIXELS_PER_INCH
+    width *= 1 if picture.large else SCALE
+    source = base64.b64encode(picture.file.read_bytes()).decode()
+    return (
+        f'<figure style="--width: {width:.0f}px"><img alt="{escape(picture.caption, quote=True)}" '
+        f'src="data:image/png;base64,{source}"><figcaption>{escape(picture.caption)}</figcaption></figure>'
+    )
 
 
 def _table(table: Table) -> list[str]:

@@ -1,0 +1,166 @@
+"""`ptycupy resolution`: a run's data divided into two, both reconstructed as the run was, and correlated."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ptycupy import config as configuration
+from ptycupy import data
+from ptycupy.analysis.halves import By, Halves, correlate, write_halves
+from ptycupy.api.resolution_section import CRITERIA, CURVE, HALVES, compared, finest_spot, resolution
+from ptycupy.api.run import with_simulation
+from ptycupy.api.session import Session
+from ptycupy.config.preparation import Thinning
+from ptycupy.config.schema import Config
+from ptycupy.errors import ConfigError, ResourceError
+from ptycupy.outputs.canvas import save_png
+from ptycupy.outputs.report import replace_section
+from ptycupy.outputs.resolution_figures import Criterion, ring_correlation_figure
+from ptycupy.reconstruction.interrupt import StopOnSignal
+from ptycupy.reconstruction.logs import console, failures_in_log, log_file
+from ptycupy.reconstruction.run_folder import RESULT, RunFolder, claim
+from ptycupy.reconstruction.stages import finished
+from ptycupy.storage.result import load_result
+from ptycupy.storage.snapshot import Snapshot
+
+logger = logging.getLogger(__name__)
+REPORT = "report.html"
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Two reconstructions from halves of the data; print it."""
+
+    folder: Path  # half_1, half_2, frc.json, frc.png
+    halves: Halves | None  # None where a signal ended it
+    exit_code: int = 0  # 130 or 143 where a signal ended it
+
+    def __str__(self) -> str:
+        return "" if self.halves is None else "\n".join(f"{name}: {text}" for name, text in compared(self.halves))
+
+
+def measure_resolution(
+    run: str | Path,
+    *,
+    by: By | None = None,
+    overrides: Sequence[str] = (),
+    backend: str | None = None,
+    resume: bool = False,
+    quiet: bool = True,
+) -> Compared:
+    """Fourier ring correlation of two reconstructions, each from half of the data of a finished run or a configuration.
+
+    `run` is a run folder, which gets frc.json, frc.png and the curve in its report.html, or a configuration, for which
+    a fresh folder is made. `by` divides the counts (by binomial thinning: both halves have all positions) or the
+    positions; by default counts where the patterns are whole numbers. `overrides` and `backend` as of `reconstruct`;
+    `resume` goes on with halves that were begun. Raises ConfigError for a run whose halves would not be independent,
+    and the errors of `reconstruct`.
+    """
+    given = [*overrides, *([] if backend is None else [f"backend.device={backend}"])]
+    path = Path(run)
+    with contextlib.ExitStack() as stack:
+        if not quiet:
+            stack.enter_context(console(logging.INFO))
+        if path.is_dir():
+            config = _of_run(path, given)
+            folder = stack.enter_context(RunFolder(path.absolute()))
+        else:
+            config = configuration.read_config(path, given).config
+            output = config.output
+            claimed = claim(output.folder, output.name, f"{path.stem}_halves", resume=resume)
+            folder = stack.enter_context(claimed)
+        _require_independent(config)
+        signals = stack.enter_context(StopOnSignal())
+        folder.begun = True
+        config = with_simulation(config, folder.path, resume=True)
+        if by is None:
+            by = "counts" if data.open_source(config.data).dtype.kind in "iu" else "positions"
+        logger.info("two reconstructions, each from half of the %s", by)
+        session = Session(signals, bar=not quiet and sys.stderr.isatty())
+        found = []
+        for number in (1, 2):
+            ended = _half(_divided(config, by, number), folder, number, session, resume)
+            if isinstance(ended, int):
+                return Compared(folder.path, None, ended)
+            found.append(ended)
+        halves = correlate(found[0], found[1], by)
+        _tell(folder.path, halves)
+        return Compared(folder.path, halves)
+
+
+def _of_run(folder: Path, overrides: Sequence[str]) -> Config:
+    """The configuration that a run folder was made with."""
+    text = load_result(folder / RESULT).config
+    if not text:
+        raise ConfigError(f"{folder / RESULT}: holds no configuration, as it was not made by `ptycupy recon`")
+    return configuration.from_text(text, str(folder / RESULT), overrides)
+
+
+def _require_independent(config: Config) -> None:
+    if config.object.path is not None:
+        raise ConfigError(
+            f"object.path: {config.object.path}: both halves would start from this object and agree for that reason "
+            "alone; of a run in stages, name its configuration in place of its folder"
+        )
+    if config.reconstruction.half != "all" or config.data.thinning is not None:
+        raise ConfigError("reconstruction.half and data.thinning: this is a part of the data already")
+
+
+def _divided(config: Config, by: By, number: int) -> Config:
+    """The configuration of one half."""
+    loop: dict[str, Any] = {"seed": config.reconstruction.seed + number - 1}  # nothing random is the same in both
+    patterns: dict[str, Any] = {"follow": None}
+    if by == "counts":
+        patterns["thinning"] = Thinning(share=0.5, rest=number == 2)
+    else:
+        loop["half"] = "even" if number == 1 else "odd"
+    return config.model_copy(
+        update={
+            "data": config.data.model_copy(update=patterns),
+            "reconstruction": config.reconstruction.model_copy(update=loop),
+        }
+    )
+
+
+def _half(config: Config, within: RunFolder, number: int, session: Session, resume: bool) -> Snapshot | int:
+    """One half's reconstruction, or the exit code of the signal that ended it."""
+    place = within.path / f"half_{number}"
+    output = config.output.model_copy(update={"folder": str(within.path), "name": place.name})
+    config = config.model_copy(update={"output": output})
+    if resume and finished(place, config):
+        return load_result(place / RESULT)
+    logger.info("half %d of 2", number)
+    place.mkdir(exist_ok=True)
+    session.signals.engine = None  # frees the half before
+    with RunFolder(place, made=[place]) as folder, log_file(folder.log), failures_in_log():
+        result = session.run(config, folder, resume and folder.holds_run, within)
+    return result.exit_code or result.snapshot
+
+
+def _tell(folder: Path, halves: Halves) -> None:
+    """The curve in the folder, and in the report where there is one."""
+    curve = halves.curve
+    known = curve.frequency_inverse_angstrom
+    frequency = curve.frequency if known is None else known
+    criteria = []
+    for criterion, name in CRITERIA:
+        crossing = curve.crossing(criterion)
+        at = None if crossing >= 1 else float(np.interp(crossing, curve.frequency, frequency))
+        criteria.append(Criterion(name, curve.threshold(criterion), at))
+    figure = ring_correlation_figure(frequency, curve.correlation, "of Nyquist" if known is None else "1/Å", criteria)
+    try:
+        write_halves(folder / HALVES, halves)
+        save_png(figure, folder / CURVE)
+        if (folder / REPORT).exists():
+            snapshot = load_result(folder / RESULT)
+            replace_section(folder / REPORT, resolution(snapshot, folder, *finest_spot(snapshot)))
+    except OSError as error:
+        raise ResourceError(f"{folder}: the correlation could not be written: {error.strerror or error}") from error

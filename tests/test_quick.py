@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.special import j1
 
 from ptycupy import config
 from ptycupy.analysis import first_look
@@ -13,6 +14,8 @@ from ptycupy.cli import main
 from ptycupy.data import ArraySource
 from ptycupy.errors import DataError
 from ptycupy.experiment.optics import electron_wavelength
+from ptycupy.experiment.probe import make_probe
+from ptycupy.experiment.scan import probe_overlap, raster
 
 DATA = Path(__file__).parents[1] / "configs" / "data"
 WSE2 = ["--key", "dp", "--voltage-kv", "80", "--convergence-angle-mrad", "24.9"]
@@ -104,6 +107,18 @@ def test_what_nobody_said_must_be_filled_in(tmp_path, capsys):
 def test_overlap():
     assert overlap(2.0, 8.0) == 0.75
     assert overlap(9.0, 8.0) == 0
-    focused = probe_diameter(20, electron_wavelength(300), 0)
-    assert focused == pytest.approx(1.2, abs=0.01)  # 2 * 0.61 * 0.0197 / 0.020
-    assert probe_diameter(20, electron_wavelength(300), 100) == pytest.approx(np.hypot(4, focused))
+    wavelength = electron_wavelength(300)
+    # Airy's disk (2 J1(v) / v)^2, v = 2 pi r angle / wavelength: the integral 4 pi squared over that of its square.
+    v = np.linspace(1e-6, 400, 400001)
+    square = 2 * np.pi * np.trapezoid((2 * j1(v) / v) ** 4 * v, v)
+    area = (4 * np.pi) ** 2 / square * (wavelength / (2 * np.pi * 0.020)) ** 2
+    assert probe_diameter(20, wavelength, 0) == pytest.approx(2 * np.sqrt(area / np.pi), rel=0.02)
+    assert probe_diameter(20, wavelength, 3000) == pytest.approx(120, rel=0.03)  # geometry: 2 * 3000 * 0.020
+    assert probe_diameter(20, wavelength, 1e6) == pytest.approx(4e4)  # no wave is made for that
+
+
+def test_quick_and_recon_mean_the_same_overlap():
+    wavelength = electron_wavelength(80)
+    probe = make_probe(80, 24.9, (128, 128), 0.1494)
+    seen = probe_overlap(raster((8, 8), (0.429 / 0.1494,) * 2), (8, 8), probe[None])
+    assert seen == pytest.approx(overlap(0.429, probe_diameter(24.9, wavelength, 0)), abs=0.02)

@@ -65,5 +65,5 @@ def start(*arguments: object, **keywords: object) -> subprocess.Popen:
 def without_pictures(monkeypatch):
     """Runs leave no figures and no report: these have tests of their own and take most of a second."""
     monkeypatch.setattr(run, "write_outputs", lambda *given, **named: None)
-    monkeypatch.setattr(run, "report", lambda *given, **named: None)
+    monkeypatch.setattr(run, "report", lambda *given, **named: [])
     monkeypatch.setattr(run, "look", lambda engine: SimpleNamespace(pair=None))

@@ -2,9 +2,11 @@
 
 import re
 
+import pytest
 from PIL import Image
 
-from ptycupy.outputs.report import Advice, Picture, Section, write_report
+from ptycupy.errors import DataError
+from ptycupy.outputs.report import Advice, Picture, Section, replace_section, write_report
 
 
 def test_a_page(tmp_path):
@@ -28,6 +30,16 @@ def test_a_page(tmp_path):
     assert "Empty" not in page
     assert "a: &lt;b&gt;" in page
     assert "Try <code>a: {b}</code>" in page
-    assert not re.findall(r"(?:src|href)=\"(?!data:)", page)  # nothing is fetched
-    write_report(tmp_path / "report.html", "run", "today", [], [])
+    assert '<a href="#first-last">First &amp; last</a>' in page
+    assert '#empty"' not in page
+    assert "--width: 2px" in page  # 3 px of 96 to the inch, at three quarters
+    assert not re.findall(r"(?:src|href)=\"(?!data:|#)", page)  # nothing is fetched
+    replace_section(tmp_path / "report.html", Section("Empty", [("filled", "later")]))
+    filled = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "<tr><td>filled</td><td>later</td></tr>" in filled
+    assert filled.index("First &amp; last</h2>") < filled.index("filled") < filled.index("Config</h2>")
+    with pytest.raises(DataError, match="'Else'"):
+        replace_section(tmp_path / "report.html", Section("Else"))
+    write_report(tmp_path / "report.html", "run", "today", [], [], [("loss", "<1")])
+    assert "<dt>loss</dt><dd>&lt;1</dd>" in (tmp_path / "report.html").read_text()
     assert "No check found anything to mend." in (tmp_path / "report.html").read_text()

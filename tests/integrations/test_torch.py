@@ -9,7 +9,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install torch, see ptycupy/guide/backend.md")
 
 from ptycupy.errors import PtycupyError  # noqa: E402
-from ptycupy.integrations.torch import diffraction, multislice_forward, patches, transfer  # noqa: E402
+from ptycupy.integrations.torch import Adam, diffraction, multislice_forward, patches, transfer  # noqa: E402
 
 OBJECT = {"n": 3, "omode": 2, "slices": 3, "pmode": 2, "window": (6, 7), "canvas": (11, 10)}
 NAMES = ("obja_patches", "objp_patches", "probe", "H", "omode_occu")
@@ -298,6 +298,42 @@ def test_the_same_of_the_object_and_its_places(name, change, error, message):
 def test_a_dtype_of_transfer_that_cannot_be_meant():
     with pytest.raises(TypeError, match="dtype: torch.float16"):
         transfer((4, 4), 0.2, 0.025, 5.0, dtype=torch.float16)
+
+
+# --- Adam ------------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("options", [{}, {"amsgrad": True, "weight_decay": 0.1, "betas": (0.8, 0.99)}], ids=str)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_adam_is_torch_s_own(options, dtype):
+    """Also after half of the steps were torch's, and with a rate that is a tensor."""
+    g = torch.Generator().manual_seed(0)
+    start = torch.randn(3, 5, 2, generator=g, dtype=dtype)
+    own, theirs = torch.nn.Parameter(start.clone()), torch.nn.Parameter(start.clone())
+    idle = torch.nn.Parameter(start.clone())
+    mine = Adam([{"params": [own, idle], "lr": torch.tensor(1e-2)}], **options)
+    reference = torch.optim.Adam([theirs], lr=1e-2, **options)
+    for step in range(6):
+        own.grad = torch.randn(3, 5, 2, generator=g, dtype=dtype)
+        theirs.grad = own.grad.clone()
+        assert mine.step(lambda: 7) == 7
+        reference.step()
+        if step == 2:
+            reference.load_state_dict(reference.state_dict())
+    tolerance = {"rtol": 1e-12, "atol": 1e-14} if dtype == torch.float64 else {"rtol": 1e-5, "atol": 1e-7}
+    torch.testing.assert_close(own, theirs, **tolerance)
+    torch.testing.assert_close(dict(mine.state[own]), dict(reference.state[theirs]), **tolerance)
+    assert torch.equal(idle, start)
+    mine.load_state_dict(mine.state_dict())
+
+
+def test_adam_refuses_what_it_does_not_have():
+    parameter = torch.nn.Parameter(torch.ones(2))
+    parameter.grad = torch.ones(2)
+    with pytest.raises(PtycupyError, match="maximize is not supported"):
+        Adam([parameter], maximize=True).step()
+    half = torch.nn.Parameter(torch.ones(2).half())
+    half.grad = torch.ones(2).half()
+    with pytest.raises(TypeError, match="a parameter of torch.float16"):
+        Adam([half]).step()
 
 
 # --- threads ---------------------------------------------------------------------------------------------------------

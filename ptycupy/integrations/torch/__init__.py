@@ -17,6 +17,7 @@ from torch.fft import fftshift
 from ptycupy.integrations.torch import ops
 from ptycupy.integrations.torch.arguments import COMPLEX, require_axes, require_like, require_real, require_shape
 from ptycupy.integrations.torch.memory import NotSupported, WrongType, WrongValue
+from ptycupy.integrations.torch.optimizer import Adam
 from ptycupy.integrations.torch.propagators import transfer
 from ptycupy.integrations.torch.run import Inputs
 
@@ -147,4 +148,13 @@ def _occupancy(name: str, given: torch.Tensor | None, modes: int, first: str, re
     return given
 
 
-__all__ = ["NotSupported", "WrongType", "WrongValue", "diffraction", "multislice_forward", "patches", "transfer"]
+__all__ = [
+    "Adam",
+    "NotSupported",
+    "WrongType",
+    "WrongValue",
+    "diffraction",
+    "multislice_forward",
+    "patches",
+    "transfer",
+]

@@ -60,6 +60,7 @@ def test_python_runs(topic, place):
     run(topic, lambda block: not needs(block))
 
 
+@pytest.mark.filterwarnings("default")  # other packages warn of their own
 @pytest.mark.parametrize("topic", [topic for topic in topics() if any(map(needs, blocks(topic, "python")))])
 def test_python_runs_with_other_packages(topic, place):
     """The whole page, where all that its blocks need is installed."""

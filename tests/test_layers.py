@@ -25,6 +25,8 @@ HOMES = {
     "pydantic": ["config"],
     "mpi4py": ["distributed"],
     "torch": ["integrations"],
+    "ptyrad": ["integrations/ptyrad"],
+    "jax": ["integrations"],
     "matplotlib": ["outputs"],
     "h5py": ["data/readers", "storage"],
 }

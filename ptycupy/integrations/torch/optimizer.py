@@ -51,10 +51,10 @@ def _step(parameter: torch.Tensor, state: dict[str, Any], group: dict[str, Any])
     state["step"] += 1
     beta1, beta2 = (float(beta) for beta in group["betas"])
     with queue(parameter.device, parameter.dtype) as backend:
-        values = [array(x) for x in (parameter, parameter.grad, state["exp_avg"], state["exp_avg_sq"])]
+        gradient, first, second = array(parameter.grad), array(state["exp_avg"]), array(state["exp_avg_sq"])
         largest = array(state["max_exp_avg_sq"]) if group["amsgrad"] else None
         at = float(group["lr"]), int(state["step"]), beta1, beta2, group["eps"]
-        backend.adam(*values, *at, largest, group["weight_decay"])
+        backend.adam(array(parameter), gradient, first, second, *at, largest, group["weight_decay"])
 
 
 __all__ = ["Adam"]

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scenes import random_scene
 
+from ptycupy.backends import composed
 from ptycupy.backends.interface import Backend
 from ptycupy.model.experiment import place
 from ptycupy.model.losses import make_terms
@@ -151,6 +152,12 @@ def within(monkeypatch, backend, calls, queued):
     for name in METHODS:
         if name != "arena":
             monkeypatch.setattr(backend, name, counted(name, getattr(backend, name)))
+
+
+def test_a_twin_leaves_the_log_to_the_backend(caplog):
+    with caplog.at_level("INFO", "ptycupy.backends"):
+        assert counting("cuda", fft="own")._chains.choose((2, 1, 1, 10, 10), 1) is composed
+    assert not caplog.records
 
 
 @pytest.mark.parametrize("fft", ["steps", "whole"])

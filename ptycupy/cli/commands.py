@@ -255,7 +255,7 @@ def guide(arguments: argparse.Namespace) -> int:
 
 
 def doctor(arguments: argparse.Namespace) -> int:
-    """Print the state of this installation; 0 where the CPU backend computes right gradients."""
+    """Print the state of this installation; 0 where the backend that a run takes by itself computes right results."""
     from ptycupy.doctor import doctor as examine
 
     report = examine()

@@ -49,7 +49,7 @@ def compile_anew() -> str:
     target = compiler.target(_capability())
     headers = {name: sources.read(name) for name in sources.headers()}
     start = time.perf_counter()
-    compiler.compile("propagate.cu", sources.read("propagate.cu"), headers, target, OPTIONS)
+    compiler.compile("propagate.cu", sources.read("propagate.cu"), headers, target, (*OPTIONS, "-DREAL=float"))
     version = ".".join(map(str, compiler.version))
     return f"NVRTC {version} for {target}, {time.perf_counter() - start:.2f} s a kernel: {find('nvrtc', major)}"
 

@@ -15,7 +15,7 @@ SIZE = 16  # px
 
 
 def compiled(subject: str, backend: str) -> Finding:
-    """Where kernels are compiled: on a GPU one is, without the cache; those of the CPU are by the checks that follow."""
+    """What compiles kernels: on a GPU one is compiled here, without the cache; on the CPU the other checks do that."""
     if backend == "cpu":
         from ptycupy.backends.cpu.jit import CACHE_FOLDER
 
@@ -29,7 +29,10 @@ def transform(subject: str, backend: str) -> Finding:
     from ptycupy.functional import forward
 
     problem, state = _scene()
-    vacuum = state.replace(object_phase=np.zeros_like(state.object_phase)[:, :1], slice_thickness=np.zeros(0))
+    flat = state.object_phase[:, :1]
+    vacuum = state.replace(
+        object_amplitude=np.ones_like(flat), object_phase=np.zeros_like(flat), slice_thickness=np.zeros(0)
+    )
     found = np.asarray(forward(problem, vacuum, [0], backend=backend))[0]
     n = np.arange(SIZE)
     turns = np.exp(-2j * np.pi * np.outer(n - SIZE // 2, n - SIZE // 2) / SIZE) / np.sqrt(SIZE)

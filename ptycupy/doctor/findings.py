@@ -49,10 +49,10 @@ def numba_threads(layer: str, threads: int, cores: int | None) -> Finding:
     text = f"{threads} threads, {layer} layer"
     if layer == "workqueue":
         fix = "pip install tbb, or install OpenMP: calls from several Python threads wait for each other without"
-        return Finding("numba", text, fix)
+        return Finding("numba threads", text, fix)
     if cores is not None and threads < cores:
-        return Finding("numba", f"{text}; {cores} CPU cores (NUMBA_NUM_THREADS, or the scheduler's share)")
-    return Finding("numba", text)
+        return Finding("numba threads", f"{text}; {cores} CPU cores (NUMBA_NUM_THREADS, or the scheduler's share)")
+    return Finding("numba threads", text)
 
 
 def cupy(installed: Mapping[str, str], driver: tuple[int, int] | None) -> Finding:
@@ -86,7 +86,8 @@ def libraries(paths: Iterable[str]) -> list[Finding]:
     """The shared libraries that are loaded, by their paths; two versions of one of NVIDIA's are a fault."""
     found: dict[str, list[str]] = {}
     for path in sorted(set(paths)):
-        name = re.split(r"[-.]so\b|[-.]\d|\.dll|\.dylib", path.rsplit("/", 1)[-1], maxsplit=1)[0]
+        letters = re.match(r"[A-Za-z]+", path.rsplit("/", 1)[-1])
+        name = letters[0] if letters else ""
         if name in TOLD:
             found.setdefault(name, []).append(path)
     lines = []

@@ -16,6 +16,7 @@ from ptycupy.analysis.centre_of_mass import centres_of_mass, filled
 from ptycupy.analysis.diagnosis import Finding, Observed, diagnose
 from ptycupy.api.sections import RESIDUALS, headline, sections
 from ptycupy.config.schema import Config
+from ptycupy.data.defects import Evidence, saturated_pixels
 from ptycupy.outputs import PatternPair
 from ptycupy.outputs.canvas import save_png
 from ptycupy.outputs.pattern_figures import Residuals, residuals_figure
@@ -86,6 +87,7 @@ def sampled_residuals(engine: Engine) -> Residuals:
     scale, random = _count(engine), np.random.default_rng(0)
     relative: list[float] = []
     noise: list[float] = []
+    evidence = Evidence(engine.experiment.detector_shape)
     sums = np.zeros((3, *engine.experiment.detector_shape))  # measured, model, and how often a pixel counted
     for start in range(0, len(chosen), SLAB):
         part = chosen[start : start + SLAB]
@@ -94,6 +96,7 @@ def sampled_residuals(engine: Engine) -> Residuals:
         measured, model = (np.where(counts, np.maximum(values, 0), 0) for values in (measured, model))
         relative += _misfit(measured, model)
         if scale is not None:
+            evidence.add(np.rint(measured / scale))
             noise += _misfit(scale * random.poisson(model / scale), model)
         sums += [measured.sum(0), model.sum(0), counts.sum(0)]
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -104,6 +107,7 @@ def sampled_residuals(engine: Engine) -> Residuals:
         *means,
         noise=float(np.mean(noise)) if noise else None,
         counts=None if scale is None else float(sums[0].sum() / scale / len(chosen)),
+        saturated=int(np.count_nonzero(saturated_pixels(evidence, np.dtype(engine.problem.patterns.dtype)))),
     )
 
 
@@ -128,6 +132,7 @@ def observed(seen: Seen, config: Config) -> Observed:
     return Observed(
         centres=seen.centres,
         mean_pattern=np.nan_to_num(seen.residuals.measured),
+        saturated=seen.residuals.saturated,
         orientation=(turn.flip_y, turn.flip_x, turn.transpose),
         convergence_angle=config.illumination.convergence_angle_mrad,
         rotation_degrees=config.scan.affine.rotation_degrees,

@@ -96,11 +96,12 @@ def find_defects(
     if evidence.patterns < LEAST_PATTERNS:
         return Defects(none, none, none)
     counts = ~none if mask is None else mask
-    saturated = counts & _saturated(evidence, dtype)
+    saturated = counts & saturated_pixels(evidence, dtype)
     return Defects(saturated, counts & _hot(evidence, mean_pattern) & ~saturated, counts & _dead(evidence, counts))
 
 
-def _saturated(evidence: Evidence, dtype: np.dtype[Any]) -> Mask:
+def saturated_pixels(evidence: Evidence, dtype: np.dtype[Any]) -> Mask:
+    """Pixels that stand at the largest value that the detector can tell in a tenth of the patterns; dtype is theirs."""
     if not _is_ceiling(evidence.ceiling, dtype):
         return np.zeros(evidence.at_ceiling.shape, np.bool_)
     clipped: Mask = evidence.at_ceiling >= max(3.0, SATURATED_SHARE * evidence.patterns)

@@ -67,6 +67,7 @@ class Residuals:
     model: NDArray[np.float64]  # [ky, kx]
     noise: float | None = None  # what `relative` would be on average if only counts fluctuated; None without counts
     counts: float | None = None  # per pattern on the detector, mean
+    saturated: int = 0  # pixels that count although they stand at the detector's largest value
 
 
 def residuals_figure(snapshot: Snapshot, found: Residuals) -> Figure:

@@ -105,8 +105,10 @@ def test_the_wanted_orientation_is_right_for_stored_patterns():
 
 
 def test_a_rotated_scan_is_told_by_how_much():
-    finding = only(sound(), seen(centres=field(20.0), rotation_degrees=-5.0))
-    assert finding.remedy == "scan.affine.rotation_degrees: 15.0"
+    for present in (0.0, -5.0, 33.0):
+        finding = only(sound(), seen(centres=field(20.0), rotation_degrees=present))
+        assert finding.remedy == "scan.affine.rotation_degrees: 20.0"
+    assert diagnose(sound(), seen(centres=field(20.0), rotation_degrees=20.0)) == []
 
 
 def test_a_stretched_scan_means_another_pixel_size():
@@ -131,6 +133,13 @@ def test_a_steady_drift():
 def test_the_aperture():
     finding = only(sound(), seen(convergence_angle=ANGLE, mean_pattern=np.ones((WINDOW, WINDOW))))
     assert finding.what.startswith(f"the mean pattern's disk has a radius of 18.1 px, the aperture {RADIUS:.1f} px")
+
+
+def test_saturated_pixels():
+    assert only(sound(), seen(saturated=3)).remedy == "data.bad_pixels: mask"
+    many = only(sound(), seen(saturated=200))
+    assert many.what.startswith("200 pixels, 20 % of the detector")
+    assert many.remedy.startswith("data.mask_path")
 
 
 def test_a_probe_at_the_edge_of_its_window():

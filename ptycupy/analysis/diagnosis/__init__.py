@@ -9,12 +9,14 @@ from ptycupy.analysis.diagnosis.case import Case, Finding, Observed
 from ptycupy.analysis.diagnosis.course import loss_rises, still_falling, wasted_iterations
 from ptycupy.analysis.diagnosis.geometry import drifting_positions, wrong_orientation, wrong_pixel_size, wrong_rotation
 from ptycupy.analysis.diagnosis.illumination import aperture_mismatch, leaked_probe, probe_at_the_edge
+from ptycupy.analysis.diagnosis.measured import saturated
 from ptycupy.analysis.diagnosis.specimen import depth_drift, empty_slices, raster_artefact, thick_slices
 from ptycupy.storage.snapshot import Snapshot
 
 __all__ = ["Case", "Finding", "Observed", "diagnose"]
 
 CHECKS = (
+    saturated,
     wrong_orientation,
     wrong_rotation,
     wrong_pixel_size,

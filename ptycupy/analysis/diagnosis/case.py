@@ -32,6 +32,7 @@ class Observed:
     orientation: tuple[bool, bool, bool] = (False, False, False)  # flip_y, flip_x, transpose of the configuration
     convergence_angle: float | None = None  # mrad
     rotation_degrees: float = 0.0  # scan.affine's
+    saturated: int = 0  # pixels that count although they stand at the detector's largest value
 
 
 @dataclass(frozen=True)

@@ -39,8 +39,8 @@ def wrong_orientation(case: Case) -> Finding | None:
 
 
 def wrong_rotation(case: Case) -> Finding | None:
-    """The scan is rotated against the detector."""
-    field = _field(case)
+    """The scan is rotated against the detector, otherwise than the configuration says."""
+    field = _field(case)  # as the configuration turns it: what is left is its error
     if field is None or case.observed is None:
         return None
     angle = scan_rotation(field)
@@ -48,7 +48,7 @@ def wrong_rotation(case: Case) -> Finding | None:
         return None
     wanted = case.observed.rotation_degrees + angle
     return Finding(
-        f"the centres of mass have the least curl if the scan is rotated by {angle:+.1f} degrees",
+        f"the centres of mass have the least curl if the scan is rotated by {angle:+.1f} degrees more",
         f"scan.affine.rotation_degrees: {wanted:.1f}",
     )
 
@@ -88,8 +88,11 @@ def drifting_positions(case: Case) -> Finding | None:
 
 
 def _field(case: Case) -> NDArray[np.float64] | None:
-    field = None if case.observed is None else case.observed.centres
-    return None if field is None or min(field.shape[:2]) < LEAST_LINES else field
+    """Centres of mass in the scan's frame, as the configuration rotates it."""
+    seen = case.observed
+    if seen is None or seen.centres is None or min(seen.centres.shape[:2]) < LEAST_LINES:
+        return None
+    return rotated(seen.centres, seen.rotation_degrees)
 
 
 def _affine(start: NDArray[np.float64], now: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -40,6 +40,15 @@ DEVICE size_t key_of(real value, int magnitudes) {
     return bits & SIGN_BIT ? ~bits & ALL_BITS : bits | SIGN_BIT;
 }
 
+// state = no bits yet, and the rank that is looked for; one thread
+KERNEL select_begin(
+    size_t* state,  // [2]
+    size_t rank) {
+    if (element() != 0) return;
+    state[0] = 0;
+    state[1] = rank;
+}
+
 // counts[d] = number of values whose key has digit d at `shift` and the bits above it of state[0]; first stage
 KERNEL select_count(
     double* partials,     // [parts, 256]

@@ -25,13 +25,33 @@ def reanchor(engine: Engine) -> NDArray[Any] | None:
     scan_affine goes on acting on the nominal positions, which stay as they are: what is rounded is the shift and the
     affine displacement together, and what is subtracted is taken from the shift.
     """
+    return make_room(engine, engine.backend.to_host(move_corners(engine)))
+
+
+def move_corners(engine: Engine) -> Array:
+    """The first part of it, of which the host need know nothing: the corners' limits [4] afterwards."""
     backend, parameters, corners = engine.backend, engine.parameters, engine.experiment.corners
+    if parameters.scan_affine is None:
+        return backend.reanchor(parameters.shifts, corners)
+    shape, real = parameters.shifts.shape, parameters.shifts.dtype
+    everyone = engine.context.once("everyone", lambda: backend.asarray(np.arange(shape[0], dtype=np.int32)))
     with backend.arena():
-        if parameters.scan_affine is None:
-            found = backend.reanchor(parameters.shifts, corners)
-        else:
-            found = _reanchor_distorted(engine, parameters.scan_affine)
-        bounds = backend.to_host(found).astype(int)
+        moved = backend.scan_affine_forward(
+            parameters.shifts, engine.experiment.nominal, everyone, parameters.scan_affine
+        )
+        whole = backend.empty(shape, real)
+        backend.copy(whole, moved)
+        limits = backend.reanchor(moved, corners)
+        # What is left after rounding, and the difference to it, are floating-point numbers themselves: all is exact.
+        backend.scale(whole, -1.0)
+        backend.add(whole, moved)
+        backend.add(parameters.shifts, whole)
+    return limits
+
+
+def make_room(engine: Engine, limits: NDArray[Any]) -> NDArray[Any] | None:
+    """The second part: a canvas that has room for corners within these limits [4]."""
+    bounds = limits.astype(int)
     canvas, window = np.asarray(engine.parameters.canvas), np.asarray(engine.parameters.window)
     if engine.tiles is not None:
         canvas, bounds = np.asarray(engine.tiles.layout.canvas), bounds + np.tile(engine.tiles.origin, 2)
@@ -45,18 +65,6 @@ def reanchor(engine: Engine) -> NDArray[Any] | None:
         return None
     grow(engine, before, after)
     return before
-
-
-def _reanchor_distorted(engine: Engine, scan_affine: Array) -> Array:
-    """The corners' limits after re-anchoring by whole shifts that include the affine displacement."""
-    backend, experiment, shifts = engine.backend, engine.experiment, engine.parameters.shifts
-    everyone = backend.asarray(np.arange(experiment.positions, dtype=np.int32))
-    moved = backend.scan_affine_forward(shifts, experiment.nominal, everyone, scan_affine)
-    before = np.array(backend.to_host(moved))
-    limits = backend.reanchor(moved, experiment.corners)
-    whole = np.rint(before - backend.to_host(moved))
-    backend.copy(shifts, backend.asarray(backend.to_host(shifts) - whole))
-    return limits
 
 
 def grow(engine: Engine, before: NDArray[Any], after: NDArray[Any]) -> None:
@@ -80,6 +88,7 @@ def grow(engine: Engine, before: NDArray[Any], after: NDArray[Any]) -> None:
 
 def move(engine: Engine, before: NDArray[Any]) -> None:
     """Corners and first positions on a canvas that has grown by so many px (y, x) before its first pixel."""
+    engine.context.forget()
     corners = engine.backend.to_host(engine.experiment.corners) + before.astype(np.int32)
     engine.experiment.corners = engine.backend.asarray(np.ascontiguousarray(corners, dtype=np.int32))
     engine.initial_positions = engine.initial_positions + before

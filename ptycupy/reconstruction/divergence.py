@@ -37,29 +37,38 @@ class Findings:
     shifts: NDArray[Any]  # [N, 2] px
 
 
-def examine(engine: Engine, also: Sequence[Array] = ()) -> tuple[Findings, list[NDArray[Any]]]:
-    """The findings, and the values of these arrays too, in one download."""
+def measures(engine: Engine) -> list[Array]:
+    """What findings are made of, on the device."""
     backend, parameters = engine.backend, engine.parameters
     with backend.arena():
-        counts = {name: backend.count_nonfinite(array) for name, array in parameters.items()}
+        counts = [backend.count_nonfinite(array) for _, array in parameters.items()]
         transmission = backend.transmission_forward(parameters.object_amplitude, parameters.object_phase)
         powers = backend.total_power(transmission), backend.total_power(parameters.probe)
-        transmitted, power, shifts, *rest = to_host_together(
-            backend, [*powers, parameters.shifts, *counts.values(), *also]
-        )
-    nonfinite = {name: int(count[0]) for name, count in zip(counts, rest, strict=False)}
-    sums = np.array([float(transmitted[0]), transmission.size, *(nonfinite[name] for name in tiled(engine))])
+    return [*powers, parameters.shifts, *counts]
+
+
+def findings_of(engine: Engine, measured: Sequence[NDArray[Any]]) -> Findings:
+    """The findings from the values of `measures`."""
+    transmitted, power, shifts, *counts = measured
+    names = [name for name, _ in engine.parameters.items()]
+    nonfinite = {name: int(count[0]) for name, count in zip(names, counts, strict=True)}
+    size = engine.parameters.object_phase.size
+    sums = np.array([float(transmitted[0]), size, *(nonfinite[name] for name in tiled(engine))])
     if engine.tiles is not None:  # pixels that several tiles have count as often
         sums = engine.tiles.summed(sums)
         nonfinite |= dict(zip(tiled(engine), sums[2:].astype(int).tolist(), strict=True))
-    findings = Findings(
+    return Findings(
         nonfinite=nonfinite,
         transmitted=float(sums[0] / sums[1]),
         transmission_size=int(sums[1]),
         power=float(power[0]),
         shifts=shifts,
     )
-    return findings, rest[len(counts) :]
+
+
+def examine(engine: Engine) -> Findings:
+    """The findings as they are now, in one download."""
+    return findings_of(engine, to_host_together(engine.backend, measures(engine)))
 
 
 def diverged(engine: Engine, findings: Findings, loss: float, begun: float, number: int) -> bool:

@@ -27,23 +27,21 @@ from ptycupy.model.parameters import Parameters, centred, download, is_scalar, u
 from ptycupy.model.ranks import ALONE, Ranks
 from ptycupy.reconstruction.batches import make_groups
 from ptycupy.reconstruction.callbacks import Callback
-from ptycupy.reconstruction.canvas import reanchor
-from ptycupy.reconstruction.divergence import diverged, examine
+from ptycupy.reconstruction.ending import Ending
 from ptycupy.reconstruction.fingerprint import data_fingerprint
 from ptycupy.reconstruction.graphs import Graphs, Slot
 from ptycupy.reconstruction.kept import Kept
 from ptycupy.reconstruction.limits import Limits
 from ptycupy.reconstruction.memory import patterns_that_fit
 from ptycupy.reconstruction.rates import progress_of, rate, rates_of, refined_fields
-from ptycupy.reconstruction.record import mean_loss, record
+from ptycupy.reconstruction.record import record
 from ptycupy.reconstruction.residency import Residency, hold
 from ptycupy.reconstruction.resume import restore, take_snapshot
-from ptycupy.reconstruction.teamwork import add_gradients, agree, constrain, gather_rows, of_all, scattered, tiled
+from ptycupy.reconstruction.teamwork import add_gradients, constrain, gather_rows, of_all, scattered, tiled
 from ptycupy.reconstruction.tiling import cut, whole
 from ptycupy.storage.snapshot import History, Snapshot
 from ptycupy.update.algorithm import Work, make_algorithm
 from ptycupy.update.constraints import Context, in_order, make_constraint
-from ptycupy.update.constraints.variations import normalise_variations
 from ptycupy.update.optimizers import Moments, make_optimizer
 from ptycupy.update.schedules import Plan, Progress, make_schedule
 from ptycupy.update.settings import Constraint, Settings
@@ -114,6 +112,7 @@ class Engine:
         self.batch_losses: list[list[float]] = []
         self.kept: list[Kept] = []
         self.graphs = Graphs(self)
+        self.ending = Ending()
         self.scattered: set[str] = set()  # fields of which other ranks have refined rows since they were gathered
         self._problem = problem
         self._scalar_thickness = is_scalar(state.slice_thickness)
@@ -199,7 +198,7 @@ class Engine:
             self.pending, self.batch_losses = self._draw(), []
         self.experiment.expect([self.ranks.own(b) for b in self.pending], self.settings.gradient_accumulation)
         done, batches = len(self.batch_losses), len(self.pending) + len(self.batch_losses)
-        values = self.backend.zeros((len(self.pending), len(self.terms)), np.float64)
+        values = self.ending.values(self, len(self.pending))
         sizes = [len(batch) for batch in self.pending]
         gradients = self.graphs.gradients(self, refined_fields(self, number))
         self.graphs.begin(self, number, done, gradients)
@@ -215,27 +214,15 @@ class Engine:
                 callback.on_batch(self, done + ran, batches)
         self.graphs.end()
         gather_rows(self)
-        findings, (found,) = examine(self, [values])
-        self.batch_losses += [[size, *row] for size, row in zip(sizes, found[:ran].tolist(), strict=False)]
         if self.pending:
+            rows = self.backend.to_host(values)[:ran].tolist()
+            self.batch_losses += [[size, *row] for size, row in zip(sizes, rows, strict=False)]
             return
-        loss = mean_loss(self)
-        begun = self._objective().loss(self.batch_losses[0][1:])  # before the first step of the iteration
-        if diverged(self, findings, loss.total, begun.total, number):
-            self.kept[0].put_back(self)
-            self.learning_rate_factor /= 2
-            logger.warning("iteration %d diverged: back to %d, half the learning rates", number, self.iteration)
+        ended = self.ending.end(self, number, sizes)
+        if ended is None:
             return
-        for active, constraint in self.constraints:
-            if number in active:
-                constrain(self, constraint)
-        if self.parameters.probe_variations is not None:
-            normalise_variations(self.backend, self.parameters, self.context.probe_intensity)
-        if refined_fields(self, number) & {"shifts", "scan_affine"}:
-            reanchor(self)
-        agree(self)
-        self.backend.synchronize()
-        record(self, number, loss, time.perf_counter() - start)
+        loss, thickness, tilts = ended
+        record(self, number, loss, time.perf_counter() - start, thickness, tilts)
         for callback in callbacks:
             callback.on_iteration(self)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptycupy.backends.interface import Array, Backend
-from ptycupy.backends.recording import Recording
-from ptycupy.errors import MemoryShortage, NotRecordable
 from ptycupy.model.losses import TERMS
 from ptycupy.model.parameters import Parameters
 from ptycupy.reconstruction.rates import progress_of, rates_of
+from ptycupy.reconstruction.repeated import Repeated
 from ptycupy.update.algorithm import GradientSteps
 from ptycupy.update.optimizers import Moments, Repeatable
 from ptycupy.update.schedules import Progress
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 AHEAD = 64  # updates whose rows are uploaded at once, while the device works on those before
-ATTEMPTS = 2  # at recording, each after an update that ran as usual
 NUMBERS = 3  # of a Repeatable optimizer, for each field
 
 Group = list[NDArray[np.int32]]
@@ -55,9 +53,7 @@ class Slot:
     numbers: Mapping[str, Array]
     batches: Sequence[Array]
     values: Array  # [batches, terms] float64
-    attempts: int = 0
-    ran: bool = False  # as usual, so that kernels, plans and scratch are there
-    recording: Recording | None = None
+    work: Repeated = field(default_factory=lambda: Repeated("such batches"))
 
 
 class Graphs:
@@ -110,40 +106,13 @@ class Graphs:
             return False
         backend, slot = engine.backend, self._slot(engine, coming)
         backend.copy(slot.row, coming.row)
-        if slot.recording is not None and not slot.recording.alive:
-            slot.recording, slot.ran = None, False  # scratch went with it
-        if slot.recording is None and slot.ran and slot.attempts < ATTEMPTS:
-            self._record(engine, slot, run)
-        if not self._launched(slot):
-            run(slot)
-            slot.ran = True
+        slot.work.run(backend, lambda: run(slot), lambda: self._frozen(engine))
         backend.copy(values, slot.values)
         for name in coming.shape[1]:
             engine.moments[name].step += 1
         return True
 
     # --- pieces -----------------------------------------------------------------------------------------------
-    @staticmethod
-    def _launched(slot: Slot) -> bool:
-        if slot.recording is None:
-            return False
-        try:
-            slot.recording.launch()
-        except MemoryShortage as error:  # of the launch itself: nothing ran
-            logger.info("backend.graphs: %s", error)
-            return False
-        return True
-
-    def _record(self, engine: Engine, slot: Slot, run: Callable[[Slot], None]) -> None:
-        slot.attempts += 1
-        try:
-            slot.recording = engine.backend.record(lambda: run(slot))
-            slot.recording.keep(self._frozen(engine))
-            slot.attempts = 0
-        except NotRecordable as error:
-            told = "once more later" if slot.attempts < ATTEMPTS else "such batches run without"
-            logger.info("backend.graphs: %s; %s", error, told)
-
     def _next(self, engine: Engine, group: Group) -> Coming | None:
         """What is on the device of this update; None where it is not what was planned."""
         if not self._coming:
@@ -214,8 +183,7 @@ class Graphs:
 
     def _forget(self) -> None:
         for slot in self._slots.values():
-            if slot.recording is not None:
-                slot.recording.drop()
+            slot.work.drop()
         self._slots, self._known = {}, []
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptycupy.backends.interface import Array
+from ptycupy.backends.together import to_host_together
 from ptycupy.errors import MemoryShortage
 from ptycupy.experiment.seeds import generator
 from ptycupy.model.objective import Loss
@@ -116,7 +117,8 @@ class JointEngine:
         self.first.backend.synchronize()
         seconds = time.perf_counter() - start
         for engine, loss in zip(self.engines, losses, strict=True):
-            record(engine, number, loss, seconds)
+            present = [engine.parameters.slice_thickness, engine.parameters.tilts]
+            record(engine, number, loss, seconds, *to_host_together(engine.backend, present))
         for callback in callbacks:
             callback.on_iteration(self)
         for engine, theirs in zip(self.engines, of_scans, strict=False):
@@ -187,7 +189,7 @@ class JointEngine:
 
     def _diverged(self, engine: Engine, loss: Loss, number: int) -> bool:
         begun = engine._objective().loss(engine.batch_losses[0][1:])
-        return diverged(engine, examine(engine)[0], loss.total, begun.total, number)
+        return diverged(engine, examine(engine), loss.total, begun.total, number)
 
     def _go_back(self, number: int) -> None:
         for engine, kept in zip(self.engines, self._kept[0], strict=True):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ptycupy.backends.together import to_host_together
 from ptycupy.model.objective import Loss
 
 if TYPE_CHECKING:
@@ -19,8 +19,10 @@ def mean_loss(engine: Engine) -> Loss:
     return engine._objective().loss((rows[:, :1] * rows[:, 1:]).sum(axis=0) / rows[:, 0].sum())
 
 
-def record(engine: Engine, number: int, loss: Loss, seconds: float) -> None:
-    """Ends iteration `number`; what is out of its limits is warned of."""
+def record(
+    engine: Engine, number: int, loss: Loss, seconds: float, thickness: NDArray[Any], tilts: NDArray[Any]
+) -> None:
+    """Ends iteration `number` with the present thickness and tilts; what is out of its limits is warned of."""
     h = engine.history
     engine.iteration = number
     h.patterns.append(sum(int(size) for size, *_ in engine.batch_losses))
@@ -32,8 +34,6 @@ def record(engine: Engine, number: int, loss: Loss, seconds: float) -> None:
     for name, _ in engine.parameters.items():
         rates = h.learning_rates.setdefault(name, [0.0] * (len(h.iterations) - 1))
         rates.append(engine.learning_rate(name, number))
-    parameters = engine.parameters
-    thickness, tilts = to_host_together(engine.backend, [parameters.slice_thickness, parameters.tilts])
     engine.limits.warn({"slice_thickness": thickness, "tilts": tilts})
     h.slice_thickness.append(float(thickness.mean()) if thickness.size else 0.0)  # one slice may have no gap
     tilt = tilts.mean(axis=0)

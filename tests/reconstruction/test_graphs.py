@@ -132,7 +132,7 @@ def test_the_same_bits_on_a_device(name):
     options["deterministic"] = True
     backends = [CudaBackend(open_device(0), graphs=graphs, **options) for graphs in ("off", "on")]
     eager, graphs = (run(Engine(problem, state, settings, backend)) for backend in backends)
-    assert any(slot.recording is not None for slot in graphs.graphs._slots.values())
+    assert any(slot.work.recording is not None for slot in graphs.graphs._slots.values())
     assert_same(eager, graphs)
 
 
@@ -252,7 +252,7 @@ def test_what_has_no_graphs_says_so(made, caplog, case, told):
     assert told not in caplog.text
 
 
-@pytest.mark.parametrize(("looks", "graphs"), [(True, 0), (False, 11)])
+@pytest.mark.parametrize(("looks", "graphs"), [(True, 2), (False, 13)])
 def test_a_loss_that_looks_where_it_should_not_runs_as_ever(made, caplog, looks, graphs):
     caplog.set_level("INFO")
     case = {"positions": 8, "learning_rates": OBJECT, "losses": {"own": Recordable(looks=looks)}}

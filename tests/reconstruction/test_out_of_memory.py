@@ -179,14 +179,14 @@ def test_fault_50_graphs_give_back_what_they_hold_and_are_made_again(kernel_fold
     for engine in engines:
         engine.run(2)
     (slot,) = engines[1].graphs._slots.values()
-    before = slot.recording
+    before = slot.work.recording
     assert before.alive
     for engine in engines:
         engine.backend._device.fail = "alloc"
         engine.run(1)
         assert engine.backend._device.failures == 1
     assert not before.alive
-    assert slot.recording.alive
+    assert slot.work.recording.alive
     np.testing.assert_array_equal(engines[1].state.object_phase, engines[0].state.object_phase)
 
 

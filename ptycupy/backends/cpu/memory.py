@@ -35,6 +35,7 @@ class Memory:
 
     tape = "full"
     graphs = False
+    queues = False
 
     def __init__(self, dtype: DTypeLike) -> None:
         self.real: np.dtype[Any] = np.dtype(dtype)

@@ -26,7 +26,8 @@ class Measuring(Memory):
         return self._sums("ratio_sums", phase.size, 2, amplitude, phase, phase.size).reshape(2)
 
     def ranked(self, values: Array, rank: int, magnitudes: bool) -> Array:
-        state = self.asarray(np.array([0, rank], np.uint64))
+        state = self.empty((2,), np.uint64)
+        self._launch("select_begin", 1, state, rank)
         for shift in reversed(range(0, 8 * self.real.itemsize, DIGIT_BITS)):
             arguments = (values, state, shift, int(magnitudes), values.size)
             counts = self._sums("select_count", values.size, DIGITS, *arguments)

@@ -23,6 +23,8 @@ from ptycupy.errors import ConfigError, MemoryShortage
 class Memory:
     """Arrays of one device in one precision; the base of the backend's parts."""
 
+    queues = True
+
     def __init__(self, device: Device, dtype: DTypeLike, fft: str, deterministic: bool, tape: str, graphs: str) -> None:
         self.real = np.dtype(dtype)
         if self.real not in (np.float32, np.float64):
@@ -46,7 +48,7 @@ class Memory:
         self._chains = Chains(device, fft, self.complex, deterministic)
 
     def asarray(self, values: Any, dtype: DTypeLike | None = None) -> Array:
-        return self._device.upload(values, dtype)
+        return self._kept(lambda: self._device.upload(values, dtype))
 
     def to_host(self, array: Array) -> NDArray[Any]:
         return self._device.download(array)
@@ -64,13 +66,17 @@ class Memory:
         self._device.wait(mark)
 
     def zeros(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
-        try:
-            array = self._device.alloc(shape, dtype)
-        except MemoryShortage:
-            self.release()  # arrays that are kept come first: scratch and plans can be had again
-            array = self._device.alloc(shape, dtype)
+        array = self._kept(lambda: self._device.alloc(shape, dtype))
         self._device.clear(array)
         return array
+
+    def _kept(self, make: Callable[[], Array]) -> Array:
+        """Arrays that are kept come first: scratch and plans, which can be had again, make room for them."""
+        try:
+            return make()
+        except MemoryShortage:
+            self.release()
+            return make()
 
     def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
         return self._arena.empty(shape, dtype)

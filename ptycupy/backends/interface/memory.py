@@ -30,6 +30,7 @@ class Memory(Protocol):
     fft: str  # which transforms it was told to take
     tape: str  # how waves wait for the adjoint of the specimen: a name of `backends.tapes`
     graphs: bool  # whether work that repeats should be recorded
+    queues: bool  # whether calls return before their work is done, so that whoever reads waits for all of it
 
     def asarray(self, values: Any, dtype: DTypeLike | None = None) -> Array:
         """A C-contiguous device array of these values; a NumPy array of that dtype is not copied on the CPU."""

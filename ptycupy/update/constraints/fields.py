@@ -16,6 +16,7 @@ class OnObject:
     """A constraint on one object array [o, z, Y, X] or on both."""
 
     changes: ClassVar[tuple[str, ...]] = ("object_amplitude", "object_phase")
+    recordable: ClassVar[bool] = True
 
     obj_type: Literal["amplitude", "phase", "both"] = "both"
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +13,14 @@ from numpy.typing import NDArray
 from ptycupy.backends.interface import Array, Backend
 from ptycupy.experiment.masks import ScanVectors
 from ptycupy.experiment.optics import pair
+from ptycupy.experiment.rows import RowMatrix
 from ptycupy.experiment.scan import scan_vectors
 from ptycupy.experiment.state import Problem
+from ptycupy.model.experiment import upload_rows
 from ptycupy.model.parameters import Parameters
+from ptycupy.ops.axis_filter import Rows
+
+Kept = TypeVar("Kept")
 
 
 class Spread(Protocol):
@@ -42,6 +47,7 @@ class Context:
     propagator: Literal["angular_spectrum", "fresnel"]
     scan_vectors: ScanVectors | None  # a step along rows and along columns of the raster at the start, px (y, x)
     tiles: Spread | None = None  # where the parameters have a part of the object, and others the rest
+    kept: dict[Hashable, Any] = field(default_factory=dict, repr=False, compare=False)  # what `once` made
 
     @classmethod
     def of(cls, backend: Backend, problem: Problem, parameters: Parameters, corners: Array) -> Context:
@@ -58,6 +64,25 @@ class Context:
             propagator=problem.propagator,
             scan_vectors=scan_vectors(positions, problem.scan_shape),
         )
+
+    def once(self, key: Hashable, make: Callable[[], Kept]) -> Kept:
+        """What `make` makes, once for each key: a table that is computed and uploaded the first time it is needed."""
+        if key not in self.kept:
+            self.kept[key] = make()
+        made: Kept = self.kept[key]
+        return made
+
+    def forget(self) -> None:
+        """Drops all tables, where those of other shapes will be needed."""
+        self.kept.clear()
+
+    def table(self, backend: Backend, function: Callable[..., NDArray[np.float64]], *arguments: Hashable) -> Array:
+        """What a function makes of these arguments, as reals on the device."""
+        return self.once((function, arguments), lambda: backend.asarray(function(*arguments), backend.real))
+
+    def rows(self, backend: Backend, function: Callable[..., RowMatrix], *arguments: Hashable) -> Rows:
+        """The same of a sparse matrix."""
+        return self.once((function, arguments), lambda: upload_rows(backend, function(*arguments)))
 
     def scanned(self, backend: Backend, parameters: Parameters) -> tuple[tuple[int, int], tuple[int, int]]:
         """Corner and shape of the box of the canvas in which the middles of all windows lie, px (y, x).
@@ -95,6 +120,9 @@ class Constrain(Protocol):
 
     An object that lies in tiles takes those that leave the object alone, or say by `reach` how many px beyond a pixel
     of it they look (0: not at all, or by the sums that the Context gives).
+    `recordable = True` says that it looks at no number on the host and that its calls ask the same of the backend
+    every time, uploads of tables by `context.once` aside: it may then become part of a recording, and runs before the
+    loss of its iteration is known to be finite.
     """
 
     def __call__(self, backend: Backend, parameters: Parameters, context: Context) -> None:

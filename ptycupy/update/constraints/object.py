@@ -9,19 +9,20 @@ from typing import ClassVar, Literal
 from ptycupy.backends.interface import Array, Backend
 from ptycupy.errors import ConfigError
 from ptycupy.experiment.rows import Boundary, blur_matrix
-from ptycupy.model.experiment import upload_rows
 from ptycupy.model.parameters import Parameters
 from ptycupy.ops import AxisFilter
 from ptycupy.update.constraints.fields import OnObject
 from ptycupy.update.constraints.interface import Context, relaxed
 
 
-def blur(backend: Backend, field: Array, axes: tuple[int, ...], std: float, size: int, boundary: Boundary) -> None:
+def blur(
+    backend: Backend, context: Context, field: Array, axes: tuple[int, ...], std: float, size: int, boundary: Boundary
+) -> None:
     """A separable Gaussian blur of one object array [o, z, Y, X], in place; std and size in samples."""
     blurred = field
     for axis in axes:
-        matrix = blur_matrix(field.shape[axis], std, size, boundary)
-        blurred, _ = AxisFilter(backend, axis, upload_rows(backend, matrix)).forward(blurred)
+        rows = context.rows(backend, blur_matrix, field.shape[axis], std, size, boundary)
+        blurred, _ = AxisFilter(backend, axis, rows).forward(blurred)
     backend.copy(field, blurred)
 
 
@@ -41,7 +42,7 @@ class LateralBlur(OnObject):
     def __call__(self, backend: Backend, parameters: Parameters, context: Context) -> None:
         for field in self.fields(parameters) if self.std > 0 else ():
             with relaxed(backend, self.relax, field):
-                blur(backend, field, (2, 3), self.std, self.kernel_size, "reflect")
+                blur(backend, context, field, (2, 3), self.std, self.kernel_size, "reflect")
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class DepthBlur(OnObject):
     def __call__(self, backend: Backend, parameters: Parameters, context: Context) -> None:
         for field in self.fields(parameters) if self.std > 0 and parameters.slices > 1 else ():
             with relaxed(backend, self.relax, field):
-                blur(backend, field, (1,), self.std, self.kernel_size, "replicate")
+                blur(backend, context, field, (1,), self.std, self.kernel_size, "replicate")
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ class MirroredAmplitude:
 
     changes: ClassVar[tuple[str, ...]] = ("object_amplitude", "object_phase")
     reach: ClassVar[int] = 0
+    recordable: ClassVar[bool] = True
 
     relax: float = 0.1
     scale: float = 0.03
@@ -102,6 +104,7 @@ class AmplitudeThreshold:
 
     changes: ClassVar[tuple[str, ...]] = ("object_amplitude", "object_phase")
     reach: ClassVar[int] = 0
+    recordable: ClassVar[bool] = True
 
     thresh: tuple[float, float] = (0.98, 1.02)
     relax: float = 0.0
@@ -127,6 +130,11 @@ class PositivePhase:
     def __post_init__(self) -> None:
         if self.mode not in {"clip_neg", "subtract_min"}:
             raise ConfigError(f"mode: {self.mode!r} must be clip_neg or subtract_min")
+
+    @property
+    def recordable(self) -> bool:
+        """The host looks for the smallest value."""
+        return self.mode == "clip_neg"
 
     def __call__(self, backend: Backend, parameters: Parameters, context: Context) -> None:
         phase = parameters.object_phase

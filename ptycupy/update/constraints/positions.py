@@ -8,7 +8,6 @@ from typing import ClassVar
 from ptycupy.backends.interface import Backend
 from ptycupy.errors import ConfigError
 from ptycupy.experiment.rows import blur_matrix
-from ptycupy.model.experiment import upload_rows
 from ptycupy.model.parameters import Parameters
 from ptycupy.ops import AxisFilter
 from ptycupy.update.constraints.interface import Context, relaxed
@@ -21,6 +20,7 @@ class PositionRecentring:
     """Mean shift of all positions removed (PtyRAD's pos_recenter): object and probe may not drift together."""
 
     changes: ClassVar[tuple[str, ...]] = ("shifts",)
+    recordable: ClassVar[bool] = True
 
     relax: float = 0.0
 
@@ -33,6 +33,7 @@ class TiltSmoothing:
     """Tilts blurred over the scan, std in scan positions, reflecting at the edges (PtyRAD's tilt_smooth)."""
 
     changes: ClassVar[tuple[str, ...]] = ("tilts",)
+    recordable: ClassVar[bool] = True
 
     std: float = 2.0
     relax: float = 0.0
@@ -51,6 +52,6 @@ class TiltSmoothing:
         with relaxed(backend, self.relax, tilts):
             smooth = tilts.reshape(*shape, 2)
             for axis in (0, 1):
-                matrix = blur_matrix(shape[axis], self.std, TILT_KERNEL_SIZE, "reflect")
-                smooth, _ = AxisFilter(backend, axis, upload_rows(backend, matrix)).forward(smooth)
+                rows = context.rows(backend, blur_matrix, shape[axis], self.std, TILT_KERNEL_SIZE, "reflect")
+                smooth, _ = AxisFilter(backend, axis, rows).forward(smooth)
             backend.copy(tilts, smooth.reshape(tilts.shape))

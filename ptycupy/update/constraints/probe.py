@@ -59,10 +59,10 @@ class ProbeFourierMask:
         if self.relax == 1:  # not even sorted
             return
         strong = strong_modes(backend, parameters.probe, self.power_thresh)
-        mask = sigmoid_disk(parameters.window, self.radius, self.width)
+        mask = context.table(backend, sigmoid_disk, parameters.window, self.radius, self.width)
         with relaxed(backend, self.relax, strong):
             backend.far_field_forward(strong)
-            backend.spectral_filter(strong, backend.asarray(mask, backend.real))
+            backend.spectral_filter(strong, mask)
             backend.far_field_backward(strong)
         sort_modes(backend, parameters.probe)
 
@@ -96,10 +96,10 @@ class ProbeRealMask:
         space = FreeSpace.of("probe_real_mask", backend, parameters.window, context)
         distance = self._sharpest(backend, probe[:1], space)
         strong = strong_modes(backend, probe, self.power_thresh)
-        mask = super_gaussian(parameters.window, self.radius, self.order)
+        mask = context.table(backend, super_gaussian, parameters.window, self.radius, self.order)
         with relaxed(backend, self.relax, strong):
             space.propagate(strong, distance)
-            backend.spectral_filter(strong, backend.asarray(mask, backend.real))
+            backend.spectral_filter(strong, mask)
             space.propagate(strong, -distance)
         sort_modes(backend, probe)
 
@@ -124,6 +124,7 @@ class ProbeSupport:
     """
 
     changes: ClassVar[tuple[str, ...]] = ("probe",)
+    recordable: ClassVar[bool] = True
 
     radius: float = 0.8
     radius_angstrom: float | None = None
@@ -137,9 +138,9 @@ class ProbeSupport:
             if context.pixel_size is None:
                 raise ConfigError("constraint probe_support: radius_angstrom needs pixel_size; give radius instead")
             radius = (self.radius_angstrom / context.pixel_size[0], self.radius_angstrom / context.pixel_size[1])
-        mask = soft_disk(window, radius, self.width)
+        mask = context.table(backend, soft_disk, window, radius, self.width)
         with relaxed(backend, self.relax, parameters.probe):
-            backend.spectral_filter(parameters.probe, backend.asarray(mask, backend.real))
+            backend.spectral_filter(parameters.probe, mask)
 
 
 @dataclass(frozen=True)
@@ -147,6 +148,7 @@ class OrthogonalProbe:
     """Orthogonal modes of the same mixed state, strongest first (PtyRAD's ortho_pmode; Thibault 2013)."""
 
     changes: ClassVar[tuple[str, ...]] = ("probe",)
+    recordable: ClassVar[bool] = True
 
     relax: float = 0.0
 
@@ -161,6 +163,7 @@ class FixedProbeIntensity:
     """Sum |probe|^2 over all modes brought back to `target` (PtyRAD's fix_probe_int); None = as at the start."""
 
     changes: ClassVar[tuple[str, ...]] = ("probe",)
+    recordable: ClassVar[bool] = True
 
     target: float | None = None
     relax: float = 0.0

@@ -8,7 +8,6 @@ from typing import ClassVar
 from ptycupy.backends.interface import Backend
 from ptycupy.errors import ConfigError
 from ptycupy.experiment.rows import diffusion_matrix
-from ptycupy.model.experiment import upload_rows
 from ptycupy.model.parameters import Parameters
 from ptycupy.ops import AxisFilter
 from ptycupy.update.constraints.fields import OnObject
@@ -73,6 +72,6 @@ class Tikhonov(OnObject):
             with relaxed(backend, self.relax, field):
                 smooth = field
                 for axis, weight in axes:
-                    matrix = diffusion_matrix(field.shape[axis], weight)
-                    smooth, _ = AxisFilter(backend, axis, upload_rows(backend, matrix)).forward(smooth)
+                    rows = context.rows(backend, diffusion_matrix, field.shape[axis], weight)
+                    smooth, _ = AxisFilter(backend, axis, rows).forward(smooth)
                 backend.copy(field, smooth)

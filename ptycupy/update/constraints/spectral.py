@@ -7,19 +7,28 @@ from dataclasses import dataclass
 from ptycupy.backends.interface import Array, Backend
 from ptycupy.errors import ConfigError
 from ptycupy.experiment.masks import Float, butterworth_disk, raster_notches, stretched_sigmoid_disk
-from ptycupy.experiment.rows import harmonic_matrix
-from ptycupy.model.experiment import upload_rows
+from ptycupy.experiment.rows import RowMatrix, harmonic_matrix
 from ptycupy.model.parameters import Parameters
 from ptycupy.ops import AxisFilter
 from ptycupy.update.constraints.fields import OnObject
 from ptycupy.update.constraints.interface import Context, relaxed
 
 
-def filter_laterally(backend: Backend, field: Array, mask: Float) -> None:
+def filter_laterally(backend: Backend, field: Array, mask: Array) -> None:
     """field [..., Y, X] = Re ifft2(mask fft2(field)), in place."""
     spectra = backend.far_field_forward(backend.pack(field))
-    backend.spectral_filter(spectra, backend.asarray(mask, backend.real))
+    backend.spectral_filter(spectra, mask)
     backend.unpack(field, backend.far_field_backward(spectra))
+
+
+def harmonics(slices: int) -> RowMatrix:
+    """Of the depth: rows of the basis."""
+    return harmonic_matrix(slices)[0]
+
+
+def depth_frequencies(slices: int) -> Float:
+    """Theirs, in cycles per slice."""
+    return harmonic_matrix(slices)[1]
 
 
 @dataclass(frozen=True)
@@ -34,7 +43,7 @@ class LateralLowPass(OnObject):
     relax: float = 0.0
 
     def __call__(self, backend: Backend, parameters: Parameters, context: Context) -> None:
-        mask = stretched_sigmoid_disk(parameters.canvas, self.radius, self.width)
+        mask = context.table(backend, stretched_sigmoid_disk, parameters.canvas, self.radius, self.width)
         for field in self.fields(parameters):
             with relaxed(backend, self.relax, field):
                 filter_laterally(backend, field, mask)
@@ -52,7 +61,7 @@ class ButterworthLowPass(OnObject):
     relax: float = 0.0
 
     def __call__(self, backend: Backend, parameters: Parameters, context: Context) -> None:
-        mask = butterworth_disk(parameters.canvas, self.radius, self.order)
+        mask = context.table(backend, butterworth_disk, parameters.canvas, self.radius, self.order)
         for field in self.fields(parameters):
             with relaxed(backend, self.relax, field):
                 filter_laterally(backend, field, mask)
@@ -71,15 +80,16 @@ class MissingWedge(OnObject):
     relax: float = 0.0
 
     def __call__(self, backend: Backend, parameters: Parameters, context: Context) -> None:
-        basis, frequencies = harmonic_matrix(parameters.slices)
+        basis = context.rows(backend, harmonics, parameters.slices)
+        frequencies = context.table(backend, depth_frequencies, parameters.slices)
         for field in self.fields(parameters):
             with relaxed(backend, self.relax, field):
-                along_depth = AxisFilter(backend, 1, upload_rows(backend, basis))
-                harmonics, _ = along_depth.forward(field)
-                spectra = backend.far_field_forward(backend.pack(harmonics))
-                backend.spectral_wedge(spectra, backend.asarray(frequencies, backend.real), self.alpha, self.beta)
-                backend.unpack(harmonics, backend.far_field_backward(spectra))
-                (filtered,) = along_depth.backward(harmonics, None, ())
+                along_depth = AxisFilter(backend, 1, basis)
+                values, _ = along_depth.forward(field)
+                spectra = backend.far_field_forward(backend.pack(values))
+                backend.spectral_wedge(spectra, frequencies, self.alpha, self.beta)
+                backend.unpack(values, backend.far_field_backward(spectra))
+                (filtered,) = along_depth.backward(values, None, ())
                 backend.copy(field, filtered)
                 if field is parameters.object_amplitude:
                     backend.clamp(field, 1.0, 1.0, 0.9)
@@ -130,7 +140,7 @@ class GridArtefactRemoval(OnObject):
             raise ConfigError(
                 "constraint grid_artefact_removal: it needs a scan_shape of at least two rows and columns, or step_px"
             )
-        mask = raster_notches(parameters.canvas, vectors, self.width, self.orders)
+        mask = context.table(backend, raster_notches, parameters.canvas, vectors, self.width, self.orders)
         for field in self.fields(parameters):
             with relaxed(backend, self.relax, field):
                 filter_laterally(backend, field, mask)

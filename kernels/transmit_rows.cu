@@ -1,5 +1,5 @@
 // Transmission in the middle of a step along x: every row back from its spectrum, times the transmission, and forth.
-// The waves before the first slice and behind the last one are in real space. -DLENGTH=width.
+// The waves before the first slice and behind the last one may be in real space. -DLENGTH=width.
 #include "fft.cuh"
 
 typedef Lines<LENGTH, true> Rows;
@@ -32,6 +32,8 @@ KERNEL transmit_rows_forward(
     const int* indices,           // [n]
     int slice,
     int slices,
+    int from_spectrum,
+    int to_spectrum,
     int abreast,
     int object_modes,
     int wave_modes,
@@ -42,7 +44,6 @@ KERNEL transmit_rows_forward(
     SHARED_ARRAY(complex, exchange, EXCHANGE);
     Rows rows(exchange);
     Row row = row_of(rows, height, abreast);
-    bool from_spectrum = slice > 0, to_spectrum = slice + 1 < slices;
     int pattern = row.stack / object_modes, mode = row.stack - pattern * object_modes;
     int wave_stack = wave_modes == 1 ? pattern : row.stack;
     bool keeps = entries && (wave_modes == object_modes || mode == 0);
@@ -87,6 +88,8 @@ KERNEL transmit_rows_backward(
     const int* indices,           // [n]
     int slice,
     int slices,
+    int from_spectrum,
+    int to_spectrum,
     int abreast,
     int object_modes,
     int wave_modes,
@@ -97,7 +100,6 @@ KERNEL transmit_rows_backward(
     SHARED_ARRAY(complex, exchange, EXCHANGE);
     Rows rows(exchange);
     Row row = row_of(rows, height, abreast);
-    bool from_spectrum = slice + 1 < slices, to_spectrum = slice > 0;
     int pattern = row.stack / wave_modes, wave_mode = row.stack - pattern * wave_modes;
     int modes = object_modes / wave_modes;  // of the object, seen by one wave
     size_t canvas = size_t(canvas_height) * canvas_width;

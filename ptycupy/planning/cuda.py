@@ -37,7 +37,7 @@ class CountingCuda(Launches, Counting):
         require_one_tape(fft, tape)
         super().__init__(dtype, deterministic, tape, fft, graphs)
         self._device = chip
-        self._chains = _Chains(cast(Any, chip), fft, self.complex, deterministic)
+        self._chains = _Chains(cast(Any, chip), fft, tape, self.complex, deterministic)
         self._fft = _Transforms(self)
 
     def _make_arena(self) -> Any:

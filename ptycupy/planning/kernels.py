@@ -27,6 +27,9 @@ class Launches(Memory):
             "transmit_rows_backward": self._rows_backward,
             "propagate_columns_forward": self._columns,
             "propagate_columns_backward": self._columns,
+            "transform_rows": self._rows,
+            "transform_columns": self._ends,
+            "transform_shifted": self._shifted,
             "multislice_forward": self._whole_forward,
             "multislice_backward": self._whole_backward,
         }
@@ -61,6 +64,18 @@ class Launches(Memory):
         """To the spectrum and back; the rows' share of both transforms is counted here too."""
         self._transformed(waves, 2)
         self._traffic((waves, transfer), (waves,), MULTIPLY * waves.size)
+
+    def _rows(self, waves: Array, *_: Any) -> None:
+        self._traffic((waves,), (waves,))
+
+    def _ends(self, waves: Array, *_: Any) -> None:
+        """Along y; the rows' share of the transform is counted here too, whichever kernel does it."""
+        self._transformed(waves, 1)
+        self._traffic((waves,), (waves,))
+
+    def _shifted(self, waves: Array, spectrum: Array, shifts: Array, *_: Any) -> None:
+        self._transformed(waves, 1)
+        self._traffic((spectrum, shifts), (waves,), MULTIPLY * waves.size)
 
     # --- whole waves -----------------------------------------------------------------------------------------
     def _whole_forward(

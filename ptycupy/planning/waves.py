@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ptycupy.backends.interface import Array
@@ -54,13 +55,19 @@ class Waves(Memory):
         self._shift_backward(grad_waves, shifts, saved, grad_probe, grad_shifts)
 
     def _shift_backward(
-        self, grad_spectra: Array, shifts: Array, spectrum: Array, grad_probe: Array | None, grad_shifts: Array | None
+        self,
+        grad_spectra: Array,
+        shifts: Array,
+        spectrum: Array,
+        grad_probe: Array | None,
+        grad_shifts: Array | None,
+        inverse: Callable[[Array], None] | None = None,
     ) -> None:
         """From the spectra of the gradient of the waves."""
         if grad_probe is not None:
             grad = self.empty(grad_probe.shape, self.complex)
             self._traffic((grad_spectra, shifts), (grad,), (MULTIPLY + 2) * grad_spectra.size)
-            self._transform(grad)
+            (inverse or self._transform)(grad)
             self.add(grad_probe, grad)
         if grad_shifts is not None:
             flops = (MULTIPLY + ACCUMULATE) * grad_spectra.size

@@ -26,6 +26,16 @@ STEPS = {
     "propagate_columns_forward",
     "propagate_columns_backward",
 }
+ENDS = {"transform_rows", "transform_columns", "transform_shifted"}
+OTHERS = {
+    "intensity_forward",
+    "intensity_backward",
+    "shift_backward_probe",
+    "shift_backward_shifts",
+    "add",
+    "reduce_add",
+}
+PROPAGATION = {"propagate_columns_forward", "propagate_columns_backward"}  # of one slice there is none
 SMALL = {"window": (64, 64), "canvas": (70, 67)}
 SCENES = {
     "one mode": Scene(n=1, p=1, o=1, z=3, tilts=False, **SMALL),
@@ -56,6 +66,30 @@ def test_every_size_equals_the_composed_ops(kernel_folder: Path, scene: Scene) -
         outputs = wave_cases.multislice(CudaBackend(device, fft="own"), scene)
         assert set(device.launches) <= STEPS
         assert_agree(outputs, composed, 1e-5, 1e-4)
+
+
+@pytest.mark.parametrize("scene", SCENES.values(), ids=SCENES)
+def test_the_way_from_probe_to_detector_equals_the_composed_ops(kernel_folder: Path, scene: Scene) -> None:
+    """With no transform but our own: of the probe, at both ends of the chain and in it."""
+    expected = wave_cases.diffraction(CudaBackend(HostDevice(kernel_folder), fft="cufft"), scene)
+    for schedule in range(3) if scene.window == (64, 64) and scene.p < 4 else (2,):
+        device = HostDevice(kernel_folder, schedule)
+        outputs = wave_cases.diffraction(CudaBackend(device, fft="steps"), scene)
+        assert ENDS | STEPS - PROPAGATION <= set(device.launches) <= ENDS | STEPS | OTHERS
+        assert not {"fft", "inverse fft"} & set(device.calls)
+        for name, values in expected.items():
+            gradient = name.startswith("grad")
+            atol = (1e-4 if gradient else 1e-5) * np.abs(values).max()
+            np.testing.assert_allclose(outputs[name], values, rtol=0, atol=atol, err_msg=name)
+
+
+@pytest.mark.parametrize("name", ["3 modes, a transfer per pattern", "one slice"])
+def test_both_ends_agree_with_the_reference_in_float64(kernel_folder: Path, name: str) -> None:
+    backend = CudaBackend(HostDevice(kernel_folder), "float64", "steps")
+    expected = wave_cases.diffraction(ReferenceBackend(), SCENES[name])
+    outputs = wave_cases.diffraction(backend, SCENES[name])
+    for key, values in expected.items():
+        np.testing.assert_allclose(outputs[key], values, rtol=0, atol=1e-11 * np.abs(values).max(), err_msg=key)
 
 
 @pytest.mark.parametrize("deterministic", [False, True])

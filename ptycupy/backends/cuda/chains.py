@@ -21,19 +21,24 @@ logger = logging.getLogger("ptycupy.backends")
 
 def require_one_tape(fft: str, tape: str) -> None:
     """Raises ConfigError where the way through the slices does not have this tape."""
-    if fft not in ("auto", "cufft") and tape != "full":
-        raise ConfigError(f"backend.fft {fft!r} keeps the waves between the slices in full, not with tape {tape!r}")
+    if fft == "whole" and tape != "full":
+        raise ConfigError(
+            f"backend.fft {fft!r} keeps the waves between the slices in full, not with tape {tape!r}; "
+            "steps, own, cufft and auto have it"
+        )
 
 
 class Chains:
-    """The choice for one device, precision and `backend.fft`. Functions of sizes and device alone, so that runs repeat.
+    """The choice for one device, precision, `backend.fft` and tape, by sizes and device alone, so that runs repeat.
 
-    "own" takes whole waves where they have room and are predicted to win, "whole" wherever they have room; what has no
-    room goes in steps, and windows without transforms of our own take cuFFT. The log says once why.
+    "own" takes whole waves where they have room and are predicted to win, "whole" wherever they have room. What has no
+    room goes in steps, as does all that a tape of halves keeps, and windows without transforms of our own take cuFFT.
+    The log says once why.
     """
 
-    def __init__(self, device: Device, fft: str, dtype: np.dtype[Any], deterministic: bool) -> None:
-        self._device, self._fft, self._dtype, self._deterministic = device, fft, dtype, deterministic
+    def __init__(self, device: Device, fft: str, tape: str, dtype: np.dtype[Any], deterministic: bool) -> None:
+        self._device, self._fft, self._tape = device, fft, tape
+        self._dtype, self._deterministic = dtype, deterministic
         self._told: set[tuple[int, int]] = set()  # windows that the log has
 
     def choose(self, waves: tuple[int, ...], object_modes: int) -> ModuleType:
@@ -45,7 +50,7 @@ class Chains:
         if not has_own_transforms(window):
             self._tell("take cuFFT; own sides are %s", window, ", ".join(map(str, FACTORS)))
             return composed
-        if self._fft == "steps":
+        if self._fft == "steps" or self._tape != "full":
             return wave_steps
         if not whole_waves.fits(self._device, window, self._dtype):
             what = "go in steps: %d bytes of shared memory are no room for whole ones"

@@ -45,7 +45,7 @@ class Memory:
         self._arena = Arena(device)
         self._launch = Launcher(device, self.real)
         self._fft = Transforms(device)
-        self._chains = Chains(device, fft, self.complex, deterministic)
+        self._chains = Chains(device, fft, tape, self.complex, deterministic)
 
     def asarray(self, values: Any, dtype: DTypeLike | None = None) -> Array:
         return self._kept(lambda: self._device.upload(values, dtype))

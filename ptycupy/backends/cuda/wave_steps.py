@@ -2,15 +2,18 @@
 
 Between steps a wave is transformed along x alone. A step of rows goes back to real space, keeps the entry, multiplies
 by the transmission and goes forth; a step of columns goes to the spectrum, multiplies by the transfer function and
-goes back. Both read and write every wave once: kernels/transmit_rows.cu, propagate_columns.cu, fft.cuh.
+goes back. Both read and write every wave once: kernels/transmit_rows.cu, propagate_columns.cu, fft.cuh. From the probe
+to the detector waves are transformed along x at both ends too, by a step of columns of its own: kernels/transform.cu.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ptycupy.backends.cuda.launch import THREADS, Blocks
 from ptycupy.backends.interface import Array
+from ptycupy.backends.tapes import TAPES, Tape
 
 if TYPE_CHECKING:
     from ptycupy.backends.cuda.waves import Waves
@@ -43,53 +46,73 @@ class RowStep:
 
 
 def multislice_forward(
-    backend: Waves, waves: Array, transmission: Array, transfer: Array, corners: Array, indices: Array
-) -> tuple[Array, list[Array]]:
-    """`Waves.multislice_forward`, and the waves before each slice."""
-    patterns, wave_modes, probe_modes, *window = waves.shape
+    backend: Waves,
+    waves: Array,
+    transmission: Array,
+    transfer: Array | None,
+    corners: Array,
+    indices: Array,
+    spectra: bool = False,
+) -> tuple[Array, Tape]:
+    """`Waves.multislice_forward`, and the waves before each slice; with `spectra` the waves that come and those that
+    go are transformed along x, and the former are overwritten."""
+    patterns, wave_modes, probe_modes, height, width = waves.shape
     object_modes, slices, *canvas = transmission.shape
-    height, width = window
-    exits = backend.empty((patterns, object_modes, probe_modes, height, width), backend.complex)
-    entries = [waves, *(backend.empty(exits.shape, backend.complex) for _ in range(slices - 1))]
+    shape = (patterns, object_modes, probe_modes, height, width)
+    first = backend.empty(waves.shape, backend.complex) if spectra else waves
+    exits = waves if spectra and wave_modes == object_modes else backend.empty(shape, backend.complex)
+    kept = TAPES[backend.tape](backend, first, (slices - 1, *shape))
     step = RowStep(patterns * object_modes, probe_modes, (height, width))
-    for s in range(slices):
-        modes = (step.abreast, object_modes, object_modes if s else wave_modes, probe_modes)
-        arrays = (exits, entries[s] if s else None, exits if s else waves, transmission, corners, indices)
-        backend._launch("transmit_rows_forward", step.blocks, *arrays, s, slices, *modes, *canvas, height, length=width)
-        if s + 1 < slices:
-            propagate(backend, "propagate_columns_forward", exits, transfer, s)
-    return exits, entries
+
+    def rows(s: int, source: Array, entry: Array | None) -> None:
+        ends = (int(s > 0 or spectra), int(s + 1 < slices or spectra))
+        modes = (step.abreast, object_modes, source.shape[1], probe_modes)
+        arrays = (exits, entry, source, transmission, corners, indices)
+        sizes = (s, slices, *ends, *modes, *canvas, height)
+        backend._launch("transmit_rows_forward", step.blocks, *arrays, *sizes, length=width)
+
+    def enter(s: int) -> Array:
+        entry = backend.empty(shape, backend.complex)
+        rows(s, exits, entry)
+        return entry
+
+    rows(0, waves, first if spectra else None)
+    for s in range(1, slices):
+        propagate(backend, "propagate_columns_forward", exits, transfer, s - 1)
+        kept.keep(partial(enter, s))
+    return exits, kept
 
 
 def multislice_backward(
     backend: Waves,
     grad_exits: Array,
-    entries: list[Array],
+    kept: Tape,
     transmission: Array,
-    transfer: Array,
+    transfer: Array | None,
     corners: Array,
     indices: Array,
     grad_transmission: Array | None,
     needs_waves: bool,
+    spectra: bool = False,
 ) -> Array | None:
-    """`Waves.multislice_backward`."""
+    """`Waves.multislice_backward`; with `spectra` both gradients of waves are transformed along x."""
     patterns, object_modes, probe_modes, height, width = grad_exits.shape
     slices, *canvas = transmission.shape[1:]
     patches = None
     if grad_transmission is not None and backend.deterministic:
         patches = backend.empty((patterns, object_modes, height, width), backend.complex)
     for s in range(slices - 1, -1, -1):
-        wave_modes = entries[s].shape[1]
+        entry = kept.get(s)
+        wave_modes = entry.shape[1]
         grad_waves = grad_exits if s or needs_waves else None
         if grad_waves is not None and wave_modes != object_modes:
-            grad_waves = backend.empty(entries[s].shape, backend.complex)
+            grad_waves = backend.empty(entry.shape, backend.complex)
         step = RowStep(patterns * wave_modes, probe_modes, (height, width))
         targets = (grad_waves, None if patches is not None else grad_transmission, patches)
-        arrays = (*targets, grad_exits, entries[s], transmission, corners, indices)
-        modes = (step.abreast, object_modes, wave_modes, probe_modes)
-        backend._launch(
-            "transmit_rows_backward", step.blocks, *arrays, s, slices, *modes, *canvas, height, length=width
-        )
+        arrays = (*targets, grad_exits, entry, transmission, corners, indices)
+        ends = (int(s + 1 < slices or spectra), int(s > 0 or spectra))
+        sizes = (s, slices, *ends, step.abreast, object_modes, wave_modes, probe_modes, *canvas, height)
+        backend._launch("transmit_rows_backward", step.blocks, *arrays, *sizes, length=width)
         if patches is not None:
             backend._gather_slice(grad_transmission, patches, s, corners, indices)
         if s:
@@ -97,8 +120,39 @@ def multislice_backward(
     return grad_waves
 
 
-def propagate(backend: Waves, kernel: str, waves: Array, transfer: Array, gap: int) -> None:
+def shifted(backend: Waves, probe: Array, shifts: Array) -> tuple[Array, Array]:
+    """`Waves.shift_forward`, with the waves transformed along x: they and the probe's spectrum."""
+    modes, height, width = probe.shape
+    spectrum = backend.empty(probe.shape, backend.complex)
+    backend.copy(spectrum, probe)
+    transform(backend, spectrum, inverse=False)
+    waves = backend.empty((shifts.shape[0], 1, modes, height, width), backend.complex)
+    tiles = width // lines_per_block(height)
+    groups = shared_out(shifts.shape[0] * tiles, modes, modes)
+    sizes = (1 / (height * width), modes, groups, width)
+    blocks = Blocks(shifts.shape[0] * groups * tiles)
+    backend._launch("transform_shifted", blocks, waves, spectrum, shifts, *sizes, length=height)
+    return waves, spectrum
+
+
+def transform(backend: Waves, waves: Array, inverse: bool) -> None:
+    """The unnormalised transform of waves [..., y, x], in place."""
+    height, width = waves.shape[-2:]
+    blocks = Blocks(waves.size // (width * lines_per_block(width)))
+    backend._launch("transform_rows", blocks, waves, int(inverse), length=width)
+    columns(backend, waves, inverse)
+
+
+def columns(backend: Waves, waves: Array, inverse: bool, scale: float = 1.0) -> None:
+    """The same along y alone, times `scale`."""
+    height, width = waves.shape[-2:]
+    blocks = Blocks(waves.size // (height * lines_per_block(height)))
+    backend._launch("transform_columns", blocks, waves, scale, int(inverse), width, length=height)
+
+
+def propagate(backend: Waves, kernel: str, waves: Array, transfer: Array | None, gap: int) -> None:
     """waves [n, o, p, y, x], transformed along x, over a gap and on, in place."""
+    assert transfer is not None  # None of one slice, which has no gap
     patterns, object_modes, probe_modes, height, width = waves.shape
     modes, tiles = object_modes * probe_modes, width // lines_per_block(height)
     groups = shared_out(patterns * tiles, modes, modes)
@@ -108,4 +162,4 @@ def propagate(backend: Waves, kernel: str, waves: Array, transfer: Array, gap: i
     backend._launch(kernel, blocks, waves, factors, scale, *sizes, length=height)
 
 
-__all__ = ["multislice_backward", "multislice_forward"]
+__all__ = ["columns", "multislice_backward", "multislice_forward", "shifted", "transform"]

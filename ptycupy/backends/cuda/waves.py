@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ptycupy.backends import composed
@@ -51,12 +52,18 @@ class Waves(composed.Diffraction, Memory):
         self, grad_waves: Array, shifts: Array, saved: Any, grad_probe: Array | None, grad_shifts: Array | None
     ) -> None:
         self._fft.forward(grad_waves)
-        self._shift_backward(grad_waves, shifts, saved, grad_probe, grad_shifts)
+        self._shift_backward(grad_waves, shifts, saved, grad_probe, grad_shifts, self._fft.inverse)
 
     def _shift_backward(
-        self, grad_spectra: Array, shifts: Array, spectrum: Array, grad_probe: Array | None, grad_shifts: Array | None
+        self,
+        grad_spectra: Array,
+        shifts: Array,
+        spectrum: Array,
+        grad_probe: Array | None,
+        grad_shifts: Array | None,
+        inverse: Callable[[Array], None],
     ) -> None:
-        """From the unnormalised spectra [n, 1, p, y, x] of the gradient of the waves."""
+        """From the unnormalised spectra [n, 1, p, y, x] of the gradient of the waves; `inverse` transforms a probe."""
         patterns, _, modes, height, width = grad_spectra.shape
         pixels, scale = height * width, 1 / (height * width)
         if grad_probe is not None:
@@ -73,7 +80,7 @@ class Waves(composed.Diffraction, Memory):
                 height,
                 width,
             )
-            self._fft.inverse(grad)
+            inverse(grad)
             self.add(grad_probe, grad)
         if grad_shifts is not None:
             arguments = (grad_spectra, spectrum, shifts, scale, modes, height, width)

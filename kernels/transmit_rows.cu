@@ -1,5 +1,6 @@
 // Transmission in the middle of a step along x: every row back from its spectrum, times the transmission, and forth.
-// The waves before the first slice and behind the last one may be in real space. -DLENGTH=width.
+// With `spectra` the waves before the first slice and behind the last one are transformed along x as well, otherwise
+// they are in real space. -DLENGTH=width.
 #include "fft.cuh"
 
 typedef Lines<LENGTH, true> Rows;
@@ -32,8 +33,7 @@ KERNEL transmit_rows_forward(
     const int* indices,           // [n]
     int slice,
     int slices,
-    int from_spectrum,
-    int to_spectrum,
+    int spectra,
     int abreast,
     int object_modes,
     int wave_modes,
@@ -42,6 +42,7 @@ KERNEL transmit_rows_forward(
     int canvas_width,
     int height) {
     SHARED_ARRAY(complex, exchange, EXCHANGE);
+    bool from_spectrum = spectra || slice > 0, to_spectrum = spectra || slice + 1 < slices;
     Rows rows(exchange);
     Row row = row_of(rows, height, abreast);
     int pattern = row.stack / object_modes, mode = row.stack - pattern * object_modes;
@@ -88,8 +89,7 @@ KERNEL transmit_rows_backward(
     const int* indices,           // [n]
     int slice,
     int slices,
-    int from_spectrum,
-    int to_spectrum,
+    int spectra,
     int abreast,
     int object_modes,
     int wave_modes,
@@ -98,6 +98,7 @@ KERNEL transmit_rows_backward(
     int canvas_width,
     int height) {
     SHARED_ARRAY(complex, exchange, EXCHANGE);
+    bool from_spectrum = spectra || slice + 1 < slices, to_spectrum = spectra || slice > 0;
     Rows rows(exchange);
     Row row = row_of(rows, height, abreast);
     int pattern = row.stack / wave_modes, wave_mode = row.stack - pattern * wave_modes;

@@ -16,6 +16,7 @@ from ptycupy.reconstruction.callbacks import Quiet
 from ptycupy.update.optimizers.adam import Adam, AdamW
 from ptycupy.update.schedules import make_schedule
 
+H100 = 232448  # bytes of shared memory that a block may have
 OBJECT = {"object_amplitude": 1e-2, "object_phase": 1e-2, "probe": 1e-3}
 RATES = {**OBJECT, "shifts": 0.05, "tilts": 0.1, "slice_thickness": 0.05}
 OPTIONAL = ("pattern_intensity", "background", "descan", "aberrations", "scan_affine", "probe_variations")
@@ -30,7 +31,7 @@ def made(kernel_folder):
     """Makes a CUDA backend on a host device of its own: graphs -> backend."""
 
     def make(graphs, dtype="float32", **options):
-        return CudaBackend(HostDevice(kernel_folder), dtype, graphs=graphs, **options)
+        return CudaBackend(HostDevice(kernel_folder, shared_memory=H100), dtype, graphs=graphs, **options)
 
     return make
 
@@ -91,10 +92,36 @@ CASES = {
         "deterministic": True,
     },
 }
-SCENE = ("positions", "optional", "slices", "detector", "detector_blur", "probe_modes", "tilt_per_position")
+LAUNCHES = {"whole": "multislice_forward", "steps": "transform_shifted"}
+WAYS = {
+    "whole waves": {"fft": "whole", "window": (64, 64), "positions": 5, "slices": 2, "tilt_per_position": False},
+    "whole waves, in sub-batches, in fixed order": {
+        "fft": "whole",
+        "window": (64, 64),
+        "positions": 5,
+        "slices": 2,
+        "tilt_per_position": False,
+        "batch_size": 4,
+        "sub_batch": 2,
+        "deterministic": True,
+        "constraints": CONSTRAINTS,
+    },
+    "steps, a tape of halves": {
+        "fft": "steps",
+        "tape": "half",
+        "window": (64, 64),
+        "positions": 4,
+        "slices": 2,
+        "tilt_per_position": False,
+        "constraints": CONSTRAINTS,
+    },
+}
+for way in WAYS.values():
+    way["learning_rates"] = {**OBJECT, "shifts": 1e-3}
+SCENE = ("window", "positions", "optional", "slices", "detector", "detector_blur", "probe_modes", "tilt_per_position")
 
 
-BACKEND = ("dtype", "deterministic", "tape")
+BACKEND = ("dtype", "deterministic", "tape", "fft")
 
 
 def prepared(**case):
@@ -102,7 +129,7 @@ def prepared(**case):
     scene = {name: case.pop(name) for name in SCENE if name in case}
     options = {name: case.pop(name) for name in BACKEND if name in case}
     storage = case.pop("pattern_storage", None)
-    problem, state = random_scene(window=(8, 8), **scene)
+    problem, state = random_scene(**{"window": (8, 8), **scene})
     if storage is not None:
         problem = replace(problem, patterns=np.round(problem.patterns).astype(np.uint8), pattern_storage=storage)
     settings = Settings(**{"losses": ONE_SCALE, "batch_size": 2, "learning_rates": RATES, **case})
@@ -123,12 +150,22 @@ def test_the_same_bits_as_without(made, name):
     assert launched(graphs) > 0
 
 
+@pytest.mark.parametrize("name", WAYS)
+def test_the_same_bits_with_transforms_of_our_own(made, name):
+    eager, graphs = map(run, pair(made, **WAYS[name]))
+    assert_same(eager, graphs)
+    launches = [engine.backend._device.launches for engine in (eager, graphs)]
+    kernel = LAUNCHES[WAYS[name]["fft"]]
+    assert launches[0].count(kernel) == launches[1].count(kernel) > 0
+    assert launched(graphs) > launched(eager) == 0
+
+
 @pytest.mark.gpu
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [*CASES, *WAYS])
 def test_the_same_bits_on_a_device(name):
     from ptycupy.backends.cuda import open_device
 
-    problem, state, settings, options = prepared(**CASES[name])
+    problem, state, settings, options = prepared(**{**CASES, **WAYS}[name])
     options["deterministic"] = True
     backends = [CudaBackend(open_device(0), graphs=graphs, **options) for graphs in ("off", "on")]
     eager, graphs = (run(Engine(problem, state, settings, backend)) for backend in backends)

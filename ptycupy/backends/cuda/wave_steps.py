@@ -65,10 +65,9 @@ def multislice_forward(
     step = RowStep(patterns * object_modes, probe_modes, (height, width))
 
     def rows(s: int, source: Array, entry: Array | None) -> None:
-        ends = (int(s > 0 or spectra), int(s + 1 < slices or spectra))
         modes = (step.abreast, object_modes, source.shape[1], probe_modes)
         arrays = (exits, entry, source, transmission, corners, indices)
-        sizes = (s, slices, *ends, *modes, *canvas, height)
+        sizes = (s, slices, int(spectra), *modes, *canvas, height)
         backend._launch("transmit_rows_forward", step.blocks, *arrays, *sizes, length=width)
 
     def enter(s: int) -> Array:
@@ -110,8 +109,7 @@ def multislice_backward(
         step = RowStep(patterns * wave_modes, probe_modes, (height, width))
         targets = (grad_waves, None if patches is not None else grad_transmission, patches)
         arrays = (*targets, grad_exits, entry, transmission, corners, indices)
-        ends = (int(s + 1 < slices or spectra), int(s > 0 or spectra))
-        sizes = (s, slices, *ends, step.abreast, object_modes, wave_modes, probe_modes, *canvas, height)
+        sizes = (s, slices, int(spectra), step.abreast, object_modes, wave_modes, probe_modes, *canvas, height)
         backend._launch("transmit_rows_backward", step.blocks, *arrays, *sizes, length=width)
         if patches is not None:
             backend._gather_slice(grad_transmission, patches, s, corners, indices)

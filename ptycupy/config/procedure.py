@@ -224,12 +224,14 @@ class Backend(Section):
     )  # fmt: skip
     tape: Literal["full", "half"] = described(
         "full", "How the waves between slices wait for the gradient on the GPU: half (precision) takes half the memory "
-        "and leaves the object's gradient good to about 2e-4. Full while tilts or thickness are refined.",
+        "and leaves the object's gradient good to about 2e-4; not with fft whole. Full while tilts or thickness are "
+        "refined.",
     )  # fmt: skip
 
     graphs: Literal["auto", "off", "on"] = described(
         "auto", "On a GPU, on records the update of a batch as a CUDA graph and launches that from then on, so that "
-        "small batches do not wait for the host (Adam and AdamW with the package's own losses); auto is off.",
+        "small batches do not wait for the host (Adam and AdamW with the package's own losses); the end of an "
+        "iteration with its constraints too, but for those that decide on the host. auto is off.",
     )  # fmt: skip
 
     @model_validator(mode="before")

@@ -12,7 +12,7 @@ table { border-collapse: collapse; } td { padding: .15em 1.5em .15em 0; vertical
 td:first-child { color: #666; white-space: nowrap; }
 th { text-align: left; font-weight: 600; padding: .15em 1.5em .3em 0; border-bottom: 1px solid #ccc; }
 .scroll { overflow-x: auto; } .scroll td { white-space: nowrap; font-variant-numeric: tabular-nums; }
-.scroll th { max-width: 11em; overflow-wrap: break-word; vertical-align: bottom; }
+.scroll th { vertical-align: bottom; }
 .warnings li { margin-bottom: .5em; }
 .warnings { background: #fff6e0; border-left: 4px solid #e0a000; padding: .6em 2em; }
 .fine { background: #eef7ee; border-left: 4px solid #4a9a4a; padding: .6em 1em; }

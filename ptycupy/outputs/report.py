@@ -160,7 +160,8 @@ def _figure(picture: Picture) -> str:
 
 
 def _table(table: Table) -> list[str]:
-    head = "".join(f"<th>{escape(name)}</th>" for name in table.header)
+    names = [escape(name).replace("_", "_<wbr>").replace(".", ".<wbr>") for name in table.header]
+    head = "".join(f"<th>{name}</th>" for name in names)
     rows = ["<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in table.rows]
     caption = [f"<p>{escape(table.caption)}</p>"] if table.caption else []
     return [*caption, '<div class="scroll"><table>', f"<tr>{head}</tr>", *rows, "</table></div>"]

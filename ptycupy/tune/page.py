@@ -77,7 +77,7 @@ def _result(summary: Summary) -> Section:
         cells = [_cells(task, trial) for trial in summary.front]
         about = f"The best by {names[0]} is above. No trial beats these in all objectives; pareto/ has them to run."
         return Section(
-            "Trade-offs", rows, [Picture(task.folder / "pareto.png", "All complete trials; numbers are trials'")],
+            "Trade-offs", rows, [Picture(task.folder / "pareto.png", "Complete trials; numbers are those of trials")],
             tables=[Table(_header(task), cells, about)],
         )  # fmt: skip
     shares = summary.importances.get(names[0], {})

@@ -21,7 +21,7 @@ from ptycupy.tune.journal import exclusive
 from ptycupy.tune.space import Space
 
 IDENTITY = "ptycupy"  # the study's user attribute that holds what makes it this study
-ELSEWHERE = ("backend", "output", "tune")  # sections that leave the trials' results as they are
+ELSEWHERE = ("backend", "distributed", "output", "tune")  # sections that leave the trials' results as they are
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from ptycupy.errors import DataError
-from ptycupy.outputs.report import Advice, Picture, Section, replace_section, write_report
+from ptycupy.outputs.report import Advice, Picture, Section, Table, replace_section, write_report
 
 
 def test_a_page(tmp_path):
@@ -43,3 +43,19 @@ def test_a_page(tmp_path):
     write_report(tmp_path / "report.html", "run", "today", [], [], [("loss", "<1")])
     assert "<dt>loss</dt><dd>&lt;1</dd>" in (tmp_path / "report.html").read_text()
     assert "No check found anything to mend." in (tmp_path / "report.html").read_text()
+
+
+def test_tables_and_large_pictures(tmp_path):
+    Image.new("L", (3, 2)).save(tmp_path / "one.png")
+    table = Table(["trial", "scan.affine_x"], [["1", "<2"], ["3", "4"]], "what & why")
+    sections = [
+        Section("A", [("x", "y")], [Picture(tmp_path / "one.png", "", large=True)], tables=[table]),
+        Section("Empty", tables=[Table(["a"], [])]),
+    ]
+    write_report(tmp_path / "report.html", "run", "today", None, sections)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "<th>trial</th><th>scan.<wbr>affine_<wbr>x</th>" in page
+    assert "<tr><td>1</td><td>&lt;2</td></tr>" in page
+    assert page.index("<td>y</td>") < page.index("what &amp; why") < page.index("<th>trial") < page.index("<figure")
+    assert "--width: 3px" in page
+    assert "Empty" not in page

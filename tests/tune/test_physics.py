@@ -28,7 +28,11 @@ SIMULATION = {
 @pytest.mark.parametrize("seed", range(5))
 def test_defocus_and_pixel_size_both_wrong_are_found_in_60_trials(tmp_path, seed):
     """The probe is fixed, or it would make up for a wrong defocus; the object starts empty in every trial. Each seed
-    has its own vacancies and noise, its own held-out patterns and its own sampler."""
+    has its own vacancies and noise, its own held-out patterns and its own sampler.
+
+    The rate falls to 0 within a trial: at a constant rate the loss scatters by as much as 0.2 % of the pixel size
+    raises it. What is left is the search: 7 angstrom of defocus cost as much as 1 % of pixel size, and some five of
+    the 60 trials come that near. The least loss lies at +2.4 angstrom and +0.12 %."""
     made = simulate(read_dict({**EXPERIMENT, "simulation": {**SIMULATION, "seed": seed}}).config)
     np.save(tmp_path / "scan.npy", made.patterns)
     config = read_dict(
@@ -38,9 +42,15 @@ def test_defocus_and_pixel_size_both_wrong_are_found_in_60_trials(tmp_path, seed
             "illumination": {**EXPERIMENT["illumination"], "aberrations": {"C10": WRONG_C10}},
             "calibration": {"mode": "pixel_size_angstrom", "value": WRONG_PIXEL_SIZE},
             "losses": {"sparsity": None},
-            "optimizer": {"object_amplitude": 0, "object_phase": 2e-2, "probe": 0, "shifts": 0},
+            "optimizer": {
+                "object_amplitude": 0,
+                "object_phase": 2e-2,
+                "probe": 0,
+                "shifts": 0,
+                "schedule": {"name": "cosine", "total": 20},
+            },
             "constraints": [],
-            "reconstruction": {"iterations": 10, "batch_size": 10},
+            "reconstruction": {"iterations": 20, "batch_size": 10},
             "output": {"folder": str(tmp_path)},
             "tune": {
                 "trials": 60,

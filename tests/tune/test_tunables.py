@@ -22,10 +22,9 @@ BASE: dict[str, Any] = {
     "optimizer": {"tilts": 1e-4, "slice_thickness": 1e-4},
 }
 RATES = ("object_amplitude", "object_phase", "probe", "shifts", "tilts", "slice_thickness")
-ABERRATIONS = (
-    "C10", "C12a", "C12b", "C21a", "C21b", "C23a", "C23b", "C30", "C32a", "C32b", "C34a", "C34b", "C41a", "C43b", 
-    "C45a", "C50", "C52a", "C54b", "C56a",
-)  # fmt: skip
+ROUND = ("C10", "C30", "C50")
+OTHERS = ("C12", "C21", "C23", "C32", "C34", "C41", "C43", "C45", "C52", "C54", "C56")
+ABERRATIONS = (*ROUND, *(f"{name}{part}" for name in OTHERS for part in "ab"))
 # Key, a value other than the base's, and what of the Problem, the State or the Settings it changes.
 TUNABLES: list[tuple[str, Any, set[str]]] = [
     ("optimizer.name", "adamw", {"optimizer"}),

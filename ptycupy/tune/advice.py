@@ -19,12 +19,19 @@ from ptycupy.tune.worker import Task
 END = 0.03  # of a range
 ENOUGH = 20  # complete trials, from which on their course says something
 GAIN = 0.1  # of what the best trial is better by than the median one
+EMPTY = 0.1  # of the spread of another trial's phase
 FREEDOM = ("illumination.modes", "object.modes", "object.slices")  # more of them always lowers the loss
 
 
-def advise(task: Task, trials: Sequence[FrozenTrial], done: Sequence[FrozenTrial]) -> list[Advice]:
-    """In the order in which they matter; `trials` are all that count, `done` the complete ones, at least one."""
-    found = [*_failures(trials), *_freedom(task)]
+def advise(
+    task: Task,
+    trials: Sequence[FrozenTrial],
+    done: Sequence[FrozenTrial],
+    spreads: Sequence[tuple[int, float]] = (),
+) -> list[Advice]:
+    """In the order in which they matter; `trials` are all that count, `done` the complete ones, at least one, and
+    `spreads` the standard deviations of the phases (rad) of trials that led, by their numbers, the best one last."""
+    found = [*_failures(trials), *_freedom(task), *_empty(task, spreads)]
     if len(task.tune.objectives) == 1:
         best = min(done, key=lambda trial: trial.values[0])
         ends = (_at_an_end(task.space, key, best) for key in task.space.distributions)
@@ -48,6 +55,20 @@ def _freedom(task: Task) -> list[Advice]:
         return []
     what = f"More freedom always lowers the loss, so that it cannot tell the best {' and '.join(keys)}"
     return [Advice(what, "tune.objectives: held_out_loss")]
+
+
+def _empty(task: Task, spreads: Sequence[tuple[int, float]]) -> list[Advice]:
+    """Contrast is a ratio, which an object of next to no phase may win."""
+    if list(task.tune.objectives) != ["contrast"] or len(spreads) < 2:
+        return []
+    (best, own), (other, most) = spreads[-1], max(spreads, key=lambda one: one[1])
+    if own >= EMPTY * most:
+        return []
+    what = (
+        f"The phase of trial {best}, the best one, spreads by {own:.2g} rad, that of trial {other} by {most:.2g}: "
+        "contrast is a ratio, and an object that is next to empty can have much of it"
+    )
+    return [Advice(what, "tune.objectives: held_out_loss, in a study of another name")]
 
 
 def _at_an_end(space: Space, key: str, best: FrozenTrial) -> Advice | None:

@@ -38,7 +38,7 @@ class Summary:
     done: Sequence[FrozenTrial]  # the complete ones, best first by the first objective
     front: Sequence[FrozenTrial]  # those that no other one beats in all objectives, the same way
     importances: Mapping[str, Mapping[str, float]]  # of every objective, the keys' shares
-    phases: int  # trials in the picture of phases
+    phases: Sequence[tuple[int, float]]  # trials in the picture of phases, and how far these spread (rad)
 
 
 def suffix(task: Task, name: str) -> str:
@@ -53,7 +53,7 @@ def write_page(summary: Summary, best: str) -> None:
         task.folder / "report.html",
         f"ptycupy tune: {task.study.name}",
         time.strftime("%Y-%m-%d %H:%M") + f", ptycupy {__version__}",
-        advise(task, summary.trials, summary.done),
+        advise(task, summary.trials, summary.done, summary.phases),
         [_result(summary), _looks(summary), *_courses(summary), _list(summary), _study(summary),
          Section("The best configuration", folded=best)],
     )  # fmt: skip

@@ -38,17 +38,20 @@ def keep(folder: Path, number: int, phase: NDArray[np.float32], pixel_size: floa
         file.write(sink.getvalue())
 
 
-def draw(picture: Path, folder: Path, trials: Sequence[FrozenTrial]) -> int:
-    """One picture of up to six of these trials, in this order, on one colour scale; how many it shows.
+def draw(picture: Path, folder: Path, trials: Sequence[FrozenTrial]) -> list[tuple[int, float]]:
+    """One picture of up to six of these trials, in this order, on one colour scale: their numbers, and the standard
+    deviation of their phases in rad.
 
     The last one is always among them. Trials without a phase, as of a worker with another folder, are passed over.
     """
     there = [trial for trial in trials if _path(folder, trial.number).is_file()]
     chosen = np.unique(np.linspace(0, len(there) - 1, min(MOST, len(there))).round().astype(int))
-    tiles = [_tile(folder, there[number]) for number in chosen]
+    shown = [there[number] for number in chosen]
+    tiles = [_tile(folder, trial) for trial in shown]
     if tiles:
         write_overview(picture, tiles)
-    return len(tiles)
+    return [(trial.number, float(np.std(tile.image))) for trial, tile in zip(shown, tiles, strict=True)
+            if tile.image is not None]  # fmt: skip
 
 
 def _tile(folder: Path, trial: FrozenTrial) -> Tile:

@@ -61,7 +61,7 @@ def test_trials_that_led_leave_their_phase(tmp_path):
         assert file["phase"].ndim == 2
         assert np.ptp(file["phase"]) > 0
         assert np.isnan(file["pixel_size"]).all()  # the tiny scan has none
-    assert phases.draw(tmp_path / "none.png", tmp_path, found.study.trials) == 0
+    assert phases.draw(tmp_path / "none.png", tmp_path, found.study.trials) == []
     assert not (tmp_path / "none.png").exists()
 
 
@@ -127,6 +127,16 @@ def test_loss_is_refused_as_the_judge_of_freedom(task):
     done[0].params["illumination.modes"] = 1
     (found,) = advise(task, done, done)
     assert found.remedy == "tune.objectives: held_out_loss"
+
+
+def test_contrast_of_next_to_no_phase_is_told(tmp_path):
+    task = open_task(small_config(tmp_path, objectives=["contrast"]), "small")
+    done = trials(task, [1e-2, 2e-2], [-1.0, -2.0])
+    assert advise(task, done, done, [(0, 0.5), (1, 0.06)]) == []
+    (found,) = advise(task, done, done, [(0, 0.5), (1, 0.04)])
+    assert found.what.startswith("The phase of trial 1, the best one, spreads by 0.04 rad, that of trial 0 by 0.5:")
+    by_loss = open_task(small_config(tmp_path / "loss"), "small")
+    assert advise(by_loss, done, done, [(0, 0.5), (1, 0.04)]) == []
 
 
 @pytest.mark.parametrize(("key", "mode", "expected"), [

@@ -27,6 +27,8 @@ HOMES = {
     "torch": ["integrations"],
     "ptyrad": ["integrations/ptyrad"],
     "jax": ["integrations"],
+    "phaser": ["integrations/phaser"],
+    "ptychi": ["integrations/ptychi"],
     "matplotlib": ["outputs"],
     "h5py": ["data/readers", "storage"],
 }

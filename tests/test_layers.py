@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "ptycupy"
 LAYERS = [
     "errors", "config", "data", "experiment", "storage", "backends", "tape", "ops", "gradient_check", "model",
     "simulate", "update", "distributed", "planning", "reconstruction", "outputs", "analysis", "functional", "doctor",
-    "api", "guide", "integrations", "tune", "bench", "cli",
+    "live", "api", "guide", "integrations", "tune", "bench", "cli",
 ]  # fmt: skip
 HOMES = {
     "cupy": ["backends/cuda"],

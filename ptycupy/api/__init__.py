@@ -23,6 +23,7 @@ from ptycupy.distributed.handshake import shake
 from ptycupy.distributed.team import Team, alone
 from ptycupy.distributed.watchdog import Watchdog
 from ptycupy.errors import ConfigError
+from ptycupy.live.server import Page
 from ptycupy.reconstruction.callbacks import Callback
 from ptycupy.reconstruction.interrupt import StopOnSignal
 from ptycupy.reconstruction.logs import console, failures_in_log, log_file, of_rank
@@ -56,6 +57,8 @@ def reconstruct(
     ptyrad: bool = False,
     allow_unsupported: bool = False,
     distributed: bool = False,
+    live: bool = False,
+    live_port: int = 0,
 ) -> Result:
     """Reconstructs what a configuration (path, dict or Config) describes, into a run folder of its own.
 
@@ -66,6 +69,8 @@ def reconstruct(
     what is different is logged; `ptyrad` takes them for PtyRAD's in any case and is the only way to run a file that is
     Python, `allow_unsupported` goes on where an option has no equivalent. `distributed` makes one
     reconstruction of all processes that mpiexec or srun started, and raises on all of them what one of them raises.
+    `live` shows the run on a page of this computer, whose address is printed on stderr, and takes orders there;
+    `live_port` 0 is any port that is free.
     Raises the errors of `ptycupy.errors`.
     """
     team = Team(join()) if distributed else alone()
@@ -87,11 +92,20 @@ def reconstruct(
         if team.rank == 0:
             stack.enter_context(log_file(folder.log))
         stack.enter_context(failures_in_log())
+        board = None
+        if live and team.rank == 0:
+            page = stack.enter_context(Page(live_port))
+            page.stops_by(signals.request)
+            page.announce()
+            board = page.board
         logger.info("run folder %s", folder.path)
         for note in notes:
             logger.log(logging.WARNING if note.unsupported else logging.INFO, "PtyRAD's %s", note)
         bar = not quiet and sys.stderr.isatty() and team.rank == 0
-        return Session(signals, callbacks, bar=bar, team=team).run(settled, folder, resume)
+        result = Session(signals, callbacks, bar=bar, team=team, live=live, board=board).run(settled, folder, resume)
+        if board is not None:
+            board.post(state="stopped" if result.exit_code else "finished", folder=str(result.folder))
+        return result
 
 
 def simulate_to_file(

@@ -15,7 +15,8 @@ from ptycupy import config as configuration
 from ptycupy import data, experiment
 from ptycupy.analysis import score_result
 from ptycupy.analysis.diagnosis import Finding
-from ptycupy.api.report import Seen, look, pattern_pair, report
+from ptycupy.api.pictures import Figures, Preview
+from ptycupy.api.report import Seen, look, report
 from ptycupy.api.resolution_section import finest_spot
 from ptycupy.api.sharing import require_same, share_out
 from ptycupy.backends.interface import Backend
@@ -28,9 +29,8 @@ from ptycupy.experiment.following import build_following
 from ptycupy.experiment.state import Problem, State
 from ptycupy.model.ranks import ALONE
 from ptycupy.outputs import write_outputs
-from ptycupy.outputs.write import write_figures
 from ptycupy.reconstruction.adopt import adopt_memory
-from ptycupy.reconstruction.callbacks import Callback, Quiet
+from ptycupy.reconstruction.callbacks import Callback
 from ptycupy.reconstruction.checkpoint import Checkpoints, list_checkpoints, load_newest
 from ptycupy.reconstruction.configured import residency_from, settings_from
 from ptycupy.reconstruction.engine import Engine
@@ -39,6 +39,7 @@ from ptycupy.reconstruction.interrupt import StopOnSignal
 from ptycupy.reconstruction.progress import IterationLog, ProgressBar
 from ptycupy.reconstruction.run_folder import RunFolder
 from ptycupy.reconstruction.selection import taking_part, with_selection
+from ptycupy.reconstruction.steering import restore_changes
 from ptycupy.storage.patterns import Export, write_patterns
 from ptycupy.storage.result import save_result, verify
 from ptycupy.storage.scan import write_dataset
@@ -153,6 +154,7 @@ def begin(
 
         engine.restore(team.from_first(load_newest(folder.path, check) if first else None))
         logger.info("resumed after iteration %d", engine.iteration)
+        restore_changes(engine, config)
     else:
         if config.optimizer.memory_path is not None:
             adopt_memory(engine, config.optimizer.memory_path)
@@ -219,9 +221,13 @@ def iterate(engine: Engine, config: Config, folder: RunFolder, callbacks: Sequen
 def keepers(config: Config, folder: RunFolder, *, writes: bool = True) -> list[Callback]:
     """What saves checkpoints and figures of a run as it goes; of several ranks, one `writes`."""
     text = configuration.dump(config)
-    checkpoints = Checkpoints(folder.path, config.reconstruction.checkpoint_every, text, writes=writes)
-    every = config.output.figures_every
-    return [checkpoints] if every is None else [checkpoints, _Figures(folder.path, every, writes=writes)]
+    found: list[Callback] = [Checkpoints(folder.path, config.reconstruction.checkpoint_every, text, writes=writes)]
+    every, seconds = config.output.figures_every, config.output.preview_seconds
+    if every is not None:
+        found.append(Figures(folder.path, every, writes=writes))
+    if seconds is not None:
+        found.append(Preview(folder.path, seconds, writes=writes))
+    return found
 
 
 def finish(
@@ -288,24 +294,3 @@ def _finished(
         logger.warning("%s: the report could not be written: %s", folder.path, error)
     logger.info("finished after iteration %d: %s", engine.iteration, folder.result)
     return Result(snapshot, folder.path, scores, information_limit_angstrom=limit, findings=findings)
-
-
-class _Figures(Quiet):
-    """Figures every so many iterations, in folders of their own."""
-
-    def __init__(self, folder: Path, every: int, *, writes: bool) -> None:
-        self.folder = folder
-        self.every = every
-        self.writes = writes  # of several ranks, one
-
-    def on_iteration(self, engine: Engine) -> None:
-        if engine.iteration % self.every == 0:
-            snapshot, pair = engine.snapshot(), pattern_pair(engine)
-            if not self.writes:
-                return
-            folder = self.folder / f"figures_{engine.iteration:04d}"
-            try:
-                folder.mkdir(exist_ok=True)
-                write_figures(folder, snapshot, pair, engine.initial_positions)
-            except OSError as error:
-                logger.warning("figures not written, the run goes on: %s", error)

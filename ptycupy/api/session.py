@@ -11,6 +11,8 @@ from ptycupy.backends.interface import Backend
 from ptycupy.config import dump
 from ptycupy.config.schema import Config
 from ptycupy.distributed.team import Team, alone
+from ptycupy.live.board import Board
+from ptycupy.live.watcher import Watcher
 from ptycupy.reconstruction.callbacks import Callback
 from ptycupy.reconstruction.interrupt import StopOnSignal
 from ptycupy.reconstruction.run_folder import Followed, RunFolder
@@ -33,12 +35,21 @@ class Session:
     """Runs configurations one after the other; a backend is made once for each device, precision and kind of FFT."""
 
     def __init__(
-        self, signals: StopOnSignal, callbacks: Sequence[Callback] = (), *, bar: bool = False, team: Team | None = None
+        self,
+        signals: StopOnSignal,
+        callbacks: Sequence[Callback] = (),
+        *,
+        bar: bool = False,
+        team: Team | None = None,
+        live: bool = False,
+        board: Board | None = None,
     ) -> None:
         self.signals = signals
         self.team = alone() if team is None else team
         self.callbacks = callbacks
         self.bar = bar
+        self.live = live
+        self.board = board  # of the live page, on the rank that serves it
         self._backends: dict[tuple[str, str, str, bool, str, str], Backend] = {}
 
     def backend(self, config: Config) -> Backend:
@@ -62,7 +73,10 @@ class Session:
             self.signals.engine = engine
             engine.stop_requested = self.signals.exit_code is not None  # it came while the stage before was finished
             folder.begun = True
-            iterate(engine, part, place, self.callbacks, bar=self.bar)
+            callbacks = [*self.callbacks]
+            if self.live:
+                callbacks.append(Watcher(engine, part, self.team, self.board, str(place.path)))
+            iterate(engine, part, place, callbacks, bar=self.bar)
             return finish(engine, part, place, self.signals, within or folder, self.team)
 
         if not config.stages:

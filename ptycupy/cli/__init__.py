@@ -124,7 +124,12 @@ def _parser() -> argparse.ArgumentParser:
         "--overwrite", action="store_true", help="replace the results in the folder that output.name names"
     )
     parents = [settings, where, foreign, loudness]
-    commands.add_parser("recon", parents=parents, help="reconstruct what CFG describes")
+    recon = commands.add_parser("recon", parents=parents, help="reconstruct what CFG describes")
+    recon.add_argument(
+        "--live", action="store_true",
+        help="show the run on a page of this computer, to watch, pause, stop and steer it; prints its address",
+    )  # fmt: skip
+    recon.add_argument("--port", type=_port, metavar="N", help="of that page; by default one that is free")
     commands.add_parser(
         "batch", parents=parents, help="run a list of reconstructions: a time series, several fields of a specimen"
     )
@@ -237,6 +242,12 @@ def _add_quick(commands: Any, loudness: argparse.ArgumentParser) -> None:
         quick.add_argument(f"--{name}", type=_positive, metavar="X", help=meaning)
     quick.add_argument("--defocus-angstrom", type=float, metavar="X", help="positive is underfocus")
     quick.add_argument("--output", metavar="FOLDER", help="for quick.png and quick.yaml; default: FILE_quick beside it")
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) < 65536:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a number from 1 to 65535")
+    return int(text)
 
 
 def _positive(text: str) -> float:

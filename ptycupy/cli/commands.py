@@ -23,7 +23,8 @@ def recon(arguments: argparse.Namespace) -> int:
     """Reconstruct; the exit code tells how it ended."""
     from ptycupy.api import reconstruct
 
-    result = reconstruct(arguments.config, **_how_to_run(arguments), distributed=True)
+    page: dict[str, Any] = {"live": arguments.live or arguments.port is not None, "live_port": arguments.port or 0}
+    result = reconstruct(arguments.config, **_how_to_run(arguments), distributed=True, **page)
     if result.rank == 0:
         print(result.folder)
     return result.exit_code

@@ -267,6 +267,10 @@ class Output(Section):
     figures_every: Count | None = described(
         None, "Iterations between pictures; null = only at the end.", unit="iterations"
     )
+    preview_seconds: Positive | None = described(
+        5.0, "Time between two preview.png of a run that is under way, each in the place of the one before, more where "
+        "drawing would take above 2 % of the time; null = none.", unit="s",
+    )  # fmt: skip
     export_patterns: str | None = described(
         None, "File for the prepared patterns, relative to the run folder, written before the first iteration; its "
         "ending says how: .h5, .npy, .tif or .mat.", example="patterns.h5",

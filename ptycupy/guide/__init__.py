@@ -8,8 +8,8 @@ from ptycupy.errors import ConfigError
 
 FOLDER = Path(__file__).parent
 FIRST = (  # then the rest by name
-    "first_reconstruction", "ptyrad", "choosing", "slices", "tilts", "positions", "low_dose", "tuning", "many_gpus",
-    "large_data", "batch", "backend", "file_formats", "python", "numerics", "extending", "measured",
+    "first_reconstruction", "ptyrad", "choosing", "slices", "tilts", "positions", "low_dose", "tuning", "live",
+    "many_gpus", "large_data", "batch", "backend", "file_formats", "python", "numerics", "extending", "measured",
 )  # fmt: skip
 
 

@@ -32,6 +32,11 @@ def new_figure(width: float, height: float, dpi: int = DPI) -> Figure:
 
 def save_png(figure: Figure, path: Path) -> None:
     """Writes a figure as a PNG: 8 bit grey where it has no colours, and 256 colours where it would exceed 1 MB."""
+    path.write_bytes(figure_png(figure))
+
+
+def figure_png(figure: Figure) -> bytes:
+    """What `save_png` writes."""
     import io
 
     from PIL import Image
@@ -48,7 +53,7 @@ def save_png(figure: Figure, path: Path) -> None:
     if encoded.tell() > LARGEST and picture.mode == "RGB":
         encoded = io.BytesIO()
         picture.quantize(256, dither=Image.Dither.NONE).save(encoded, "png", dpi=density)
-    path.write_bytes(encoded.getvalue())
+    return encoded.getvalue()
 
 
 def robust_limits(values: NDArray[Any]) -> tuple[float, float]:

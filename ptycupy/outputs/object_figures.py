@@ -17,25 +17,25 @@ from ptycupy.storage.snapshot import Snapshot
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
 
 MOST_SLICES = 25
 
 
 def phase_sum_figure(snapshot: Snapshot) -> Figure:
     """The phase summed over slices, rad, within the field of view."""
-    return _one_image(snapshot, phase_sum(snapshot), f"phase{_over_slices(snapshot, 'sum')}", "rad")
+    return _one_image(snapshot, phase_sum(snapshot), f"phase{over_slices(snapshot, 'sum')}", "rad")
 
 
 def amplitude_figure(snapshot: Snapshot) -> Figure:
     """The amplitude multiplied over slices, within the field of view."""
-    image = mean_mode(snapshot, snapshot.state.object_amplitude).prod(axis=0)[shown_region(snapshot)]
-    return _one_image(snapshot, image, f"amplitude{_over_slices(snapshot, 'product')}", "")
+    image = amplitude_product(snapshot)
+    return _one_image(snapshot, image, f"amplitude{over_slices(snapshot, 'product')}", "")
 
 
 def phase_slices_figure(snapshot: Snapshot) -> Figure:
     """Every slice's phase on one colour scale; of more than 25 slices, 25 evenly spaced ones."""
-    rows_shown, columns_shown = shown_region(snapshot)
-    stack = mean_mode(snapshot, snapshot.state.object_phase)[:, rows_shown, columns_shown]
+    stack = phase_stack(snapshot)
     depths, (step, unit) = slice_depths(snapshot), steps(snapshot)
     chosen = np.unique(np.linspace(0, len(stack) - 1, min(len(stack), MOST_SLICES)).round().astype(int))
     columns = math.ceil(math.sqrt(len(chosen)))
@@ -63,31 +63,55 @@ def phase_fft_figure(snapshot: Snapshot, limit: float | None = None) -> Figure:
     at the information limit (a period in angstrom)."""
     from matplotlib.patches import Circle
 
-    image = phase_sum(snapshot)
-    step, unit = steps(snapshot)
-    spectrum = windowed_spectrum(image)
-    edge_y, edge_x = 0.5 / step[0], 0.5 / step[1]
     figure = new_figure(6.6, 6.0, DPI_OF_MANY)
     axes = figure.subplots()
-    decibels = np.log10(np.maximum(spectrum, spectrum.max(initial=1e-30) * 1e-12))
-    limits = (float(np.percentile(decibels, 20)), float(np.percentile(decibels, 99.95)))
-    extent = (-edge_x, edge_x, edge_y, -edge_y)
-    shown = axes.imshow(decibels, cmap="inferno", vmin=limits[0], vmax=limits[1], extent=extent)
-    _rings(axes, min(edge_y, edge_x), unit)
+    shown = draw_spectrum(axes, snapshot)
     if limit is not None:
         axes.add_patch(Circle((0, 0), 1 / limit, fill=False, color="cyan", lw=1.2))
-        axes.plot([], [], color="cyan", lw=1.2, label=f"information limit {limit:.3f} {unit}")
+        axes.plot([], [], color="cyan", lw=1.2, label=f"information limit {limit:.3f} {steps(snapshot)[1]}")
         axes.legend(fontsize=8, loc="upper left")
-    axes.set_xlabel(f"spatial frequency (1/{unit})")
-    axes.set_ylabel(f"spatial frequency (1/{unit})")
-    axes.set_title("Fourier transform of the phase (Hann window)", fontsize=10)
     figure.colorbar(shown, ax=axes, label="log10 magnitude", shrink=0.8)
     return figure
 
 
+def draw_spectrum(axes: Axes, snapshot: Snapshot) -> AxesImage:
+    """What `phase_fft_figure` shows, into axes."""
+    step, unit = steps(snapshot)
+    logarithm, (low, high) = log_spectrum(phase_sum(snapshot))
+    edge_y, edge_x = 0.5 / step[0], 0.5 / step[1]
+    extent = (-edge_x, edge_x, edge_y, -edge_y)
+    shown = axes.imshow(logarithm, cmap="inferno", vmin=low, vmax=high, extent=extent)
+    _rings(axes, min(edge_y, edge_x), unit)
+    axes.set_xlabel(f"spatial frequency (1/{unit})")
+    axes.set_ylabel(f"spatial frequency (1/{unit})")
+    axes.set_title("Fourier transform of the phase (Hann window)", fontsize=10)
+    return shown
+
+
+def log_spectrum(image: NDArray[Any]) -> tuple[NDArray[np.float64], tuple[float, float]]:
+    """log10 of the windowed spectrum of an image, and limits between which it is worth looking at."""
+    spectrum = windowed_spectrum(image)
+    logarithm = np.log10(np.maximum(spectrum, spectrum.max(initial=1e-30) * 1e-12))
+    return logarithm, (float(np.percentile(logarithm, 20)), float(np.percentile(logarithm, 99.95)))
+
+
 def phase_sum(snapshot: Snapshot) -> NDArray[Any]:
     """The phase [y, x] in rad summed over slices, occupancy-weighted over modes, in the field of view."""
-    image: NDArray[Any] = mean_mode(snapshot, snapshot.state.object_phase).sum(axis=0)[shown_region(snapshot)]
+    image: NDArray[Any] = phase_stack(snapshot).sum(axis=0)
+    return image
+
+
+def phase_stack(snapshot: Snapshot) -> NDArray[Any]:
+    """The phase [z, y, x] in rad of every slice, occupancy-weighted over modes, in the field of view."""
+    rows, columns = shown_region(snapshot)
+    return mean_mode(snapshot, snapshot.state.object_phase)[:, rows, columns]
+
+
+def amplitude_product(snapshot: Snapshot) -> NDArray[Any]:
+    """The amplitude [y, x] multiplied over slices, occupancy-weighted over modes, in the field of view."""
+    rows, columns = shown_region(snapshot)
+    stack = mean_mode(snapshot, snapshot.state.object_amplitude)[:, rows, columns]
+    image: NDArray[Any] = stack.prod(axis=0)
     return image
 
 
@@ -114,17 +138,22 @@ def _rings(axes: Axes, edge: float, unit: str) -> None:
 
 
 def _one_image(snapshot: Snapshot, image: NDArray[Any], title: str, unit_of_values: str) -> Figure:
-    step, unit = steps(snapshot)
+    step, _ = steps(snapshot)
     height, width = figure_size(image.shape[0] * step[0], image.shape[1] * step[1])
     figure = new_figure(width + 1.1, height + 0.4)
-    axes = figure.subplots()
-    shown = show_image(axes, image, step, unit)
-    axes.set_title(title, fontsize=10)
-    figure.colorbar(shown, ax=axes, label=unit_of_values, shrink=0.9, pad=0.02)
+    draw_image(figure.subplots(), snapshot, image, title, unit_of_values)
     return figure
 
 
-def _over_slices(snapshot: Snapshot, operation: str) -> str:
+def draw_image(axes: Axes, snapshot: Snapshot, image: NDArray[Any], title: str, unit_of_values: str) -> None:
+    """An image [y, x] of the object with its scale bar, title and colour bar, into axes."""
+    shown = show_image(axes, image, *steps(snapshot))
+    axes.set_title(title, fontsize=10)
+    axes.figure.colorbar(shown, ax=axes, label=unit_of_values, shrink=0.9, pad=0.02)
+
+
+def over_slices(snapshot: Snapshot, operation: str) -> str:
+    """The part of a title that says what became of slices and modes."""
     modes, slices = snapshot.state.object_phase.shape[:2]
     text = f", {operation} of {slices} slices" if slices > 1 else ""
     return text + (f", mean of {modes} object modes" if modes > 1 else "")

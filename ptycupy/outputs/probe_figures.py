@@ -24,8 +24,7 @@ def probe_figure(snapshot: Snapshot) -> Figure:
 
     probe = np.asarray(snapshot.state.probe, np.complex128)
     fourier = fft.fftshift(fft.fft2(fft.ifftshift(probe, axes=(-2, -1)), norm="ortho"), axes=(-2, -1))
-    share = (np.abs(probe) ** 2).sum(axis=(1, 2))
-    share = share / share.sum() if share.sum() > 0 else share
+    share = mode_powers(snapshot)
     (step_y, step_x), unit = steps(snapshot)
     step_k = (1 / (probe.shape[1] * step_y), 1 / (probe.shape[2] * step_x))
     columns = min(len(probe), COLUMNS)
@@ -42,6 +41,12 @@ def probe_figure(snapshot: Snapshot) -> Figure:
         real.set_title(f"mode {mode + 1}: {100 * share[mode]:.3g} %", fontsize=9)
     figure.suptitle("probe in real space above Fourier space\nbrightness: amplitude, hue: phase", fontsize=9)
     return figure
+
+
+def mode_powers(snapshot: Snapshot) -> NDArray[np.float64]:
+    """Share of every probe mode in the power."""
+    power: NDArray[np.float64] = (np.abs(snapshot.state.probe) ** 2).sum(axis=(1, 2), dtype=np.float64)
+    return power / power.sum() if power.sum() > 0 else power
 
 
 def colour_wave(wave: NDArray[Any]) -> NDArray[np.float64]:

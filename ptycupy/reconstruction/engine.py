@@ -17,7 +17,7 @@ from ptycupy import backends
 from ptycupy.backends.exchange import to_numpy
 from ptycupy.backends.interface import Array, Backend
 from ptycupy.distributed.tiles import Tiles
-from ptycupy.errors import ConfigError, DataError, MemoryShortage
+from ptycupy.errors import DataError, MemoryShortage
 from ptycupy.experiment.seeds import generator
 from ptycupy.experiment.state import Problem, State
 from ptycupy.model.experiment import nominal_positions, place
@@ -37,11 +37,12 @@ from ptycupy.reconstruction.rates import progress_of, rate, rates_of, refined_fi
 from ptycupy.reconstruction.record import record
 from ptycupy.reconstruction.residency import Residency, hold
 from ptycupy.reconstruction.resume import restore, take_snapshot
+from ptycupy.reconstruction.steering import constraints_of
 from ptycupy.reconstruction.teamwork import add_gradients, constrain, gather_rows, of_all, scattered, tiled
 from ptycupy.reconstruction.tiling import cut, whole
-from ptycupy.storage.snapshot import History, Snapshot
+from ptycupy.storage.snapshot import Change, History, Snapshot
 from ptycupy.update.algorithm import Work, make_algorithm
-from ptycupy.update.constraints import Context, in_order, make_constraint
+from ptycupy.update.constraints import Context, make_constraint
 from ptycupy.update.optimizers import Moments, make_optimizer
 from ptycupy.update.schedules import Plan, Progress, make_schedule
 from ptycupy.update.settings import Constraint, Settings
@@ -87,11 +88,8 @@ class Engine:
         self.algorithm = make_algorithm(make_optimizer(settings.optimizer))
         own = {name: make_schedule(schedule) for name, schedule in settings.schedules.items()}
         self.plan = Plan(make_schedule(settings.schedule), own)
-        self.constraints = [(c.active, make_constraint(c)) for c in in_order(settings.constraints)]
+        self.constraints = constraints_of(settings, self.parameters)
         self.limits = Limits()
-        absent = [n for n, rate in settings.learning_rates.items() if rate > 0 and getattr(self.parameters, n) is None]
-        if absent:
-            raise ConfigError(f"learning_rates.{absent[0]}: the State has no {absent[0]} to refine")
         self.context = Context.of(self.backend, problem, self.parameters, self.experiment.corners)
         self.used = self.experiment.used
         if not self.used.size:
@@ -100,6 +98,7 @@ class Engine:
         self.nominal_positions = nominal_positions(problem)
         self.moments: dict[str, Moments] = {}
         self.history = History()
+        self.changes: list[Change] = []  # to the configuration in the course of the run
         self.iteration = 0
         self.stop_requested = False
         self.learning_rate_factor = 1.0

@@ -51,14 +51,21 @@ class StopOnSignal:
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
         self._before.clear()
 
+    def request(self, by: str) -> None:
+        """As a first Ctrl-C, from any thread; before `engine` is set, the run ends as soon as it is."""
+        if self.exit_code is None:
+            self.exit_code = 130
+        self._stop(by)
+
+    def _stop(self, by: str) -> None:
+        if self.engine is not None and not self.engine.stop_requested:
+            self.engine.stop_requested = True
+            logger.warning("%s: finishing the batch and saving; Ctrl-C again stops at once", by)
+
     def _handle(self, number: int, frame: FrameType | None) -> None:
         again = self.exit_code is not None and number == signal.SIGINT
         if self.exit_code is None:
             self.exit_code = 130 if number == signal.SIGINT else 143
         if again or self.engine is None:
             raise Interrupted(self.exit_code)
-        if not self.engine.stop_requested:
-            self.engine.stop_requested = True
-            logger.warning(
-                "%s: finishing the batch and saving; Ctrl-C again stops at once", signal.Signals(number).name
-            )
+        self._stop(signal.Signals(number).name)

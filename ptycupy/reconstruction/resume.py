@@ -25,10 +25,14 @@ if TYPE_CHECKING:
 PACKAGES = ("ptycupy", "numpy", "numba", "scipy", "h5py", "cupy-cuda12x", "cupy-cuda13x")
 
 
-def take_snapshot(engine: Engine, config: str = "") -> Snapshot:
-    """Everything the engine knows, as NumPy arrays; `config` is the YAML that made it."""
+def take_snapshot(engine: Engine, config: str = "", *, to_resume: bool = True) -> Snapshot:
+    """Everything the engine knows, as NumPy arrays; `config` is the YAML that made it.
+
+    Without `to_resume` only what pictures need. All ranks take it together.
+    """
     backend, problem = engine.backend, engine.problem
-    gather_moments(engine)
+    if to_resume:
+        gather_moments(engine)
     return Snapshot(
         state=engine.state,
         corners=np.asarray(problem.corners),
@@ -45,14 +49,15 @@ def take_snapshot(engine: Engine, config: str = "") -> Snapshot:
         probe_intensity=engine.context.probe_intensity,
         iteration=engine.iteration,
         history=copy.deepcopy(engine.history),
-        moments={name: _saved(engine, name, memory) for name, memory in engine.moments.items()},
+        moments={name: _saved(engine, name, memory) for name, memory in engine.moments.items()} if to_resume else {},
         learning_rate_factor=engine.learning_rate_factor,
         pending=tuple(engine.pending),
         batch_losses=np.asarray(engine.batch_losses, float).reshape(-1, 1 + len(engine.terms)),
         generator=json.dumps(engine.generator.bit_generator.state),
-        data_fingerprint=engine.fingerprint,
+        data_fingerprint=engine.fingerprint if to_resume else "",
         config=config,
         versions=versions(),
+        changes=tuple(engine.changes),
     )
 
 
@@ -70,6 +75,7 @@ def restore(engine: Engine, snapshot: Snapshot) -> None:
     engine.context = replace(engine.context, probe_intensity=snapshot.probe_intensity)
     engine.history = copy.deepcopy(snapshot.history)
     engine.iteration = snapshot.iteration
+    engine.changes = list(snapshot.changes)
     engine.learning_rate_factor = snapshot.learning_rate_factor
     engine.pending = [np.asarray(batch, np.int32) for batch in snapshot.pending]
     same_terms = snapshot.batch_losses.shape[1:] == (1 + len(engine.terms),)

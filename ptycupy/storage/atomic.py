@@ -103,6 +103,18 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Sink]:
         raise cause from error
 
 
+def replace_quickly(path: Path, content: bytes) -> None:
+    """`path` becomes a file with this content at once, for those who look; a power cut may lose it. Raises OSError."""
+    partial = path.parent / f".ptycupy-{_host()}-{os.getpid()}-{secrets.token_hex(4)}.part"
+    try:
+        partial.write_bytes(content)
+        os.replace(partial, path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+        raise
+
+
 def _host() -> str:
     return f"{zlib.crc32(socket.gethostname().encode()):08x}"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from dataclasses import asdict
 from typing import Any
 
 import h5py
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from ptycupy.errors import DataError
 from ptycupy.experiment.state import FIELDS, OPTIONAL_FIELDS, State
-from ptycupy.storage.snapshot import History, Moments, Snapshot
+from ptycupy.storage.snapshot import Change, History, Moments, Snapshot
 
 FORMAT_VERSION = 2  # 1 had moments `first` and `second` alone, which is a case of 2
 UNITS = {
@@ -48,6 +49,8 @@ def write(root: h5py.Group, snapshot: Snapshot) -> None:
     for index, batch in enumerate(snapshot.pending):
         _put(pending, f"{index:06d}", batch)
     _put(root, "versions", json.dumps(snapshot.versions))
+    if snapshot.changes:
+        _put(root, "changes", json.dumps([asdict(change) for change in snapshot.changes]))
     _write_history(root.create_group("history"), snapshot.history)
     moments = root.create_group("moments")
     for name, moment in snapshot.moments.items():
@@ -92,6 +95,7 @@ def read(root: h5py.Group) -> Snapshot:
         data_fingerprint=_text(problem, "data_fingerprint"),
         config=_text(root, "config"),
         versions=json.loads(_text(root, "versions")),
+        changes=tuple(Change(**one) for one in json.loads(_text(root, "changes"))) if "changes" in root else (),
     )
 
 

@@ -44,6 +44,19 @@ class Moments:
 
 
 @dataclass(frozen=True)
+class Change:
+    """A key of the configuration that was changed while the run was under way; values as JSON."""
+
+    iteration: int  # the last one before the change
+    key: str  # as `--set` writes it
+    before: str
+    after: str
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.before} -> {self.after} after iteration {self.iteration}"
+
+
+@dataclass(frozen=True)
 class Snapshot:
     """A reconstruction at the end of an iteration; all arrays are NumPy."""
 
@@ -70,6 +83,7 @@ class Snapshot:
     config: str  # YAML, "" when the engine was called from Python
     versions: dict[str, str]
     nominal_positions: NDArray[Any] | None = None  # (N, 2) px about their mean, where scan_affine distorts them
+    changes: tuple[Change, ...] = ()  # to `config` in the course of the run, in order
 
     @property
     def shifts(self) -> NDArray[Any]:

@@ -27,6 +27,7 @@ from ptycupy.model.parameters import Parameters, centred, download, is_scalar, u
 from ptycupy.model.ranks import ALONE, Ranks
 from ptycupy.reconstruction.batches import make_groups
 from ptycupy.reconstruction.callbacks import Callback
+from ptycupy.reconstruction.constraints import constraints_of
 from ptycupy.reconstruction.ending import Ending
 from ptycupy.reconstruction.fingerprint import data_fingerprint
 from ptycupy.reconstruction.graphs import Graphs, Slot
@@ -37,7 +38,6 @@ from ptycupy.reconstruction.rates import progress_of, rate, rates_of, refined_fi
 from ptycupy.reconstruction.record import record
 from ptycupy.reconstruction.residency import Residency, hold
 from ptycupy.reconstruction.resume import restore, take_snapshot
-from ptycupy.reconstruction.steering import constraints_of
 from ptycupy.reconstruction.teamwork import add_gradients, constrain, gather_rows, of_all, scattered, tiled
 from ptycupy.reconstruction.tiling import cut, whole
 from ptycupy.storage.snapshot import Change, History, Snapshot

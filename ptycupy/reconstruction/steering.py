@@ -9,25 +9,17 @@ from typing import TYPE_CHECKING
 from ptycupy.config.amend import amended, value_at
 from ptycupy.config.schema import Config
 from ptycupy.errors import ConfigError
-from ptycupy.model.parameters import Parameters
 from ptycupy.reconstruction.configured import settings_from
+from ptycupy.reconstruction.constraints import constraints_of
 from ptycupy.reconstruction.tiling import required_reach
 from ptycupy.storage.snapshot import Change
-from ptycupy.update.constraints import Constrain, in_order, make_constraint
+from ptycupy.update.constraints import Constrain
 from ptycupy.update.settings import Active, Settings
 
 if TYPE_CHECKING:
     from ptycupy.reconstruction.engine import Engine
 
 logger = logging.getLogger(__name__)
-
-
-def constraints_of(settings: Settings, parameters: Parameters) -> list[tuple[Active, Constrain]]:
-    """The constraints as they run; ConfigError where settings do not fit the parameters."""
-    absent = [name for name, rate in settings.learning_rates.items() if rate > 0 and getattr(parameters, name) is None]
-    if absent:
-        raise ConfigError(f"learning_rates.{absent[0]}: the State has no {absent[0]} to refine")
-    return [(c.active, make_constraint(c)) for c in in_order(settings.constraints)]
 
 
 def fitting(engine: Engine, settings: Settings) -> list[tuple[Active, Constrain]]:

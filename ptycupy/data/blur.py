@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptycupy.data.shapes import require_scan_shape
-from ptycupy.data.source import Calibration, PatternSource, Provenance
+from ptycupy.data.source import Calibration, Provenance, SourceView
 
 TRUNCATE = 4.0  # standard deviations that the kernels reach
 
@@ -38,14 +38,13 @@ class BlurDetector:
 
 
 @dataclass(frozen=True)
-class ScanBlur:
+class ScanBlur(SourceView):
     """Patterns blurred over the two axes of the scan; only the rows that one row is made of are held at once.
 
     Beyond the scan's edge its rows and columns are mirrored, edge included. Patterns that `used` [N] leaves out give
     nothing to their neighbours, whose weights are then those of the rest.
     """
 
-    base: PatternSource
     std: tuple[float, float]  # scan positions (slow, fast)
     used: NDArray[np.bool_] | None = None
 
@@ -54,16 +53,8 @@ class ScanBlur:
         return require_scan_shape(self.base)
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        return self.base.shape
-
-    @property
     def dtype(self) -> np.dtype[Any]:
         return np.dtype(np.float32)
-
-    @property
-    def calibration(self) -> Calibration:
-        return self.base.calibration
 
     @property
     def provenance(self) -> Provenance:

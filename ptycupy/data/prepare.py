@@ -94,7 +94,7 @@ def prepare(
         if data.noise.per == "square_angstrom":
             slow, fast = _step(step, "data.noise.per: square_angstrom")
             electrons *= slow * fast
-        chain.source = NoisySource(chain.source, electrons, chain.total, seed())
+        chain.source = NoisySource(chain.source, seed(), electrons, chain.total)
     after = _Chain(chain.source, chain.mean, chain.mask)
     if padding is not None and late_pad:
         after.map(PadPatterns(padding / scale))

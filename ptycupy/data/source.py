@@ -86,3 +86,26 @@ class ArraySource:
         for start in range(0, self.shape[0], size):
             part = slice(start, min(start + size, self.shape[0]))
             yield part, np.asarray(self.patterns[part])
+
+
+@dataclass(frozen=True)
+class SourceView:
+    """What a source seen in another way has of the source itself, where it says nothing else."""
+
+    base: PatternSource
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return self.base.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.base.dtype
+
+    @property
+    def scan_shape(self) -> tuple[int, int] | None:
+        return self.base.scan_shape
+
+    @property
+    def calibration(self) -> Calibration:
+        return self.base.calibration

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycupy.data.source import Calibration, PatternSource, Provenance
+from ptycupy.data.source import Calibration, PatternSource, Provenance, SourceView
 from ptycupy.errors import DataError
 
 
@@ -67,24 +67,15 @@ class MappedSource:
 
 
 @dataclass(frozen=True)
-class Picked:
+class Picked(SourceView):
     """Some patterns of a source, which is all that is read."""
 
-    base: PatternSource
     indices: NDArray[np.int32]
     scan_shape: None = None
 
     @property
     def shape(self) -> tuple[int, int, int]:
         return (len(self.indices), *self.base.shape[1:])
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return self.base.dtype
-
-    @property
-    def calibration(self) -> Calibration:
-        return self.base.calibration
 
     @property
     def provenance(self) -> Provenance:
@@ -102,10 +93,9 @@ class Picked:
 
 
 @dataclass(frozen=True)
-class ScanCrop:
+class ScanCrop(SourceView):
     """A rectangle of the scan: rows and columns of the scan grid, stop exclusive."""
 
-    base: PatternSource
     rows: tuple[int, int]
     columns: tuple[int, int]
 
@@ -121,14 +111,6 @@ class ScanCrop:
     def shape(self) -> tuple[int, int, int]:
         slow, fast = self.scan_shape
         return (slow * fast, *self.base.shape[1:])
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return self.base.dtype
-
-    @property
-    def calibration(self) -> Calibration:
-        return self.base.calibration
 
     @property
     def provenance(self) -> Provenance:

@@ -71,9 +71,8 @@ def measure(
     if data.thinning is not None:
         if bad_pixels != "ignore":  # a saturated pixel is seen while it holds all of its counts
             mask, bad_pixels = survey_patterns(source, "clip", mask, bad_pixels, among=among).mask, "ignore"
-        source = ThinnedSource(
-            source, data.thinning.share, data.thinning.rest, sequence(data.thinning.seed, "thinning")
-        )
+        chance = sequence(data.thinning.seed, "thinning")
+        source = ThinnedSource(source, chance, data.thinning.share, data.thinning.rest)
     positive = without_negative(source, data, mask, among)
     survey = survey_patterns(positive, policy, mask, bad_pixels, data.negative_always, among)
     scale = intensity_scale(survey, data.normalisation, data.normalisation_divisor)

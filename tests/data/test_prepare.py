@@ -145,7 +145,7 @@ def test_noise_has_the_right_statistics_and_does_not_depend_on_how_it_is_read() 
     np.testing.assert_allclose(counts, np.rint(counts), atol=1e-4)
     assert counts.mean() == pytest.approx(4, rel=0.01)
     assert counts.var() == pytest.approx(4, rel=0.03)
-    other = NoisySource(found.base, found.electrons, found.mean_total, np.random.SeedSequence(12))
+    other = NoisySource(found.base, np.random.SeedSequence(12), found.electrons, found.mean_total)
     assert not np.array_equal(whole(other)[0], noisy[0])
 
 

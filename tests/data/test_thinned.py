@@ -16,7 +16,7 @@ def source(kind=np.uint16, mean=20.0):
 
 def test_both_parts_together_are_all_counts_in_any_order_of_reading():
     whole = source()
-    kept, rest = (ThinnedSource(whole, 0.3, part, SEED) for part in (False, True))
+    kept, rest = (ThinnedSource(whole, SEED, 0.3, part) for part in (False, True))
     np.testing.assert_array_equal(kept.read(range(40)) + rest.read(range(40)), whole.patterns)
     slabs = np.concatenate([patterns for _, patterns in kept.slabs(7)])
     np.testing.assert_array_equal(slabs, kept.read(range(40)))
@@ -27,7 +27,7 @@ def test_both_parts_together_are_all_counts_in_any_order_of_reading():
 
 def test_the_parts_are_poisson_counts_that_know_nothing_of_each_other():
     whole = source(mean=20.0)
-    kept, rest = (ThinnedSource(whole, 0.5, part, SEED).read(range(40)).ravel().astype(float) for part in (False, True))
+    kept, rest = (ThinnedSource(whole, SEED, 0.5, part).read(range(40)).ravel().astype(float) for part in (False, True))
     for part in (kept, rest):
         assert part.mean() == pytest.approx(10, abs=0.15)
         assert part.var() == pytest.approx(10, abs=0.5)
@@ -35,9 +35,9 @@ def test_the_parts_are_poisson_counts_that_know_nothing_of_each_other():
 
 
 def test_what_is_no_count_cannot_be_divided():
-    halves = ThinnedSource(ArraySource(np.full((3, 4, 4), 0.5, np.float32)), 0.5, False, SEED)
+    halves = ThinnedSource(ArraySource(np.full((3, 4, 4), 0.5, np.float32)), SEED, 0.5, False)
     with pytest.raises(DataError, match="no counts"):
         halves.read([0])
-    floats = ThinnedSource(source(np.float32), 0.5, False, SEED).read([0])
+    floats = ThinnedSource(source(np.float32), SEED, 0.5, False).read([0])
     assert floats.dtype == np.float32
     assert (floats == np.rint(floats)).all()

@@ -23,7 +23,7 @@ from ptycupy.data.files import human
 from ptycupy.data.held import SLAB_BYTES, Held
 from ptycupy.data.source import ArraySource
 from ptycupy.errors import ConfigError
-from ptycupy.planning import Ceilings, counting, measure_ceilings, predicted_ceilings, twin_of
+from ptycupy.planning import Ceilings, How, counting, measure_ceilings, predicted_ceilings, twin_of
 from ptycupy.reconstruction.configured import residency_from, settings_from
 from ptycupy.reconstruction.residency import Holding
 
@@ -157,12 +157,12 @@ def plan(
     problem, state = experiment.outline(settled, source)
     device = settled.backend
     window = (int(state.probe.shape[1]), int(state.probe.shape[2]))
-    how = (settled.model.dtype, device.deterministic, device.tape, device.fft)
+    dtype, graphs = settled.model.dtype, device.graphs
     if predicted is not None:
-        machine, counted = predicted, counting("cuda", *how, device.graphs == "on", predicted.chip)
+        how = How(dtype, device.deterministic, device.tape, device.fft, graphs == "on")
+        machine, counted = predicted, counting("cuda", how, predicted.chip)
     else:
-        dtype, deterministic, tape, fft = how
-        chosen = backends.select(device.device, dtype, fft, deterministic, tape, device.graphs)
+        chosen = backends.select(device.device, dtype, device.fft, device.deterministic, device.tape, graphs)
         machine, counted = measure_ceilings(chosen, window), twin_of(chosen)
     machine = replace(
         machine,

@@ -3,7 +3,7 @@
 `Counting` is a Backend that computes nothing and writes down what each op reads, writes, computes and allocates.
 """
 
-from ptycupy.planning.backend import Counting, CountingCpu, CountingCuda, cost_of, counting, shaped, twin_of
+from ptycupy.planning.backend import Counting, CountingCpu, CountingCuda, How, cost_of, counting, shaped, twin_of
 from ptycupy.planning.ceilings import Ceilings, measure_ceilings, predicted_ceilings
 from ptycupy.planning.fit import bytes_per_pattern
 from ptycupy.planning.ledger import Cost, Ledger
@@ -15,6 +15,7 @@ __all__ = [
     "Counting",
     "CountingCpu",
     "CountingCuda",
+    "How",
     "Ledger",
     "Shaped",
     "bytes_per_pattern",

@@ -14,22 +14,13 @@ from ptycupy.planning.counting import Counting
 from ptycupy.planning.cpu import CountingCpu
 from ptycupy.planning.cuda import CountingCuda
 from ptycupy.planning.ledger import Cost
+from ptycupy.planning.memory import USUALLY, How
 from ptycupy.planning.shaped import Block, Shaped
 
 
-def counting(
-    kind: str,
-    dtype: DTypeLike = "float32",
-    deterministic: bool = False,
-    tape: str = "full",
-    fft: str = "auto",
-    graphs: bool = False,
-    chip: Chip = USUAL,
-) -> Counting:
+def counting(kind: str, how: How = USUALLY, chip: Chip = USUAL) -> Counting:
     """The counting twin of a backend, by its name: "cpu", or "cuda", "cuda:1", ..., and by what configures it."""
-    if kind == "cpu":
-        return CountingCpu(dtype, deterministic, tape, fft)
-    return CountingCuda(dtype, deterministic, tape, fft, graphs, chip)
+    return CountingCpu(how) if kind == "cpu" else CountingCuda(how, chip)
 
 
 def twin_of(backend: Backend) -> Counting:
@@ -37,10 +28,10 @@ def twin_of(backend: Backend) -> Counting:
     if isinstance(backend, Counting):
         return backend.fresh()
     if backend.name == "cpu":
-        return CountingCpu(backend.real, tape=backend.tape, fft=backend.fft)
+        return CountingCpu(How(backend.real, tape=backend.tape, fft=backend.fft))
     deterministic = cast(Any, backend).deterministic  # the only other one
-    how = (deterministic, backend.tape, backend.fft, backend.graphs, chip_of(backend))
-    return CountingCuda(backend.real, *how)
+    how = How(backend.real, deterministic, backend.tape, backend.fft, backend.graphs)
+    return CountingCuda(how, chip_of(backend))
 
 
 def chip_of(backend: Backend) -> Chip:
@@ -70,10 +61,10 @@ def cost_of(kind: str | Backend, name: str, *arguments: Any, dtype: DTypeLike = 
 
     cost_of("cuda", "transmit_forward", waves, transmission, 0, corners, indices).bytes
     """
-    backend = counting(kind, dtype) if isinstance(kind, str) else twin_of(kind)
+    backend = counting(kind, How(dtype)) if isinstance(kind, str) else twin_of(kind)
     method = getattr(backend, name)
     method(*(shaped(a) for a in arguments), **{key: shaped(a) for key, a in keywords.items()})
     return backend.ledger.total
 
 
-__all__ = ["Counting", "CountingCpu", "CountingCuda", "chip_of", "cost_of", "counting", "shaped", "twin_of"]
+__all__ = ["Counting", "CountingCpu", "CountingCuda", "How", "chip_of", "cost_of", "counting", "shaped", "twin_of"]

@@ -24,7 +24,7 @@ class CountingCpu(Counting):
 
     def fresh(self) -> CountingCpu:
         """Another one of the same kind, that has counted nothing."""
-        return CountingCpu(self.real, self.deterministic, self.tape, self.fft)
+        return CountingCpu(self.how)
 
     def _fused(self, window: Sequence[int]) -> bool:
         return self.fft not in ("rocket", "scipy") and has_own_transforms(tuple(window))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from numpy.typing import DTypeLike
-
 from ptycupy.backends.cuda.arena import Arena
 from ptycupy.backends.cuda.chains import Chains, require_one_tape
 from ptycupy.backends.cuda.scattering import Scattering
@@ -14,7 +12,7 @@ from ptycupy.backends.interface import Array
 from ptycupy.planning.chip import USUAL, Chip
 from ptycupy.planning.counting import Counting
 from ptycupy.planning.kernels import Launches
-from ptycupy.planning.memory import op
+from ptycupy.planning.memory import USUALLY, How, op
 
 
 class CountingCuda(Launches, Counting):
@@ -25,19 +23,11 @@ class CountingCuda(Launches, Counting):
     kind = "cuda"
     transform_passes = 4
 
-    def __init__(
-        self,
-        dtype: DTypeLike = "float32",
-        deterministic: bool = False,
-        tape: str = "full",
-        fft: str = "auto",
-        graphs: bool = False,
-        chip: Chip = USUAL,
-    ) -> None:
-        require_one_tape(fft, tape)
-        super().__init__(dtype, deterministic, tape, fft, graphs)
+    def __init__(self, how: How = USUALLY, chip: Chip = USUAL) -> None:
+        require_one_tape(how.fft, how.tape)
+        super().__init__(how)
         self._device = chip
-        self._chains = _Chains(cast(Any, chip), fft, tape, self.complex, deterministic)
+        self._chains = _Chains(cast(Any, chip), how.fft, how.tape, self.complex, how.deterministic)
         self._fft = _Transforms(self)
 
     def _make_arena(self) -> Any:
@@ -51,7 +41,7 @@ class CountingCuda(Launches, Counting):
 
     def fresh(self) -> CountingCuda:
         """Another one of the same kind, that has counted nothing."""
-        return CountingCuda(self.real, self.deterministic, self.tape, self.fft, self.graphs, self._device)
+        return CountingCuda(self.how, self._device)
 
     def _transform(self, waves: Array) -> None:
         super()._transform(waves)

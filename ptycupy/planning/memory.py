@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -36,6 +37,20 @@ def op(method: Method) -> Method:
     return cast(Method, counted)
 
 
+@dataclass(frozen=True)
+class How:
+    """How a backend that is counted is configured; see `backends.select`."""
+
+    dtype: DTypeLike = "float32"
+    deterministic: bool = False
+    tape: str = "full"
+    fft: str = "auto"
+    graphs: bool = False
+
+
+USUALLY = How()
+
+
 class Memory:
     """Arrays without values. `arena_bytes` is what all blocks of scratch together take."""
 
@@ -44,19 +59,13 @@ class Memory:
     threads = os.cpu_count() or 1
     transform_passes: int  # over a stack in memory, reads and writes together, for one 2-D transform of it
 
-    def __init__(
-        self,
-        dtype: DTypeLike = "float32",
-        deterministic: bool = False,
-        tape: str = "full",
-        fft: str = "auto",
-        graphs: bool = False,
-    ) -> None:
-        self.fft, self.graphs, self.launched = fft, graphs, set()
-        self.real: np.dtype[Any] = np.dtype(dtype)
+    def __init__(self, how: How = USUALLY) -> None:
+        self.how = how
+        self.fft, self.graphs, self.launched = how.fft, how.graphs, set()
+        self.real: np.dtype[Any] = np.dtype(how.dtype)
         self.complex: np.dtype[Any] = np.result_type(self.real, np.complex64)
-        self.deterministic = deterministic
-        self.tape = tape
+        self.deterministic = how.deterministic
+        self.tape = how.tape
         self.ledger = Ledger()
         self.plans: dict[tuple[tuple[int, int], int], int] = {}  # bytes of work areas by (shape, batch)
         self._arena: Any = self._make_arena()

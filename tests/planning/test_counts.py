@@ -15,7 +15,7 @@ from ptycupy.model.experiment import place
 from ptycupy.model.losses import make_terms
 from ptycupy.model.objective import Objective
 from ptycupy.model.parameters import upload
-from ptycupy.planning import CountingCpu, CountingCuda, counting, shaped, twin_of
+from ptycupy.planning import CountingCpu, CountingCuda, How, counting, shaped, twin_of
 from ptycupy.planning.chip import USUAL
 
 OPTIONAL = ("pattern_intensity", "background", "descan", "aberrations", "scan_affine")
@@ -156,7 +156,7 @@ def within(monkeypatch, backend, calls, queued):
 
 def test_a_twin_leaves_the_log_to_the_backend(caplog):
     with caplog.at_level("INFO", "ptycupy.backends"):
-        assert counting("cuda", fft="own")._chains.choose((2, 1, 1, 10, 10), 1) is composed
+        assert counting("cuda", How(fft="own"))._chains.choose((2, 1, 1, 10, 10), 1) is composed
     assert not caplog.records
 
 
@@ -165,7 +165,7 @@ def test_transforms_of_our_own_are_as_many_and_move_less(fft):
     problem, state, losses, refined = scene("nothing but the specimen and the probe")
     totals = []
     for way in ("cufft", fft):
-        counted = counting("cuda", fft=way)
+        counted = counting("cuda", How(fft=way))
         run(counted, problem, state, losses, refined, 3)
         totals.append(counted.ledger.total)
     assert totals[0].transforms == totals[1].transforms > 0
@@ -180,7 +180,7 @@ def test_a_tape_in_half_precision_allocates_what_is_counted(kernel_folder, sub_b
     from ptycupy.backends.cuda import CudaBackend
 
     real = CudaBackend(HostDevice(kernel_folder), "float32", tape="half")
-    counted, full = counting(real.name, tape="half"), counting(real.name)
+    counted, full = counting(real.name, How(tape="half")), counting(real.name)
     sizes = {"positions": 6, "slices": 12, "probe_modes": 4, "object_modes": 1, "window": (40, 40)}
     problem, state = random_scene(tilt_per_position=False, **sizes)
     given = problem, state, LOSSES["gaussian"], [*OBJECT, "probe"]

@@ -18,7 +18,7 @@ from ptycupy.api.plan import SLOWER, plan
 from ptycupy.backends.cpu import CpuBackend
 from ptycupy.cli import main
 from ptycupy.model.parameters import upload
-from ptycupy.planning import ceilings, counting, twin_of
+from ptycupy.planning import How, ceilings, counting, twin_of
 from ptycupy.planning.chip import USUAL, Chip
 from ptycupy.planning.ledger import Cost
 from ptycupy.reconstruction.residency import Residency
@@ -145,7 +145,7 @@ def test_multiprocessors_without_a_block_lose_their_flops():
     problem, state = random_scene(positions=4, window=(64, 64), object_modes=1, tilt_per_position=False)
     chip = Chip(USUAL.shared_memory, 16)  # room for 32 waves of 64 x 64
     settings = Settings({"gaussian": {}}, learning_rates=RATES)
-    forecast = Forecast(problem, state, settings, counting("cuda", fft="whole", chip=chip))
+    forecast = Forecast(problem, state, settings, counting("cuda", How(fft="whole"), chip=chip))
     costs = forecast._step(4, 4)
     transforms = [cost for cost in costs.values() if cost.idle_flops]
     assert len(transforms) == 2

@@ -17,6 +17,7 @@ from ptycupy.analysis.diagnosis import Finding, Observed, diagnose
 from ptycupy.api.sections import RESIDUALS, headline, sections
 from ptycupy.config.schema import Config
 from ptycupy.data.defects import Evidence, saturated_pixels
+from ptycupy.data.spaced import evenly_spaced
 from ptycupy.outputs import PatternPair
 from ptycupy.outputs.canvas import save_png
 from ptycupy.outputs.pattern_figures import Residuals, residuals_figure
@@ -83,7 +84,7 @@ def report(
 def sampled_residuals(engine: Engine) -> Residuals:
     """How well the model explains up to 1024 positions, and their mean patterns."""
     used = engine.used
-    chosen = used[np.unique(np.linspace(0, len(used) - 1, min(len(used), MOST_RESIDUALS)).round().astype(int))]
+    chosen = used[evenly_spaced(len(used), MOST_RESIDUALS)]
     scale, random = _count(engine), np.random.default_rng(0)
     relative: list[float] = []
     noise: list[float] = []

@@ -11,6 +11,7 @@ from ptycupy.data.files import file_size, find_file, human
 from ptycupy.data.loading import calibration_of, stated_scan_shape
 from ptycupy.data.readers import ReaderOptions, detect
 from ptycupy.data.shapes import likely_shapes, square
+from ptycupy.data.spaced import evenly_spaced
 from ptycupy.data.stored import StoredArray
 from ptycupy.errors import DataError
 
@@ -83,7 +84,7 @@ def _sample_lines(stored: StoredArray) -> list[str]:
         number = SAMPLE_LIMIT_BYTES // item
     if number == 0:
         return [f"  one item has {human(item)}: not sampled"]
-    chosen = np.unique(np.linspace(0, stored.shape[0] - 1, number).round().astype(int))
+    chosen = evenly_spaced(stored.shape[0], number)
     rest = tuple(slice(0, length) for length in stored.shape[1:])
     values = np.concatenate([stored.read_region((slice(i, i + 1), *rest)) for i in chosen.tolist()])
     values = np.abs(values) if values.dtype.kind == "c" else values

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ptycupy.data.spaced import evenly_spaced
 from ptycupy.outputs.canvas import robust_limits
 from ptycupy.outputs.chart_figures import window_centres
 from ptycupy.outputs.object_figures import log_spectrum, phase_stack
@@ -109,7 +110,7 @@ class Look:
 
     def _positions(self) -> dict[str, Any]:
         start, now, unit = window_centres(self.snapshot)
-        chosen = np.unique(np.linspace(0, len(start) - 1, min(len(start), MOST_POSITIONS)).round().astype(int))
+        chosen = evenly_spaced(len(start), MOST_POSITIONS)
         moved = np.hypot(*(now - start).T)
         rms, most = float(np.sqrt(np.mean(moved**2))), float(moved.max())
         rounded = {"start": start[chosen].round(4).tolist(), "now": now[chosen].round(4).tolist()}
@@ -118,7 +119,7 @@ class Look:
     def _curves(self) -> dict[str, Any]:
         history = self.snapshot.history
         count = len(history.iterations)
-        chosen = np.unique(np.linspace(0, count - 1, min(count, MOST_POINTS)).round().astype(int)).tolist()
+        chosen = evenly_spaced(count, MOST_POINTS).tolist()
 
         def some(values: list[float]) -> list[float | None]:
             return [values[i] if np.isfinite(values[i]) else None for i in chosen]  # JSON has no NaN

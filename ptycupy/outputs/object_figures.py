@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ptycupy.data.spaced import evenly_spaced
 from ptycupy.outputs.canvas import DPI_OF_MANY, figure_size, new_figure, robust_limits, show_image
 from ptycupy.outputs.region import mean_mode, shown_region, steps
 from ptycupy.outputs.scalebar import round_length
@@ -37,7 +38,7 @@ def phase_slices_figure(snapshot: Snapshot) -> Figure:
     """Every slice's phase on one colour scale; of more than 25 slices, 25 evenly spaced ones."""
     stack = phase_stack(snapshot)
     depths, (step, unit) = slice_depths(snapshot), steps(snapshot)
-    chosen = np.unique(np.linspace(0, len(stack) - 1, min(len(stack), MOST_SLICES)).round().astype(int))
+    chosen = evenly_spaced(len(stack), MOST_SLICES)
     columns = math.ceil(math.sqrt(len(chosen)))
     rows = math.ceil(len(chosen) / columns)
     height, width = figure_size(stack.shape[1] * step[0], stack.shape[2] * step[1], 9.0 / columns)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from optuna.trial import FrozenTrial, TrialState
 
+from ptycupy.data.spaced import evenly_spaced
 from ptycupy.experiment.optics import pair
 from ptycupy.outputs.overview import Tile, write_overview
 from ptycupy.storage.atomic import atomic_write
@@ -45,7 +46,7 @@ def draw(picture: Path, folder: Path, trials: Sequence[FrozenTrial]) -> list[tup
     The last one is always among them. Trials without a phase, as of a worker with another folder, are passed over.
     """
     there = [trial for trial in trials if _path(folder, trial.number).is_file()]
-    chosen = np.unique(np.linspace(0, len(there) - 1, min(MOST, len(there))).round().astype(int))
+    chosen = evenly_spaced(len(there), MOST)
     shown = [there[number] for number in chosen]
     tiles = [_tile(folder, trial) for trial in shown]
     if tiles:

@@ -78,7 +78,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Sink]:
     when the system refuses (disk full, quota, permissions); other exceptions of the block pass unchanged.
     """
     target = Path(path)
-    partial = target.parent / f".ptycupy-{_host()}-{os.getpid()}-{secrets.token_hex(4)}.part"
+    partial = _partial(target)
     _remove_abandoned(target.parent)
     sink: Sink | None = None
     try:
@@ -105,7 +105,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Sink]:
 
 def replace_quickly(path: Path, content: bytes) -> None:
     """`path` becomes a file with this content at once, for those who look; a power cut may lose it. Raises OSError."""
-    partial = path.parent / f".ptycupy-{_host()}-{os.getpid()}-{secrets.token_hex(4)}.part"
+    partial = _partial(path)
     try:
         partial.write_bytes(content)
         os.replace(partial, path)
@@ -113,6 +113,11 @@ def replace_quickly(path: Path, content: bytes) -> None:
         with contextlib.suppress(OSError):
             partial.unlink()
         raise
+
+
+def _partial(path: Path) -> Path:
+    """Where its content is until it is whole; `_remove_abandoned` knows the name."""
+    return path.parent / f".ptycupy-{_host()}-{os.getpid()}-{secrets.token_hex(4)}.part"
 
 
 def _host() -> str:

@@ -36,8 +36,9 @@ def url(request, tmp_path):
 def test_two_workers_make_the_tables_and_finish_a_study(url, tmp_path):
     found = tune(small_config(tmp_path, trials=6, storage=url, study=f"pair {uuid.uuid4().hex}"), workers=2)
     assert found.exit_code == 0
-    assert [one.state.name for one in found.study.trials if counts(one)] == ["COMPLETE"] * 6
-    assert all(len(one.params) == 2 for one in found.study.trials)
+    counted = [one for one in found.study.trials if counts(one)]  # one that both added at once ends without values
+    assert [one.state.name for one in counted] == ["COMPLETE"] * 6
+    assert all(len(one.params) == 2 for one in counted)
     assert (found.folder / "best.yaml").exists()
 
 

@@ -44,10 +44,7 @@ def main() -> None:
     pythons = {name: getattr(given, f"{name}_python") for name in OTHERS if getattr(given, f"{name}_python")}
     if not pythons:
         parser.error("give at least one of --phaser-python and --py4dstem-python")
-    job = {
-        "data": str(DATA), "scan": SCAN_SHAPE[0], "device": "cpu", "modes": given.modes, "slices": given.slices,
-        "batch": given.batch, "iterations": given.iterations, "jitter_px": None, "seed": 0,
-    }  # fmt: skip
+    job = job_of(given.batch, given.modes, given.slices, given.iterations)
     workers = {name: Worker(python, f"{name}_worker.py") for name, python in pythons.items()}
     turns: dict[str, list[dict[str, Any]]] = {name: [] for name in ("ptycupy", *workers)}
     for number in range(given.rounds):
@@ -76,6 +73,14 @@ def main() -> None:
     given.out.parent.mkdir(parents=True, exist_ok=True)
     given.out.write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps({key: result[key] for key in ("median_seconds_per_iteration", "ratio", "failed")}, indent=1))
+
+
+def job_of(batch: int, modes: int, slices: int, iterations: int) -> dict[str, Any]:
+    """What every program is asked, as the workers' JSON."""
+    return {
+        "data": str(DATA), "scan": SCAN_SHAPE[0], "device": "cpu", "graphs": "auto", "modes": modes, "slices": slices,
+        "batch": batch, "iterations": iterations, "jitter_px": None, "seed": 0,
+    }  # fmt: skip
 
 
 def median(turns: list[dict[str, Any]]) -> float | None:

@@ -67,6 +67,13 @@ def test_workers_of_other_programs_answer_with_the_reason(against, monkeypatch, 
     assert others.median([{"seconds": [9.0, 2.0]}, answer, {"seconds": [9.0, 4.0]}]) == 3.0
 
 
+def test_our_own_turn_takes_the_job_that_others_get(against, monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    engine = against.own_engine(load("against_others").job_of(batch=4, modes=2, slices=1, iterations=1))
+    assert engine.settings.batch_size == 4
+    assert engine.parameters.probe.shape[0] == 2
+
+
 def test_reaching_stops_the_engine(against, monkeypatch):
     scores = iter([0.1, 0.5, 0.9])
     score = {"correlation": 0.0}

@@ -155,7 +155,7 @@ def load(records: list[Record]) -> Figure | None:
             axes.plot(x, [row["load"][name]["max"] for row in shown], color=line.get_color(), linewidth=0.7)
         every = sorted({row["batch"] for _, rows in found for row in rows})
         doubling(axes, every)
-        axes.set(xlabel="batch size", ylabel=LOADS[name], ylim=(0, None))
+        axes.set(xlabel="batch size", ylabel=LOADS[name], ylim=(0, 1.08 * axes.dataLim.y1))
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center")
     return figure
 
@@ -182,11 +182,12 @@ def ops(records: list[Record]) -> Figure | None:
         ):
             bars = axes.barh(y, [row[key] for row in rows], 1 / (len(found) + 1), label=label(record))
             axes.axvline(ceiling, color=bars.patches[0].get_facecolor(), linestyle="--")
-    for axes, title in ((panels[0], "GB/s (dashed: a copy)"), (panels[1], "GFLOP/s of transforms (dashed: the best)")):
+    for axes, title in ((panels[0], "GB/s (dashed: a copy)"), (panels[1], "GFLOP/s of transforms (dashed: the best library)")):
         axes.set_yticks(np.arange(count), [row["op"] for row in found[0]["ops"]["rows"]])
         axes.invert_yaxis()
-        axes.set(xlabel=title, title=held([found[0]["ops"]], ""))
-    figure.legend(*panels[1].get_legend_handles_labels(), loc="outside upper center")
+        axes.set_xlabel(title)
+    handles, labels = panels[1].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", title=held([found[0]["ops"]], ""))
     return figure
 
 

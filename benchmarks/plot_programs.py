@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from matplotlib.figure import Figure
 from plot_style import Record, axes_of, held, label, measured
@@ -53,6 +55,16 @@ def threads(records: list[Record]) -> Figure | None:
     return figure
 
 
+TITLES = {
+    "ptyrad": "PtyRAD", "ptyrad compiled": "PtyRAD compiled", "py4dstem": "py4DSTEM", "gradient": "phaser (jax)",
+    "0": "PtyRAD", **{str(level): f"patched, level {level}" for level in (1, 2, 3)},
+}  # fmt: skip
+
+
+def titled(names: Iterable[str]) -> list[str]:
+    return [TITLES.get(name, name) for name in names]
+
+
 def against(record: Record) -> Figure:
     """Every program's iterations with their median, the time that each takes to PtyRAD's SSIM, and its memory."""
     medians = {name: value for name, value in record["median_seconds_per_iteration"].items() if value is not None}
@@ -72,16 +84,16 @@ def against(record: Record) -> Figure:
         axes.annotate(f"{median:.3g}", (place + 0.08, median), va="bottom")
     if max(medians.values()) > 30 * min(medians.values()):
         axes.set_yscale("log")
-    axes.set_xticks(range(len(medians)), list(medians))
+    axes.set_xticks(range(len(medians)), titled(medians))
     job = record["job"]
     title = f"batch {job['batch']}, {job['modes']} modes, {job['slices']} slices"
     axes.set(ylabel="s per iteration (dots: each; bar: median)", title=title)
     if reached:
-        bars = others[0].bar(list(reached), list(reached.values()), 0.6, alpha=0.5)
+        bars = others[0].bar(titled(reached), list(reached.values()), 0.6, alpha=0.5)
         others[0].bar_label(bars, fmt="%.0f")
         others[0].set(ylabel="s of iterations", title=f"to an SSIM of {record['quality']['ssim']['ptyrad']:.3f}")
     if peaks:
-        bars = others[-1].bar(list(peaks), list(peaks.values()), 0.6, alpha=0.5)
+        bars = others[-1].bar(titled(peaks), list(peaks.values()), 0.6, alpha=0.5)
         others[-1].bar_label(bars, fmt="%.0f")
         others[-1].set(ylabel="MiB", title="peak memory of the process")
     figure.suptitle(label(record))

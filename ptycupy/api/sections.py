@@ -20,7 +20,7 @@ from ptycupy.experiment.scan import probe_overlap
 from ptycupy.outputs.pattern_figures import Residuals
 from ptycupy.outputs.report import Picture, Section
 from ptycupy.reconstruction.engine import Engine
-from ptycupy.reconstruction.progress import peak_memory_bytes
+from ptycupy.reconstruction.progress import duration, peak_memory_bytes
 from ptycupy.storage.snapshot import Snapshot
 
 RESIDUALS = "residuals.png"
@@ -85,14 +85,6 @@ def sections(
         Section("Environment", _environment(snapshot)),
         Section("Configuration", folded=snapshot.config),
     ]
-
-
-def duration(seconds: float) -> str:
-    """1.5 s, 12 min 3 s, 2 h 5 min."""
-    minutes, rest = divmod(round(seconds), 60)
-    if seconds < 60:
-        return f"{seconds:.3g} s"
-    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min {rest} s"
 
 
 def _named(scores: Mapping[str, float]) -> Rows | list[tuple[str, float]]:

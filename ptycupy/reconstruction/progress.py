@@ -83,7 +83,7 @@ def figures(engine: Running, iterations: int) -> str:
     seconds = sum(recent) / len(recent) if recent else 0.0
     left = seconds * max(iterations - engine.iteration, 0)
     loss = history.total[-1] if history.total else float("nan")
-    text = f"loss {loss:.5g}  {seconds:.3g} s/iteration  {_duration(left)} left"
+    text = f"loss {loss:.5g}  {seconds:.3g} s/iteration  {duration(round(left))} left"
     memory = peak_memory_bytes()
     return text if memory is None else f"{text}  {memory / 2**30:.2f} GiB"
 
@@ -98,9 +98,10 @@ def peak_memory_bytes() -> int | None:
     return int(peak if sys.platform == "darwin" else peak * 1024)
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """1.5 s, 12 min 03 s, 2 h 05 min."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
         return f"{hours} h {minutes:02d} min"
-    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{seconds:.3g} s"

@@ -12,6 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ptycupy import __version__
 from ptycupy.outputs.report import Picture, Section, Table, write_report
+from ptycupy.reconstruction.progress import duration
 from ptycupy.tune.advice import advise
 from ptycupy.tune.liveness import WORKER
 from ptycupy.tune.samplers import startup_trials, wanted_trials
@@ -141,7 +142,7 @@ def _study(summary: Summary) -> Section:
     first = startup_trials(tune)
     return Section("Study", [
         ("trials", f"{', '.join(parts)}, of {wanted_trials(tune, task.space)}"),
-        ("time", f"{_duration(sum(seconds))} of all trials together, {middle:.3g} s each (median)"),
+        ("time", f"{duration(sum(seconds))} of all trials together, {middle:.3g} s each (median)"),
         ("workers", f"{len(workers)} processes on {hosts} machine{'s' if hosts != 1 else ''}"),
         ("sampler", tune.sampler.name + (f", after {first} random trials" if first else "")),
         ("pruner", "none" if tune.pruner is None else tune.pruner.name),
@@ -165,9 +166,3 @@ def _spread(values: Sequence[object]) -> str:
         return ", ".join(f"{value} ({count})" for value, count in Counter(map(str, values)).most_common())
     low, high = min(numbers), max(numbers)
     return word(low) if low == high else f"{word(low)} .. {word(high)}"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from ptycupy.reconstruction.logs import FILE_ONLY, console, log_file
-from ptycupy.reconstruction.progress import IterationLog, ProgressBar, figures, peak_memory_bytes
+from ptycupy.reconstruction.progress import IterationLog, ProgressBar, duration, figures, peak_memory_bytes
 from ptycupy.storage.snapshot import History
 
 logger = logging.getLogger("ptycupy.reconstruction.test")
@@ -22,6 +22,22 @@ def test_figures_say_loss_pace_time_left_and_memory():
     assert figures(engine(10), 11).startswith("loss 0.5  90 s/iteration  1 min 30 s left")
     assert 2**20 < peak_memory_bytes() < 2**40
     assert figures(engine(10), 50).endswith("GiB")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [
+        (0.0123, "0.0123 s"),
+        (1.52, "1.52 s"),
+        (59.4, "59.4 s"),
+        (59.6, "1 min 00 s"),
+        (723, "12 min 03 s"),
+        (3599.7, "1 h 00 min"),
+        (7500, "2 h 05 min"),
+    ],
+)
+def test_durations_are_said_in_one_way(seconds, told):
+    assert duration(seconds) == told
 
 
 def test_lines_are_rate_limited_on_the_console_and_complete_in_the_file(tmp_path, capsys):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ptycupy.backends.interface import Array, Backend
 from ptycupy.distributed.layout import Box, Layout, Parts, meet, within
+from ptycupy.distributed.ranking import nth_largest
 from ptycupy.distributed.team import Team
 
 Pieces = dict[int, NDArray[Any]]  # by rank: values [o, z, h, w] of what two tiles have in common
@@ -113,6 +114,61 @@ class Tiles:
         """The least of what the ranks have."""
         return float(min(self.team.exchange(value)))
 
+    def ranked(self, backend: Backend, field: Array, rank: int, magnitudes: bool) -> Array:
+        """`Backend.ranked` of the whole object, on the host: no rank sorts the others' values."""
+        values = backend.to_host(field)[within(self.core, self.tile)].reshape(-1)
+        found = nth_largest(np.abs(values) if magnitudes else values, rank, self.summed)
+        return backend.asarray(np.array([found], values.dtype))
+
+    @property
+    def box(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Corner and shape of the whole canvas as a box of this rank's tile."""
+        top, left = (-self.origin).tolist()
+        return (top, left), self.layout.canvas
+
+    def on_planes(self, backend: Backend, field: Array, apply: Callable[[Array, slice], None]) -> None:
+        """apply(plane [1, 1, Y, X], its place among the slices) to every plane of the whole object, in place.
+
+        The ranks take them in turn, each one at a time, through the host: a device needs room for one plane and its
+        spectrum.
+        """
+        tile = np.array(backend.to_host(field))
+        planes, slices, size, rank = tile.reshape(-1, *self.shape), field.shape[1], self.team.size, self.team.rank
+        cores = {r: core for r, core in enumerate(self.layout.cores) if (core[0] < core[1]).all()}
+        canvas = np.array([(0, 0), self.layout.canvas])
+        for first in range(0, len(planes), size):
+            owners = range(min(size, len(planes) - first))
+            owns = rank in owners
+            sent = {r: planes[first + r][within(self.core, self.tile)].copy() for r in owners if rank in cores}
+            found = {r: np.empty(core[1] - core[0], tile.dtype) for r, core in cores.items() if owns}
+            self._swap(sent, found)
+            after: dict[int, NDArray[Any]] = {}
+            if owns:
+                whole = np.empty(self.layout.canvas, tile.dtype)
+                for r, piece in found.items():
+                    whole[within(cores[r], canvas)] = piece
+                whole = self._applied(backend, whole, apply, (first + rank) % slices)
+                after = {r: whole[within(other, canvas)].copy() for r, other in enumerate(self.layout.tiles)}
+            self.team.any(False)  # a plane that had no room on its device is heard of before the others wait for it
+            self._swap(after, {r: planes[first + r] for r in owners})
+        backend.copy(field, backend.asarray(tile))
+
+    @staticmethod
+    def _applied(
+        backend: Backend, plane: NDArray[Any], apply: Callable[[Array, slice], None], place: int
+    ) -> NDArray[Any]:
+        with backend.arena():
+            device = backend.asarray(plane[None, None])
+            apply(device, slice(place, place + 1))
+            return np.array(backend.to_host(device)[0, 0])
+
+    def _swap(self, sent: Pieces, found: Pieces) -> None:
+        """Comm.swap, in which a rank may also send to itself."""
+        rank = self.team.rank
+        if rank in found:
+            found[rank][...] = sent[rank]
+        self.team.comm.swap(_without(sent, rank), _without(found, rank))
+
     # --- moving -------------------------------------------------------------------------------------------------
     def part(self, whole: NDArray[Any]) -> NDArray[Any]:
         """This rank's tile of an array [..., Y, X] of the canvas; arrays of other shapes as they are."""
@@ -149,9 +205,7 @@ class Tiles:
         come = {other: _common(known[other], new) for other in range(self.team.size)}
         sent = {r: np.ascontiguousarray(tile[within(b, self.tile)]) for r, b in gone.items() if b is not None}
         found = {r: self._blank(tile, b) for r, b in come.items() if b is not None}
-        if rank in found:
-            found[rank] = sent[rank]
-        self.team.comm.swap(_without(sent, rank), _without(found, rank))
+        self._swap(sent, found)
         for other, piece in found.items():
             box = come[other]
             assert box is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, inf
+from math import ceil, inf, prod
 from typing import ClassVar
 
 import numpy as np
@@ -29,6 +29,7 @@ class DepthRecentring:
     """
 
     changes: ClassVar[tuple[str, ...]] = ("object_amplitude", "object_phase", "probe")
+    reach: ClassVar[int] = 0
 
     thresh: float = 95.0
     scale: float = 1.0
@@ -43,7 +44,7 @@ class DepthRecentring:
         slices = parameters.slices
         if slices < 2:
             return
-        masses = self._masses(backend, parameters)
+        masses = self._masses(backend, parameters, context)
         if not masses.sum() > 0:
             return
         centre = (masses * np.arange(slices)).sum() / masses.sum()
@@ -59,7 +60,7 @@ class DepthRecentring:
         gap = float(backend.to_host(parameters.slice_thickness).mean())
         space.propagate(parameters.probe, -shift * gap)
 
-    def _masses(self, backend: Backend, parameters: Parameters) -> NDArray[np.float64]:
+    def _masses(self, backend: Backend, parameters: Parameters, context: Context) -> NDArray[np.float64]:
         """[z] sum of the phases that count."""
         phase = parameters.object_phase
         with backend.arena():
@@ -67,10 +68,11 @@ class DepthRecentring:
             backend.copy(mass, phase)
             backend.clamp(mass, 0.0, inf, 0.0)
             # What is at least the percentile is at least the value of the next whole rank.
-            rank = phase.size - ceil(self.thresh / 100 * (phase.size - 1))
-            backend.suppress(mass, backend.ranked(mass, rank, False))
-            planes = mass.reshape(-1, *parameters.canvas)
-            sums = backend.to_host(backend.plane_moments(planes, (0, 0), parameters.canvas))[:, 0]
+            corner, canvas = context.whole(parameters)
+            size = prod((*phase.shape[:2], *canvas))
+            rank = size - ceil(self.thresh / 100 * (size - 1))
+            backend.suppress(mass, context.ranked(backend, mass, rank, False))
+            sums = context.plane_moments(backend, mass, corner, canvas)[:, 0]
             return np.asarray(sums.reshape(-1, parameters.slices).sum(axis=0), np.float64)
 
 

@@ -21,6 +21,7 @@ from ptycupy.model.parameters import Parameters
 from ptycupy.ops.axis_filter import Rows
 
 Kept = TypeVar("Kept")
+OnPlanes = Callable[[Array, slice], None]  # changes planes [o, z, Y, X], these of the object's slices, in place
 
 
 class Spread(Protocol):
@@ -33,6 +34,13 @@ class Spread(Protocol):
     def ratio_sums(self, backend: Backend, amplitude: Array, phase: Array) -> Array: ...
 
     def least(self, value: float) -> float: ...
+
+    def ranked(self, backend: Backend, field: Array, rank: int, magnitudes: bool) -> Array: ...
+
+    def on_planes(self, backend: Backend, field: Array, apply: OnPlanes) -> None: ...
+
+    @property
+    def box(self) -> tuple[tuple[int, int], tuple[int, int]]: ...
 
 
 @dataclass(frozen=True)
@@ -95,6 +103,10 @@ class Context:
         corner = (int(low[0]) + height // 2, int(low[1]) + width // 2)
         return corner, (int(high[0] - low[0]) + 1, int(high[1] - low[1]) + 1)
 
+    def whole(self, parameters: Parameters) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Corner and shape of the whole canvas as a box of what is here, px (y, x)."""
+        return ((0, 0), parameters.canvas) if self.tiles is None else self.tiles.box
+
     def plane_moments(
         self, backend: Backend, field: Array, corner: tuple[int, int], shape: tuple[int, int]
     ) -> NDArray[np.float64]:
@@ -114,12 +126,26 @@ class Context:
         """The least of the whole object, from the least of what is here."""
         return value if self.tiles is None else self.tiles.least(value)
 
+    def ranked(self, backend: Backend, field: Array, rank: int, magnitudes: bool) -> Array:
+        """`Backend.ranked` of the whole object."""
+        if self.tiles is not None:
+            return self.tiles.ranked(backend, field, rank, magnitudes)
+        return backend.ranked(field, rank, magnitudes)
+
+    def on_planes(self, backend: Backend, field: Array, apply: OnPlanes) -> None:
+        """What changes planes as wholes, on those of the whole object: all at once, or one after the other, in turn on
+        the ranks, where there is but a part of it here."""
+        if self.tiles is not None:
+            self.tiles.on_planes(backend, field, apply)
+        else:
+            apply(field, slice(None))
+
 
 class Constrain(Protocol):
     """Where it names the State's fields that it may change, as `changes`, joint reconstructions take it too.
 
     An object that lies in tiles takes those that leave the object alone, or say by `reach` how many px beyond a pixel
-    of it they look (0: not at all, or by the sums that the Context gives).
+    of it they look (0: not at all, or by what the Context gives of the whole).
     `recordable = True` says that it looks at no number on the host and that its calls ask the same of the backend
     every time, uploads of tables by `context.once` aside: it may then become part of a recording, and runs before the
     loss of its iteration is known to be finite.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
+from typing import ClassVar
 
 from ptycupy.backends.interface import Array, Backend
 from ptycupy.errors import ConfigError
@@ -19,6 +21,11 @@ def filter_laterally(backend: Backend, field: Array, mask: Array) -> None:
     spectra = backend.far_field_forward(backend.pack(field))
     backend.spectral_filter(spectra, mask)
     backend.unpack(field, backend.far_field_backward(spectra))
+
+
+def filter_planes(backend: Backend, field: Array, mask: Array, context: Context) -> None:
+    """The same with every plane of the whole object."""
+    context.on_planes(backend, field, lambda planes, _: filter_laterally(backend, planes, mask))
 
 
 def harmonics(slices: int) -> RowMatrix:
@@ -38,15 +45,16 @@ class LateralLowPass(OnObject):
     radius: share of the Nyquist frequency; width: softness, share of the sampling frequency.
     """
 
+    reach: ClassVar[int] = 0
     radius: float = 0.15
     width: float = 0.05
     relax: float = 0.0
 
     def __call__(self, backend: Backend, parameters: Parameters, context: Context) -> None:
-        mask = context.table(backend, stretched_sigmoid_disk, parameters.canvas, self.radius, self.width)
+        mask = context.table(backend, stretched_sigmoid_disk, context.whole(parameters)[1], self.radius, self.width)
         for field in self.fields(parameters):
             with relaxed(backend, self.relax, field):
-                filter_laterally(backend, field, mask)
+                filter_planes(backend, field, mask, context)
 
 
 @dataclass(frozen=True)
@@ -56,15 +64,16 @@ class ButterworthLowPass(OnObject):
     1 / (1 + (k / k0)^(2 order)): flat within, without the ringing of a sharp edge.
     """
 
+    reach: ClassVar[int] = 0
     radius: float = 0.5
     order: float = 2.0
     relax: float = 0.0
 
     def __call__(self, backend: Backend, parameters: Parameters, context: Context) -> None:
-        mask = context.table(backend, butterworth_disk, parameters.canvas, self.radius, self.order)
+        mask = context.table(backend, butterworth_disk, context.whole(parameters)[1], self.radius, self.order)
         for field in self.fields(parameters):
             with relaxed(backend, self.relax, field):
-                filter_laterally(backend, field, mask)
+                filter_planes(backend, field, mask, context)
 
 
 @dataclass(frozen=True)
@@ -75,6 +84,7 @@ class MissingWedge(OnObject):
     exp(-alpha k^2), in cycles per slice and per px; the amplitude then becomes 1 + 0.9 (a - 1).
     """
 
+    reach: ClassVar[int] = 0
     beta: float = 1.0
     alpha: float = 1.0
     relax: float = 0.0
@@ -82,13 +92,17 @@ class MissingWedge(OnObject):
     def __call__(self, backend: Backend, parameters: Parameters, context: Context) -> None:
         basis = context.rows(backend, harmonics, parameters.slices)
         frequencies = context.table(backend, depth_frequencies, parameters.slices)
+
+        def damp(planes: Array, which: slice) -> None:
+            spectra = backend.far_field_forward(backend.pack(planes))
+            backend.spectral_wedge(spectra, frequencies[which], self.alpha, self.beta)
+            backend.unpack(planes, backend.far_field_backward(spectra))
+
         for field in self.fields(parameters):
             with relaxed(backend, self.relax, field):
                 along_depth = AxisFilter(backend, 1, basis)
                 values, _ = along_depth.forward(field)
-                spectra = backend.far_field_forward(backend.pack(values))
-                backend.spectral_wedge(spectra, frequencies, self.alpha, self.beta)
-                backend.unpack(values, backend.far_field_backward(spectra))
+                context.on_planes(backend, values, damp)
                 (filtered,) = along_depth.backward(values, None, ())
                 backend.copy(field, filtered)
                 if field is parameters.object_amplitude:
@@ -102,6 +116,7 @@ class FrequencyThreshold(OnObject):
     The transform is an orthonormal DCT-II with its right inverse, which PtyRAD 1.0.0 does not have.
     """
 
+    reach: ClassVar[int] = 0
     thresh: float = 0.05
     relax: float = 0.0
 
@@ -111,12 +126,19 @@ class FrequencyThreshold(OnObject):
             raise ConfigError(f"thresh: {self.thresh} must be a share, above 0 and at most 1")
 
     def __call__(self, backend: Backend, parameters: Parameters, context: Context) -> None:
+        def forth(planes: Array, _: slice) -> None:
+            backend.copy(planes, backend.cosine_forward(planes))
+
+        def back(planes: Array, _: slice) -> None:
+            backend.copy(planes, backend.cosine_backward(planes))
+
+        size = prod((*parameters.object_phase.shape[:2], *context.whole(parameters)[1]))
+        rank = max(1, round(self.thresh * size))
         for field in self.fields(parameters):
             with relaxed(backend, self.relax, field):
-                coefficients = backend.cosine_forward(field)
-                rank = max(1, round(self.thresh * field.size))
-                backend.suppress(coefficients, backend.ranked(coefficients, rank, True))
-                backend.copy(field, backend.cosine_backward(coefficients))
+                context.on_planes(backend, field, forth)
+                backend.suppress(field, context.ranked(backend, field, rank, True))
+                context.on_planes(backend, field, back)
 
 
 @dataclass(frozen=True)
@@ -129,6 +151,7 @@ class GridArtefactRemoval(OnObject):
     et al., Ultramicroscopy 109 (2009) 338.)
     """
 
+    reach: ClassVar[int] = 0
     width: float = 0.05
     orders: int | None = None
     step_px: tuple[float, float] | None = None
@@ -140,7 +163,8 @@ class GridArtefactRemoval(OnObject):
             raise ConfigError(
                 "constraint grid_artefact_removal: it needs a scan_shape of at least two rows and columns, or step_px"
             )
-        mask = context.table(backend, raster_notches, parameters.canvas, vectors, self.width, self.orders)
+        canvas = context.whole(parameters)[1]
+        mask = context.table(backend, raster_notches, canvas, vectors, self.width, self.orders)
         for field in self.fields(parameters):
             with relaxed(backend, self.relax, field):
-                filter_laterally(backend, field, mask)
+                filter_planes(backend, field, mask, context)

@@ -14,7 +14,7 @@ from pathlib import Path
 from ptycupy import __version__
 from ptycupy import config as configuration
 from ptycupy.api.run import Result
-from ptycupy.api.session import Session, shared_folder, without_paths
+from ptycupy.api.session import Session, made_folder, shared_folder, without_paths
 from ptycupy.api.together import run_together
 from ptycupy.config.batch import Batch, Entry
 from ptycupy.config.notes import Note
@@ -91,12 +91,12 @@ def reconstruct_batch(
         stack.enter_context(of_rank(team.rank))
         with team.guarded():
             batch = configuration.load_batch(path, given, ptyrad=ptyrad, allow_unsupported=allow_unsupported)
-            if batch.share and team.size > 1:
-                raise ConfigError(
-                    f"share: scans that share something are reconstructed by one process, not by {team.size}: start "
-                    "`ptycupy batch` without mpiexec"
-                )
             configs = [entry.loaded.config for entry in batch.entries]
+            if batch.share and team.size > 1 and any(config.distributed.object == "tiled" for config in configs):
+                raise ConfigError(
+                    "distributed.object: tiled is for single scans; those that share something need shared, or one "
+                    "process: `ptycupy batch` without mpiexec"
+                )
             text = "\n".join(f"# {e.name}\n{without_paths(c)}" for e, c in zip(batch.entries, configs, strict=True))
             shake(team, {"version of ptycupy": __version__, "list of configurations": text})
         watchdog = stack.enter_context(Watchdog(team.comm, configs[0].distributed.watchdog_seconds))
@@ -168,7 +168,9 @@ class _Batch:
         """All entries at once, as they share something; what fails in one fails in all."""
         configs = [self._config(entry) for entry in self.batch.entries]
         places = [self.folder.path / entry.name for entry in self.batch.entries]
-        if self.resume and all(finished(place, config) for place, config in zip(places, configs, strict=True)):
+        done = self.writes and self.resume
+        done = done and all(finished(place, config) for place, config in zip(places, configs, strict=True))
+        if self.team.from_first(done):
             logger.info("finished before")
             for outcome, place in zip(self.outcomes, places, strict=True):
                 self._finished(outcome, load_result(place / RESULT))
@@ -176,15 +178,16 @@ class _Batch:
         for entry in self.batch.entries:
             _tell(entry.loaded.notes)
         try:
-            results = run_together(self.batch, configs, self.folder, self.session, self.resume)
-        except Interrupted as error:
+            with self.team.guarded():
+                results = run_together(self.batch, configs, self.folder, self.session, self.resume)
+        except (Interrupted, PtycupyError) as error:
+            stopped = _interrupted(error)
             for outcome in self.outcomes:
-                outcome.status, outcome.exit_code = INTERRUPTED, error.exit_code
-            return error.exit_code
-        except PtycupyError as error:
-            for outcome in self.outcomes:
-                self._failed(outcome, str(error), error.exit_code)
-            return 0
+                if stopped:
+                    outcome.status, outcome.exit_code = INTERRUPTED, stopped
+                else:
+                    self._failed(outcome, str(error), error.exit_code)
+            return stopped
         for outcome, result in zip(self.outcomes, results, strict=True):
             self._took(outcome, result)
         return results[0].exit_code
@@ -205,19 +208,17 @@ class _Batch:
         try:
             with contextlib.ExitStack() as stack:
                 stack.enter_context(self.team.guarded())
-                run = stack.enter_context(shared_folder(self.team, partial(_made, place)))
+                run = stack.enter_context(shared_folder(self.team, partial(made_folder, place)))
                 if self.writes:
                     stack.enter_context(log_file(run.log))
                 stack.enter_context(failures_in_log())
                 _tell(notes)
                 result = self.session.run(config, run, self.resume and run.holds_run, self.folder)
-        except Interrupted as error:
-            outcome.status, outcome.exit_code = INTERRUPTED, error.exit_code
-            return error.exit_code
-        except PtycupyError as error:
-            if isinstance(error, RankFailure) and error.exit_code in SIGNALLED:
-                outcome.status, outcome.exit_code = INTERRUPTED, error.exit_code
-                return error.exit_code
+        except (Interrupted, PtycupyError) as error:
+            stopped = _interrupted(error)
+            if stopped:
+                outcome.status, outcome.exit_code = INTERRUPTED, stopped
+                return stopped
             self._failed(outcome, str(error), error.exit_code)
             return 0
         except Exception as error:  # the other reconstructions need not suffer from a defect; the log has all of it
@@ -266,9 +267,10 @@ class _Batch:
             logger.warning("overview not written: %s", error)
 
 
-def _made(place: Path) -> RunFolder:
-    place.mkdir(exist_ok=True)
-    return RunFolder(place, made=[place])
+def _interrupted(error: Interrupted | PtycupyError) -> int:
+    """The exit code of the signal that it tells of, on this rank or another one; 0 where it is a failure."""
+    signalled = isinstance(error, RankFailure) and error.exit_code in SIGNALLED
+    return error.exit_code if isinstance(error, Interrupted) or signalled else 0
 
 
 def _tell(notes: Sequence[Note]) -> None:

@@ -26,6 +26,12 @@ def shared_folder(team: Team, claimed: Callable[[], RunFolder]) -> RunFolder:
     return Followed(path) if folder is None else folder
 
 
+def made_folder(place: Path) -> RunFolder:
+    """One of a batch's entry, made where it is not there yet."""
+    place.mkdir(exist_ok=True)
+    return RunFolder(place, made=[place])
+
+
 def without_paths(config: Config) -> str:
     """What all ranks must have in common of a configuration: paths may be a host's own."""
     return "\n".join(line for line in dump(config).splitlines() if "path:" not in line)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from ptycupy.api.run import Result, begin, finish, keepers, open_patterns, with_simulation
-from ptycupy.api.session import Session
+from ptycupy.api.session import Session, made_folder, shared_folder
+from ptycupy.api.sharing import require_same
 from ptycupy.config.batch import Batch
 from ptycupy.config.schema import Config
+from ptycupy.data.share import ONE
 from ptycupy.errors import DataError
 from ptycupy.experiment.together import ScanPart, build_together
 from ptycupy.reconstruction.callbacks import Quiet
@@ -34,11 +37,12 @@ def run_together(
     """
     with contextlib.ExitStack() as stack:
         places = []
+        team = session.team
         for config in configs:
-            path = folder.path / str(config.output.name)
-            path.mkdir(exist_ok=True)
-            places.append(stack.enter_context(RunFolder(path, made=[path])))
-        again = _common_iteration([place.path for place in places]) if resume else None
+            made = partial(made_folder, folder.path / str(config.output.name))
+            places.append(stack.enter_context(shared_folder(team, made)))
+        common = _common_iteration([place.path for place in places]) if resume and team.rank == 0 else None
+        again = team.from_first(common)
         joint = _joint(batch, configs, places, session, again)
         session.signals.engine = joint
         joint.stop_requested = session.signals.exit_code is not None
@@ -48,25 +52,28 @@ def run_together(
         watchers: list[Quiet] = [IterationLog(iterations, bar=session.bar)]
         if session.bar:
             watchers.append(stack.enter_context(ProgressBar(iterations, joint.iteration)))
-        of_scans = [[*session.callbacks, *keepers(c, place)] for c, place in zip(configs, places, strict=True)]
+        writes = team.rank == 0
+        of_scans = [[*session.callbacks, *keepers(c, p, writes=writes)] for c, p in zip(configs, places, strict=True)]
         joint.run(max(iterations - joint.iteration, 0), watchers, of_scans)
         scans = zip(joint.engines, configs, places, strict=True)
-        return [finish(engine, config, place, session.signals, folder) for engine, config, place in scans]
+        return [finish(engine, config, place, session.signals, folder, team) for engine, config, place in scans]
 
 
 def _joint(
     batch: Batch, configs: Sequence[Config], places: Sequence[RunFolder], session: Session, again: int | None
 ) -> JointEngine:
     """The engine at its start, or as all scans were saved after iteration `again`."""
-    resume = again is not None
+    resume, team, backend = again is not None, session.team, session.backend(configs[0])
     parts = []
     for entry, config, place in zip(batch.entries, configs, places, strict=True):
-        seen = with_simulation(config, place.path, resume)
-        parts.append(ScanPart(seen, open_patterns(seen), entry.offset_px))
-    scenes = build_together(parts, batch.share, batch.share_intensities)
-    backend = session.backend(configs[0])
+        seen = with_simulation(config, place.path, resume, team)
+        part = ScanPart(seen, open_patterns(seen), entry.offset_px)
+        if team.size > 1:
+            require_same(team, part.source, backend)
+        parts.append(part)
+    scenes = build_together(parts, batch.share, batch.share_intensities, team if team.size > 1 else ONE)
     engines = [
-        begin(config, place, resume, backend, problem, state, again)
+        begin(config, place, resume, backend, problem, state, again, team.sibling())
         for config, place, (problem, state) in zip(configs, places, scenes, strict=True)
     ]
     if resume:

@@ -250,7 +250,8 @@ class Distributed(Section):
     )  # fmt: skip
     object: Literal["shared", "tiled"] = described(
         "shared", "Where the object is. shared: all of it on every rank. tiled: each rank has the part that its own "
-        "positions see, and neighbours tell each other of what both have: for objects too large for one device.",
+        "positions see, and neighbours tell each other of what both have: for objects too large for one device. "
+        "Not with scans that share something.",
     )  # fmt: skip
     watchdog_seconds: Positive | None = described(
         30.0, "Silence of a rank after which the others stop, as they do at once when its process ends; null = never.",

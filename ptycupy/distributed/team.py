@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +51,13 @@ class Team:
         self._dealt = np.empty(0, np.int32)  # positions that some rank has
         self.host = HostReducer(comm)
         self.reducer: Reducer = self.host
-        self._heard: PtycupyError | None = None
+        self._heard: list[PtycupyError] = []  # the last one, of this team and its siblings
+
+    def sibling(self) -> Team:
+        """The same ranks with a share of other positions, as of another scan."""
+        other = Team(self.comm)
+        other.reducer, other.sharing, other._heard = self.reducer, self.sharing, self._heard
+        return other
 
     # --- who has what -----------------------------------------------------------------------------------------
     def deal(self, positions: NDArray[np.int32], alternating: bool) -> None:
@@ -115,7 +121,7 @@ class Team:
 
     # --- failing ------------------------------------------------------------------------------------------------
     def report(self, error: MemoryShortage) -> bool:
-        if error is self._heard:
+        if error in self._heard:
             return False
         self._meet(SHORT)
         return True
@@ -123,12 +129,14 @@ class Team:
     def _meet(self, bits: int = 0) -> int:
         said = self.comm.either(bits)
         if said & FAILED:
-            self._heard = self._failure()
-            raise self._heard
+            self._hear(self._failure())
         if said & SHORT and not bits & SHORT:
-            self._heard = MemoryShortage("another rank ran out of memory")
-            raise self._heard
+            self._hear(MemoryShortage("another rank ran out of memory"))
         return said
+
+    def _hear(self, error: PtycupyError) -> NoReturn:
+        self._heard[:] = [error]
+        raise error
 
     def _failure(self, error: BaseException | None = None) -> RankFailure:
         """The failure of the first rank that has one."""
@@ -144,7 +152,7 @@ class Team:
             yield
             self._meet()
         except BaseException as error:
-            if self.size == 1 or (error is self._heard and isinstance(error, RankFailure)):
+            if self.size == 1 or (error in self._heard and isinstance(error, RankFailure)):
                 raise
             self.comm.either(FAILED)
             failure = self._failure(error)

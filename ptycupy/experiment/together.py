@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ptycupy.data.share import ONE, Among
 from ptycupy.errors import ConfigError
 from ptycupy.experiment import object as first_object
 from ptycupy.experiment import scan
@@ -36,15 +37,19 @@ class ScanPart:
 
 
 def build_together(
-    parts: Sequence[ScanPart], share: Collection[str], intensities: Literal["measured", "equal"] = "measured"
+    parts: Sequence[ScanPart],
+    share: Collection[str],
+    intensities: Literal["measured", "equal"] = "measured",
+    among: Among = ONE,
 ) -> list[tuple[Problem, State]]:
     """The experiments of several scans that share "probe", "object" or both; those of the first are the start.
 
     Positions of a shared object are taken in one frame: rasters about one centre, given positions as they are. With a
     shared probe, counts are scaled by one factor ("measured"), or so that the mean intensities of all scans are equal.
+    Several processes may look through the patterns together.
     Raises what `build` raises, of any of them.
     """
-    built = [build(part.config, part.source) for part in parts]
+    built = [build(part.config, part.source, among) for part in parts]
     if "object" in share:
         built = _on_one_canvas(parts, built)
     if "probe" in share:

@@ -33,7 +33,7 @@ def _scratch(
     counted = twin_of(backend)
     device = cast(Backend, counted)
     values, known = cast(Parameters, shaped(parameters)), cast(Experiment, shaped(experiment))
-    known.feed = None  # shapes need no feeding
+    known.feed = known.places = None  # shapes need no feeding, and may be more than a small scan has
     terms: dict[str, Any] = make_terms({"gaussian": {}, "poisson": {}})  # of one alone, patterns could go one by one
     indices = np.arange(patterns, dtype=np.int32)
     gradients = values.zeros_like(device, refined)

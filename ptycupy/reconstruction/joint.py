@@ -23,6 +23,7 @@ from ptycupy.reconstruction.kept import Kept
 from ptycupy.reconstruction.rates import refined_fields
 from ptycupy.reconstruction.record import mean_loss, record
 from ptycupy.reconstruction.sharing import Sharing
+from ptycupy.reconstruction.teamwork import agree, gather_rows
 from ptycupy.storage.snapshot import History
 from ptycupy.update.constraints.variations import normalise_variations
 from ptycupy.update.schedules import Progress
@@ -37,7 +38,8 @@ class JointEngine:
     A batch is of one scan; the scans take turns in proportion to their batches. An update moves what is shared by the
     summed gradients of its batches (`gradient_accumulation` of the first scan's settings) and everything else only in
     the scans that its batches are of. Settings of the first scan hold for what is shared: its arrays are the start,
-    its rates, schedules and constraints apply, once. Scans stay engines of their own, to be saved and looked at.
+    its rates, schedules and constraints apply, once. Scans stay engines of their own, to be saved and looked at. Where
+    several ranks share the work, each engine has a team of its own among the same ranks, with its share of the scan.
     Raises ConfigError where scans do not fit each other, or for settings that cannot be joined.
     """
 
@@ -82,7 +84,7 @@ class JointEngine:
         """
         last = self.iteration + iterations
         try:
-            while self.iteration < last and not self.stop_requested:
+            while self.iteration < last and not self._stopping():
                 self._iterate(callbacks, of_scans)
         finally:
             for engine in self.engines:
@@ -90,6 +92,11 @@ class JointEngine:
             for engine, theirs in zip(self.engines, of_scans, strict=False):
                 for callback in theirs:
                     callback.on_stop(engine)
+
+    def _stopping(self) -> bool:
+        """Whether some rank is asked to stop, so that all do at the same place."""
+        self.stop_requested = self.first.ranks.any(self.stop_requested)
+        return self.stop_requested
 
     def _iterate(self, callbacks: Sequence[Quiet], of_scans: Sequence[Sequence[Callback]]) -> None:
         number, start = self.iteration + 1, time.perf_counter()
@@ -100,7 +107,7 @@ class JointEngine:
             for engine in self.engines:
                 engine.pending, engine.batch_losses = engine._draw(), []
         for engine in self.engines:
-            engine.experiment.expect(engine.pending, 1)
+            engine.experiment.expect([engine.ranks.own(batch) for batch in engine.pending], 1)
         self._batches(number, callbacks, of_scans)
         if any(engine.pending for engine in self.engines):
             return
@@ -114,6 +121,7 @@ class JointEngine:
                 normalise_variations(engine.backend, engine.parameters, engine.context.probe_intensity)
             if refined_fields(engine, number) & {"shifts", "scan_affine"}:
                 self._reanchor(engine)
+            agree(engine)
         self.first.backend.synchronize()
         seconds = time.perf_counter() - start
         for engine, loss in zip(self.engines, losses, strict=True):
@@ -135,7 +143,7 @@ class JointEngine:
         whole = [len(engine.pending) + len(engine.batch_losses) for engine in self.engines]
         done, total = sum(len(engine.batch_losses) for engine in self.engines), sum(whole)
         size, earlier = self.first.settings.gradient_accumulation, list(self.history.total)
-        while any(engine.pending for engine in self.engines) and not self.stop_requested:
+        while any(engine.pending for engine in self.engines) and not self._stopping():
             turns: list[Turn] = []
             rows: list[Array] = []
             while len(turns) < size and (scan := self._next(whole)) is not None:
@@ -155,6 +163,8 @@ class JointEngine:
             found = backend.to_host(of_scan)[:count].tolist()
             engine.batch_losses += [[size, *row] for size, row in zip(counts, found, strict=False)]
         self.sharing.alias(self.first)
+        for engine in self.engines:
+            gather_rows(engine)
 
     def _next(self, whole: list[int]) -> int | None:
         """The scan with the largest share of its batches still to do, so that all end together; None when they have."""
@@ -173,6 +183,7 @@ class JointEngine:
                     engine = self.engines[scan]
                     share = len(batch) / total
                     engine._objective().accumulate(engine.parameters, gradients[scan], batch, row, share)
+                self.sharing.add({scan for scan, _ in turns}, gradients)
                 return
             except MemoryShortage as error:
                 engine._halve(error, len(batch))

@@ -72,6 +72,17 @@ class Sharing:
             found.append(Parameters.of({**dict(own.items()), **dict(shared.items())}))
         return found
 
+    def add(self, scans: Iterable[int], gradients: Sequence[Parameters]) -> None:
+        """Gradients of these scans become those of all ranks: of what is shared once."""
+        first = self.first
+        if first.ranks.size == 1:
+            return
+        arrays = [array for name, array in gradients[0].items() if name in self.fields]
+        for scan in sorted(scans):
+            apart = {*self.fields, *teamwork.scattered(self.engines[scan], gradients[scan])}
+            arrays += [array for name, array in gradients[scan].items() if name not in apart]
+        first.ranks.add(first.backend, arrays)
+
     def step(self, scans: Iterable[int], gradients: Sequence[Parameters], progress: Progress) -> None:
         """One step of what is shared, and of everything else in these scans."""
         self._step(self.first, gradients[0], progress, self.fields)
@@ -92,6 +103,7 @@ class Sharing:
                 engine.backend, name, parameter, grad, engine.moments, learning_rate, momenta.get(name)
             )
             engine.limits.keep(engine.backend, name, parameter)
+            engine.scattered |= {name} & teamwork.scattered(engine, gradients).keys()
 
     # --- constraints --------------------------------------------------------------------------------------------
     def constrain(self, number: int) -> None:

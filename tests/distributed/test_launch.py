@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import tiny_run
 
-from ptycupy.api import reconstruct, run
+from ptycupy.api import reconstruct, reconstruct_batch, run
 from ptycupy.distributed.comm import Local, join, launched
 from ptycupy.errors import ResourceError
 from ptycupy.reconstruction.checkpoint import list_checkpoints
@@ -112,7 +112,7 @@ def test_ranks_are_one_run_with_one_voice_and_any_number_resumes(
 
 
 def batch(tmp_path: Path, text: str, *options: str) -> tuple[int, str, str]:
-    """A list of two reconstructions, the first of data that are not there."""
+    """A list of two reconstructions under two ranks, of three iterations each."""
     config = tiny_run.write(tmp_path, iterations=3)
     path = tmp_path / "list.yaml"
     path.write_text(f"base: {config.name}\n{text}")
@@ -148,10 +148,43 @@ def test_a_list_goes_on_with_all_ranks_where_one_entry_fails(tmp_path: Path) -> 
     np.testing.assert_allclose(two.object_phase, one.object_phase, rtol=0, atol=TOLERANCE)
 
 
-def test_scans_that_share_something_are_refused_by_name(tmp_path: Path) -> None:
-    code, _, err = batch(tmp_path, "share: [probe]\nentries: [{name: a}, {name: b}]\n")
+def test_scans_that_share_something_are_one_reconstruction_of_all_ranks(tmp_path: Path) -> None:
+    """Of two scans of 16 patterns, with positions that are refined; what was saved after two iterations goes on."""
+    refined = "reconstruction.checkpoint_every: 2, optimizer.shifts: 1e-2, reconstruction.batch_size: 5"
+    text = f"set: {{{refined}}}\nshare: [probe]\nentries: [{{name: a}}, {{name: b, set: {{data.path: second.h5}}}}]\n"
+    tiny_run.write(tmp_path, seed=1)
+    (tmp_path / "scan.h5").rename(tmp_path / "second.h5")
+    code, out, err = batch(tmp_path, text)
+    folder = tmp_path / "runs" / "all"
+    assert (code, out.count(str(folder))) == (0, 1), err
+    assert err.count("2 ranks with up to 8 of 16 patterns each") == 2, err
+    many = [load_result(folder / name / "result.h5") for name in "ab"]
+    np.testing.assert_array_equal(many[0].state.probe, many[1].state.probe)
+    given = ["output.name=one", "model.dtype=float64", "output.preview_seconds=null"]
+    reconstruct_batch(tmp_path / "list.yaml", overrides=given, backend="cpu")
+    for name, two in zip("ab", many, strict=True):
+        one = load_result(tmp_path / "runs" / "one" / name / "result.h5")
+        np.testing.assert_allclose(two.history.total, one.history.total, rtol=TOLERANCE)
+        for field, value in one.state.items():
+            np.testing.assert_allclose(
+                getattr(two.state, field), value, rtol=0, atol=TOLERANCE * max(np.abs(value).max(initial=0), 1)
+            )
+        for path in [folder / name / "result.h5", *list_checkpoints(folder / name)[1:]]:
+            path.unlink()
+    code, _, err = batch(tmp_path, text, "--resume")
+    assert code == 0, err
+    assert err.count("resumed after iteration 2") == 2
+    for name, two in zip("ab", many, strict=True):
+        again = load_result(folder / name / "result.h5")
+        for field, value in two.state.items():
+            np.testing.assert_array_equal(getattr(again.state, field), value)
+
+
+def test_scans_that_share_something_do_not_lie_in_tiles(tmp_path: Path) -> None:
+    text = "share: [probe]\nentries: [{name: a}, {name: b}]\n"
+    code, _, err = batch(tmp_path, text, "--set", "distributed.object=tiled")
     assert code == 2
-    assert err.count("share: scans that share something are reconstructed by one process, not by 2") == 1
+    assert err.count("distributed.object: tiled is for single scans") == 1
 
 
 def test_refusals_are_said_once(tmp_path: Path) -> None:

@@ -7,10 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scenes import random_scene
+from thread_ranks import TOLERANCE, together
 
-from ptycupy import Constraint, Engine, Problem, Residency, Settings, State
+from ptycupy import Constraint, Engine, Problem, Residency, Settings, State, backends
 from ptycupy.config.schema import Data
 from ptycupy.data import open_source
+from ptycupy.distributed.team import Team
 from ptycupy.errors import ConfigError, MemoryShortage
 from ptycupy.model.objective import Objective
 from ptycupy.reconstruction.callbacks import Quiet
@@ -288,3 +290,50 @@ def test_gauge_constraints_move_all_positions_with_a_shared_probe(backend):
     assert np.abs(moved[0]).max() > 0.01
     np.testing.assert_allclose(moved[1], moved[0][:5])
     assert joint.engines[0].predict(np.arange(5)) == pytest.approx(before[0], rel=0.05, abs=0.05 * before[0].max())
+
+
+# --- several ranks --------------------------------------------------------------------------------------------
+def of_ranks(team: Team | None, share: tuple[str, ...], **changes) -> list[State]:
+    """Two scans of 7 and 5 positions after some iterations, on one process or dealt out to a team's ranks."""
+    problem, state = random_scene(positions=12)
+    asked = settings(learning_rates=RATES | dict.fromkeys(PER_POSITION, 1e-2), **changes)
+    engines, backend = [], backends.select("cpu", "float64")
+    for chosen in (slice(0, 7), slice(7, 12)):
+        given, more = part(problem, state, chosen), {}
+        if team is not None:
+            more = {"ranks": team.sibling()}
+            more["ranks"].deal(np.arange(len(given[0].corners), dtype=np.int32), alternating=False)
+        engines.append(Engine(*given, asked, backend, **more))
+    joint = JointEngine(engines, share)
+    joint.run(4)
+    states = [engine.state for engine in joint.engines]
+    assert len(set(joint.history.total)) == 4
+    return states
+
+
+@pytest.mark.parametrize("share", [("probe",), ("object", "probe")])
+@pytest.mark.parametrize("accumulated", [1, 2])
+def test_scans_on_several_ranks_go_the_way_of_one(share, accumulated):
+    alone = of_ranks(None, share, gradient_accumulation=accumulated)
+    many = together(3, lambda team: of_ranks(team, share, gradient_accumulation=accumulated))
+    for states in many:
+        for one, other in zip(alone, states, strict=True):
+            same(one, other, TOLERANCE["float64"])
+
+
+def test_a_rank_without_memory_makes_all_begin_the_batch_of_a_scan_again(monkeypatch):
+    alone, failed = of_ranks(None, ("probe",)), []
+    accumulate = Objective.accumulate
+
+    def short(self, parameters, gradients, batch, *rest):
+        if self.ranks.rank == 1 and self.experiment.positions == 5 and len(failed) < 2:
+            failed.append(len(batch))
+            raise MemoryShortage("no room")
+        return accumulate(self, parameters, gradients, batch, *rest)
+
+    monkeypatch.setattr(Objective, "accumulate", short)
+    many = together(2, lambda team: of_ranks(team, ("probe",)))
+    assert len(failed) == 2
+    for states in many:
+        for one, other in zip(alone, states, strict=True):
+            same(one, other, TOLERANCE["float64"])

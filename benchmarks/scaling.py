@@ -30,6 +30,9 @@ from typing import Any
 
 import numpy as np
 
+from ptycupy.planning.exchange import most
+
+POSITIONS = 16384  # of the scan that is modelled
 MODES, SLICES, WINDOW, PATTERNS = 4, 6, 128, 4096
 BATCHES = (1, 2, 4, 8, 16, 32)
 MODELLED = (16, 64, 256, 1024)
@@ -55,20 +58,13 @@ class Model:
         """Of one update."""
         if ranks == 1:
             return self.alone_fixed + self.alone_per_pattern * batch
-        work = self.fixed + self.per_pattern * most(ranks, batch)
+        work = self.fixed + self.per_pattern * most(ranks, batch, POSITIONS)
         return float(work + 2 * self.wait * np.log2(ranks) + self.summed(ranks))
 
     def summed(self, ranks: int) -> float:
         """Of the sums of one update."""
         carried = 2 * (ranks - 1) / ranks * self.gradient_bytes / self.bytes_per_second
         return float(2 * self.latency * (ranks - 1) + carried)
-
-
-def most(ranks: int, batch: int, total: int = 16384) -> float:
-    """Patterns of a random batch on the rank that has most of them, in the mean."""
-    random = np.random.default_rng(0)
-    shares = np.full(ranks, total // ranks)
-    return float(np.mean([random.multivariate_hypergeometric(shares, batch).max() for _ in range(400)]))
 
 
 def least(work: Any, repeats: int = REPEATS) -> float:

@@ -13,13 +13,18 @@ from numpy.typing import NDArray
 
 from ptycupy.backends.interface import Backend
 from ptycupy.data.counts import PackedPatterns
+from ptycupy.distributed.team import Team
+from ptycupy.distributed.tiles import Tiles
 from ptycupy.experiment.state import Problem, State
+from ptycupy.model.ranks import ALONE
 from ptycupy.planning import Ceilings, Cost, Counting, bytes_per_pattern
 from ptycupy.planning.ceilings import best_seconds, cold_seconds
+from ptycupy.planning.exchange import CountedComm, Traffic, most
 from ptycupy.reconstruction.batches import make_groups
 from ptycupy.reconstruction.engine import Engine
 from ptycupy.reconstruction.memory import SHARE
 from ptycupy.reconstruction.residency import Holding, Residency, choose, room_for
+from ptycupy.reconstruction.teamwork import agree, constrain, gather_rows, tiled
 from ptycupy.update.settings import Settings
 
 RESIDENT = 0.45  # of the shared cache: as much of it as waves may take that are to stay there
@@ -39,9 +44,14 @@ class Pace:
     apart: bool  # whether device and host work at once; otherwise they are the same cores
     threads: int  # of the host, which reading takes one of
     way: str  # through the slices
+    exchange: float = 0.0  # between ranks, after what they tell each other is computed
 
     @property
     def seconds(self) -> float:
+        return self._alone + self.exchange
+
+    @property
+    def _alone(self) -> float:
         if self.apart:
             return max(self.device, self.host, self.passing)
         return max(self.device + self.host + self.passing / self.threads, self.passing)
@@ -49,18 +59,33 @@ class Pace:
     @property
     def limit(self) -> str:
         """What it waits for."""
-        if self.passing >= self.seconds:
+        if self.exchange > self._alone:
+            return "the other ranks"
+        if self.passing >= self._alone:
             return "the patterns' way to it"
         return "the host" if self.apart and self.host > self.device else ""
 
 
 class Forecast:
-    """An Engine on a counting backend."""
+    """An Engine on a counting backend; of a team, whose Comm is a CountedComm, that of one of its ranks."""
 
-    def __init__(self, problem: Problem, state: State, settings: Settings, counted: Counting) -> None:
-        self._counted = counted
-        self.engine = Engine(problem, state, replace(settings, sub_batch=1), cast(Backend, counted))
+    def __init__(
+        self,
+        problem: Problem,
+        state: State,
+        settings: Settings,
+        counted: Counting,
+        team: Team | None = None,
+        tiles: Tiles | None = None,
+    ) -> None:
+        self._counted, self.team = counted, team
+        ranks = ALONE if team is None else team
+        one = replace(settings, sub_batch=1)
+        self.engine = Engine(problem, state, one, cast(Backend, counted), ranks=ranks, tiles=tiles)
+        self.canvas = self.engine.parameters.canvas if tiles is None else tiles.layout.canvas
         self.positions = len(self.engine.used)
+        self._own = ranks.own(self.engine.used)
+        self.held = len(self._own)  # patterns of this rank
         self.shapes = self.engine.parameters
         idle = set() if self.shapes.slices > 1 else {"tilts", "slice_thickness"}  # one slice has no use for them
         present = {name for name, _ in self.shapes.items()} - idle
@@ -74,7 +99,10 @@ class Forecast:
     def parameters(self) -> int:
         """Real numbers that are refined; a complex one is two."""
         arrays = [getattr(self.shapes, name) for name in self.refined]
-        return sum(int(array.size) * (2 if array.dtype.kind == "c" else 1) for array in arrays)
+        counts = [int(array.size) * (2 if array.dtype.kind == "c" else 1) for array in arrays]
+        whole, tile = math.prod(self.canvas), math.prod(self.shapes.canvas)
+        apart = tiled(self.engine)
+        return sum(n * whole // tile if name in apart else n for name, n in zip(self.refined, counts, strict=True))
 
     @property
     def measured_values(self) -> int:
@@ -94,7 +122,7 @@ class Forecast:
         if isinstance(patterns, PackedPatterns):  # what is packed does not stream
             sizes.append(math.prod(patterns.shape[1:]) * patterns.dtype.itemsize)
         for size in sizes:
-            self.holding = choose(residency.tier, self.positions, size, batch, room, chunked=chunked)
+            self.holding = choose(residency.tier, self.held, size, batch, room, chunked=chunked)
             if self.holding.tier == "device":
                 break
         assert self.holding is not None
@@ -103,9 +131,10 @@ class Forecast:
     def some_batches(self) -> list[NDArray[np.int32]]:
         """A few patterns of the first batches, as the engine would draw them."""
         engine, settings = self.engine, self.engine.settings
-        positions = engine.initial_positions[engine.used]
-        groups = make_groups(positions, settings.batch_size, settings.grouping, np.random.default_rng(settings.seed))
-        return [engine.used[group[:READ]] for group in groups[:3]]
+        positions = engine.initial_positions[self._own]
+        size = self.most(settings.batch_size)
+        groups = make_groups(positions, size, settings.grouping, np.random.default_rng(settings.seed))
+        return [self._own[group[:READ]] for group in groups[:3]]
 
     # --- memory ------------------------------------------------------------------------------------------------
     @cached_property
@@ -147,7 +176,7 @@ class Forecast:
         and have scratch of their own on the CPU."""
         fixed = sum(size for name, size in self.memory.items() if name != "canvas")  # that is scratch
         self._counted.release()
-        for size in {batch, self.positions % batch} - {0}:
+        for size in {self.most(batch), self.most(self.positions % batch)} - {0}:
             parts = min(size // sub_batch, PARTS)
             self._step(parts * sub_batch + size % sub_batch, sub_batch)
         return fixed + self._counted.arena_bytes() + self._counted.plan_bytes()
@@ -160,11 +189,14 @@ class Forecast:
     def pace(self, machine: Ceilings, batch: int, sub_batch: int) -> Pace:
         """What the device, the host and the patterns' way to them take of an iteration."""
         whole, rest = divmod(self.positions, batch)
-        device = host = 0.0
+        device = host = exchange = 0.0
+        for traffic, times in zip(self.traffic if self.team else (), (whole + bool(rest), 1), strict=False):
+            exchange += times * traffic.seconds(machine, self.team.size if self.team else 1)
         way = ""
         for size, times in ((batch, whole), (rest, 1)):
             if size and times:
-                one = self._update(machine, size, min(sub_batch, size))
+                own = self.most(size)
+                one = self._update(machine, own, min(sub_batch, own))
                 device, host = device + times * one[0], host + times * one[1]
                 way = way or self._counted.way
         before = time.perf_counter()
@@ -172,7 +204,30 @@ class Forecast:
         engine_seconds = time.perf_counter() - before
         device += sum(machine.seconds(cost) for cost in after.values())
         host += engine_seconds + sum(cost.queued for cost in after.values()) * machine.call_seconds
-        return Pace(device, host, self._passing(machine), machine.call_seconds > 0, self._counted.threads, way)
+        apart = machine.call_seconds > 0
+        return Pace(device, host, self._passing(machine), apart, self._counted.threads, way, exchange)
+
+    def most(self, batch: int) -> int:
+        """Patterns of a batch on the rank that has most of them."""
+        if self.team is None or not batch:
+            return batch
+        ranks, grouping = self.team.size, self.engine.settings.grouping
+        if grouping != "random":  # sparse batches spread over the scan, compact ones lie in one tile
+            return batch if grouping == "compact" and self.engine.tiles is not None else -(-batch // ranks)
+        return min(math.ceil(most(ranks, batch, self.positions)), self.held)
+
+    @cached_property
+    def traffic(self) -> tuple[Traffic, Traffic]:
+        """What ranks tell each other in an update, and at the end of an iteration."""
+        comm = self.team.comm if self.team is not None else None
+        assert isinstance(comm, CountedComm)
+        comm.take()
+        self._step(1, 1)
+        update = comm.take()
+        _ = self._after
+        gather_rows(self.engine)
+        agree(self.engine)
+        return update, comm.take()
 
     def _update(self, machine: Ceilings, batch: int, sub_batch: int) -> tuple[float, float]:
         """Seconds of the device and of the host."""
@@ -223,7 +278,7 @@ class Forecast:
         """Costs of one update."""
         self.engine.sub_batch = sub_batch
         self._counted.ledger.take()
-        self.engine.step(self.engine.used[:batch])
+        self.engine.step(self._own[:batch])
         return self._counted.ledger.take()
 
     @property
@@ -231,9 +286,8 @@ class Forecast:
         """Costs of the constraints of an iteration in which all of them run."""
         engine = self.engine
         self._counted.ledger.take()
-        context = replace(engine.context, corners=engine.experiment.corners)
-        for _, constrain in engine.constraints:
-            constrain(engine.backend, engine.parameters, context)
+        for _, apply in engine.constraints:
+            constrain(engine, apply)
         return self._counted.ledger.take()
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ptycupy import backends, data, experiment
 from ptycupy.api import settle
 from ptycupy.api.forecast import Forecast
+from ptycupy.api.forecast_ranks import Exchange, exchange_of, forecast_of
 from ptycupy.config.schema import Config
 from ptycupy.data.chunk_cache import is_chunked
 from ptycupy.data.counts import PackedPatterns, form_of
@@ -57,6 +58,7 @@ class Plan:
     host_bytes: int
     configured: Choice
     choices: tuple[Choice, ...]
+    exchange: Exchange | None = None  # of several ranks, of which this is one
 
     @property
     def overdetermination(self) -> float:
@@ -91,6 +93,7 @@ class Plan:
                 f"{machine.name} ({machine.stated}): memory {machine.bytes_per_second / 1e9:.4g} GB/s{cache}, FFT "
                 f"{machine.flops_per_second / 1e9:.4g} GFLOP/s, {human(machine.memory_bytes)} free",
             ),
+            *(() if self.exchange is None else self.exchange.lines),
             ("patterns lie", str(self.holding)),
             ("device memory", f"{human(fixed)} ({parts})"),
             ("", f"and {human(self.bytes_per_pattern)} of tape for each pattern of a sub-batch"),
@@ -138,6 +141,8 @@ def plan(
     gpu: str | None = None,
     bytes_per_second: float | None = None,
     flops_per_second: float | None = None,
+    ranks: int = 1,
+    link_bytes_per_second: float | None = None,
     ptyrad: bool = False,
     allow_unsupported: bool = False,
 ) -> Plan:
@@ -146,8 +151,9 @@ def plan(
     Memory, seconds and the best batch follow precision, transforms (`backend.fft`), tape, graphs and residency as they
     are configured. The ceilings are measured on the backend of the configuration, or are those of a `gpu` by name
     ("H200", "A100", "RTX 4090"), as predicted; `bytes_per_second` (memory) and `flops_per_second` (FFT) replace either.
-    How long the host takes for an update is measured here in either case. Of a run in stages
-    the last one counts. Raises the errors of `ptycupy.errors`.
+    How long the host takes for an update is measured here in either case. Of several `ranks`, each with such a device,
+    it is the plan of the one with the largest tile (`distributed.object: tiled`), with what they send each other at
+    `link_bytes_per_second`. Of a run in stages the last one counts. Raises the errors of `ptycupy.errors`.
     """
     settled = settle(config, overrides, backend, ptyrad, allow_unsupported)[0]
     if settled.data.path is None:
@@ -169,9 +175,10 @@ def plan(
         bytes_per_second=bytes_per_second or machine.bytes_per_second,
         flops_per_second=flops_per_second or machine.flops_per_second,
         library_flops_per_second=flops_per_second or machine.library_flops_per_second,
+        link_bytes_per_second=link_bytes_per_second or machine.link_bytes_per_second,
     )
     settings = settings_from(settled)
-    forecast = Forecast(problem, state, settings, counted)
+    forecast = forecast_of(problem, state, settings, counted, ranks, settled.distributed)
     holding = forecast.hold(residency_from(settled), machine, is_chunked(source))
     forecast.read_seconds = _seconds_to_read(Held(source), holding, forecast.some_batches())
     host = sum(int(getattr(array, "nbytes", 0)) for _, array in state.items())
@@ -189,6 +196,7 @@ def plan(
         host_bytes=host,
         configured=configured,
         choices=tuple(_choice(forecast, machine, batch, None) for batch in sizes),
+        exchange=exchange_of(forecast, machine),
     )
 
 
@@ -196,7 +204,8 @@ def _choice(forecast: Forecast, machine: Ceilings, batch: int, sub_batch: int | 
     """Of a batch, in sub-batches of the given size, or of the one that is fastest."""
     batch = min(batch, forecast.positions)
     sizes = forecast.sub_batches(machine) if sub_batch is None else (sub_batch,)
-    choices = [_sized(forecast, machine, batch, part) for part in dict.fromkeys(min(batch, size) for size in sizes)]
+    own = forecast.most(batch)
+    choices = [_sized(forecast, machine, batch, part) for part in dict.fromkeys(min(own, size) for size in sizes)]
     return min(choices, key=lambda choice: choice.seconds)
 
 

@@ -154,6 +154,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     plan.add_argument("--copy-gb-per-s", type=_rate, metavar="X", help="memory's rate, instead of the one measured")
     plan.add_argument("--fft-gflop-per-s", type=_rate, metavar="X", help="of transforms, instead of the one measured")
+    plan.add_argument("--ranks", type=int, default=1, metavar="N", help="of one of N processes with such a device each")
+    plan.add_argument("--link-gb-per-s", type=_rate, metavar="X", help="between ranks; 1.3 through one host's memory")
     convert = commands.add_parser(
         "convert", parents=[settings, foreign, loudness], help="write PtyRAD's parameters as a configuration of our own"
     )

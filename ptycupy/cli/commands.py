@@ -95,6 +95,8 @@ def plan(arguments: argparse.Namespace) -> int:
         gpu=arguments.gpu,
         bytes_per_second=arguments.copy_gb_per_s,
         flops_per_second=arguments.fft_gflop_per_s,
+        ranks=arguments.ranks,
+        link_bytes_per_second=arguments.link_gb_per_s,
         ptyrad=arguments.ptyrad,
         allow_unsupported=arguments.allow_unsupported,
     )

@@ -41,6 +41,9 @@ class Ceilings:
     bus_bytes_per_second: float = 0.0  # from the host's memory to the device's; 0 = they are the same
     cache_bytes: int = 0  # of a cache that all cores share and that waves may stay in; 0 = none is counted on
     cache_bytes_per_second: float = 0.0
+    # Between two processes of one host, through its memory: benchmarks/results/scaling_cpu.json.
+    link_bytes_per_second: float = 1.3e9
+    link_seconds: float = 5.6e-6  # for every message
     chip: Chip = USUAL
 
     def seconds(self, cost: Cost, cached: bool = False) -> float:

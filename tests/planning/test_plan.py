@@ -14,14 +14,19 @@ from scenes import random_scene
 from ptycupy import Engine, Settings, data, experiment
 from ptycupy.api import settle
 from ptycupy.api.forecast import Forecast, Pace
+from ptycupy.api.forecast_ranks import forecast_of
 from ptycupy.api.plan import SLOWER, plan
 from ptycupy.backends.cpu import CpuBackend
 from ptycupy.cli import main
+from ptycupy.config.schema import Distributed
 from ptycupy.model.parameters import upload
 from ptycupy.planning import How, ceilings, counting, twin_of
 from ptycupy.planning.chip import USUAL, Chip
 from ptycupy.planning.ledger import Cost
 from ptycupy.reconstruction.residency import Residency
+from ptycupy.reconstruction.teamwork import agree, constrain
+from ptycupy.reconstruction.tiling import begin_tiles
+from ptycupy.update.settings import Constraint
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 GIVEN = {"bytes_per_second": 10e9, "flops_per_second": 20e9}
@@ -139,6 +144,91 @@ def test_what_streams_is_what_an_engine_sends(kernel_folder, monkeypatch):
     engine.run(1)
     assert sum(values.nbytes for values in sent) == (holding.count - holding.kept) * holding.pattern_bytes
     assert forecast.memory["patterns"] == engine.experiment.patterns.nbytes
+
+
+def test_tiles_take_less_of_each_rank_and_the_plan_says_what_they_exchange(wse2, capsys):
+    wide = ("illumination.modes=2", "object.slices=12", "optimizer.shifts=0")
+    one, shared, tiles = (
+        plan(
+            wse2, overrides=[*wide, f"distributed.object={where}"], ranks=ranks, gpu="H200", link_bytes_per_second=25e9
+        )
+        for where, ranks in (("shared", 1), ("shared", 4), ("tiled", 4))
+    )
+    share = np.prod(tiles.exchange.tile) / np.prod(tiles.exchange.canvas)
+    assert 0.25 < share < 0.5  # a quarter of 614 x 614 px, and windows of 128 px around it
+    for name in ("gradients", "moments", "canvas"):
+        assert shared.memory[name] == one.memory[name]
+        assert tiles.memory[name] == pytest.approx(share * one.memory[name], rel=0.1)
+    assert tiles.parameters == one.parameters
+    assert tiles.overdetermination == one.overdetermination
+    assert (one.exchange, shared.exchange.tile) == (None, None)
+    assert shared.exchange.patterns == tiles.exchange.patterns == 128 * 128 // 4
+    assert tiles.exchange.update.summed < 0.1 * shared.exchange.update.summed  # of the probe alone
+    assert tiles.exchange.update.passed > shared.exchange.update.passed == 0
+    assert one.choices[-1].seconds > tiles.choices[-1].seconds > 0.25 * one.choices[-1].seconds
+    slower = plan(wse2, overrides=[*wide, "distributed.object=tiled"], ranks=4, gpu="H200")
+    assert slower.choices[-1].seconds > 1.5 * tiles.choices[-1].seconds
+    assert slower.choices[-1].limit == "the other ranks"
+    given = ["--gpu", "H200", "--ranks", "4", "--link-gb-per-s", "2.5", "--set", "distributed.object=tiled", "-q"]
+    assert main(["plan", str(wse2), *given]) == 0
+    told = capsys.readouterr().out
+    assert f"a tile of {tiles.exchange.tile[0]} x {tiles.exchange.tile[1]} px" in told
+    assert "(at 2.5 GB/s between ranks, through the host)" in told
+    assert main(["plan", str(wse2), "--gpu", "H200", "--ranks", "0", "-q"]) == 2
+
+
+@pytest.mark.parametrize("constraints", [(), ("lateral_blur",), ("lateral_low_pass", "positive_phase")])
+def test_what_tiles_exchange_is_what_ranks_send(constraints):
+    from thread_ranks import ThreadComm, together
+
+    problem, state = random_scene(positions=12, window=(16, 16), scan_shape=(3, 4), tilt_per_position=False)
+    corners = 9 * np.stack(np.divmod(np.arange(12), 4), axis=1)
+    canvas = (*np.shape(state.object_phase)[:2], 34, 43)
+    state = state.replace(object_amplitude=np.ones(canvas), object_phase=np.zeros(canvas))
+    problem = replace(problem, corners=corners.astype(np.int32))
+    settings = Settings(
+        {"gaussian": {}},
+        learning_rates=RATES | {"shifts": 0.0},
+        batch_size=12,
+        constraints=[Constraint(name) for name in constraints],
+    )
+    forecast = forecast_of(problem, state, settings, counting("cpu"), 3, Distributed(object="tiled"))
+
+    class Noting(ThreadComm):
+        summed = passed = 0
+
+        def add(self, values):
+            self.summed += values.nbytes
+            super().add(values)
+
+        def broadcast(self, values):
+            self.passed += values.nbytes
+            super().broadcast(values)
+
+        def swap(self, outgoing, incoming):
+            self.passed += max(sum(a.nbytes for a in arrays.values()) for arrays in (outgoing, incoming))
+            super().swap(outgoing, incoming)
+
+        def take(self):
+            found, self.summed, self.passed = (self.summed, self.passed), 0, 0
+            return found
+
+    def work(team):
+        team.comm.__class__ = Noting
+        tiles = begin_tiles(team, problem, state, settings)
+        engine = Engine(problem, state, settings, "cpu", "float32", ranks=team, tiles=tiles)
+        team.comm.take()
+        engine.step(engine.used)
+        update = team.comm.take()
+        for _, apply in engine.constraints:
+            constrain(engine, apply)
+        agree(engine)
+        return update, team.comm.take()
+
+    update, end = together(3, work)[forecast.team.rank]
+    assert (forecast.traffic[0].summed, forecast.traffic[0].passed) == update
+    assert (forecast.traffic[1].summed, forecast.traffic[1].passed) == end
+    assert forecast.most(12) == 4
 
 
 def test_multiprocessors_without_a_block_lose_their_flops():

@@ -68,7 +68,7 @@ def _empty(task: Task, spreads: Sequence[tuple[int, float]]) -> list[Advice]:
         f"The phase of trial {best}, the best one, spreads by {own:.2g} rad, that of trial {other} by {most:.2g}: "
         "contrast is a ratio, and an object that is next to empty can have much of it"
     )
-    return [Advice(what, "tune.objectives: held_out_loss, in a study of another name")]
+    return [Advice(what, "tune.objectives: held_out_loss, or tune.required_gain: 0.1, in a study of another name")]
 
 
 def _at_an_end(space: Space, key: str, best: FrozenTrial) -> Advice | None:

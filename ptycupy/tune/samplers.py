@@ -63,7 +63,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "qmc": {"scramble": True},
 }
 EXHAUSTIVE = ("grid", "brute_force")
-SHARED_SEED = ("qmc",)  # one sequence that all trials take their points from
+SHARED_SEED = ("qmc", "grid")  # one sequence, or one shuffled list, that all trials take their points from
 Made = TypeVar("Made")
 
 

@@ -83,6 +83,7 @@ def _identity(config: Config, space: Space, iterations: int) -> dict[str, dict[s
         "iterations": iterations,
         "seed": config.tune.seed,
         "held_out_fraction": config.tune.held_out_fraction,
+        "required_gain": config.tune.required_gain,
     }
     sections = {key: value for key, value in space.base.items() if key not in ELSEWHERE}
     return {"space": space.describe(), "tune": tuned, "configuration": dict(_leaves(sections))}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,9 +18,10 @@ from ptycupy.reconstruction.configured import settings_from
 from ptycupy.reconstruction.engine import Engine
 from ptycupy.reconstruction.selection import only, select_positions, with_selection
 from ptycupy.tune.data import SharedData
-from ptycupy.tune.objectives import held_out, summed_phase, values
+from ptycupy.tune.objectives import held_out, held_out_loss, summed_phase, values
 
 HALVES = ("even", "odd")
+BLIND = {"contrast", "ring_correlation"}  # objectives that an object of next to nothing may win
 Watch = Callable[[int, float], bool]  # (iteration, value) -> whether to end the trial now
 
 
@@ -53,6 +54,10 @@ class Attempt:
             engine.stop_requested = value
 
 
+class NoGain(DivergenceError):
+    """The trial came to its end without having found anything."""
+
+
 class Stopped(Exception):
     """The trial was asked to stop before it came to an end."""
 
@@ -65,14 +70,17 @@ def run_trial(
     Raises Stopped, and the errors of `ptycupy.errors` for a trial that cannot be run or diverges.
     """
     problem, state = shared.problem(config)
+    gain = tune.required_gain if BLIND & set(tune.objectives) else None
     kept: NDArray[np.int32] | None = None
-    if "held_out_loss" in tune.objectives:
+    if "held_out_loss" in tune.objectives or gain is not None:
         kept = held_out(problem, tune.held_out_fraction, tune.seed)
+    if kept is not None and "held_out_loss" in tune.objectives:
         seen = np.ones(problem.patterns.shape[0], np.bool_)
         seen[kept] = False
         problem = only(problem, seen)
     attempt.engines = _engines(config, tune, with_selection(problem, config.reconstruction), state, shared.backend)
     attempt.stop_requested = attempt.stop_requested  # a signal may have come before there were engines
+    begun = None if gain is None else _misfit(attempt.engines, kept)
     for iteration in range(1, iterations + 1):
         for engine in attempt.engines:
             engine.run(iteration - engine.iteration)
@@ -84,10 +92,30 @@ def run_trial(
             if not all(map(math.isfinite, found)):
                 raise DivergenceError(f"iteration {iteration}: the objectives became {found}")
             pruned = watch is not None and watch(iteration, found[0]) and not last
+            if last and gain is not None and begun is not None:
+                _require_gain(begun, _misfit(attempt.engines, kept), gain, tune.objectives)
             if last or pruned:
                 phase = summed_phase(attempt.engines[0])
                 return Outcome(found, iteration, pruned, phase.astype(np.float32), problem.pixel_size)
     raise ConfigError("tune.iterations: at least one is needed")
+
+
+def _misfit(engines: Sequence[Engine], kept: NDArray[np.int32] | None) -> float:
+    """The loss of these patterns, the mean over halves."""
+    assert kept is not None
+    return float(np.mean([held_out_loss(engine, kept) for engine in engines]))
+
+
+def _require_gain(begun: float, ended: float, gain: float, objectives: Sequence[str]) -> None:
+    """NoGain where the loss has not fallen by more than this share: then the object is next to what it was."""
+    if begun - ended > gain * abs(begun):
+        return
+    share = f" by {100 * gain:g} %" if gain else ""
+    blind = " and ".join(name for name in objectives if name in BLIND)
+    raise NoGain(
+        f"the patterns are not explained better{share} than by the starting guess (loss {ended:.4g}, at first "
+        f"{begun:.4g}), and {blind} of such an object says nothing: tune.required_gain"
+    )
 
 
 def _engines(config: Config, tune: Tune, problem: Problem, state: State, backend: Backend) -> list[Engine]:

@@ -69,19 +69,64 @@ def test_samplers_share_their_first_trials(tmp_path):
     assert found[0][3:] != found[1][3:]
 
 
-@pytest.mark.parametrize("pruner", ["successive_halving", "median"])
-def test_pruned_trials_end_early_and_say_so(tmp_path, pruner):
-    options = {"median": {"n_startup_trials": 2}, "successive_halving": {"min_resource": 1, "reduction_factor": 2}}[
-        pruner
-    ]
-    config = small_config(tmp_path, trials=8, iterations=4, pruner={"name": pruner, "options": options}, seed=1)
-    study = tune(config).study
+def test_pruned_trials_end_early_and_say_so(tmp_path):
+    pruner = {"name": "median", "options": {"n_startup_trials": 2}}
+    study = tune(small_config(tmp_path, trials=8, iterations=4, pruner=pruner, seed=1)).study
     pruned = [one for one in study.trials if one.state.name == "PRUNED"]
     assert pruned
     assert all(one.user_attrs["iterations"] == max(one.intermediate_values) < 4 for one in pruned)
     assert len(study.trials) == 8
     states = [row["state"] for row in table(tmp_path / "runs" / "small")]
     assert states.count("pruned") == len(pruned)
+
+
+GRID = {"optimizer.object_phase": [1e-3, 1e-2], "reconstruction.batch_size": [4, 8]}
+EACH_SAMPLER = {
+    "tpe": {},
+    "random": {},
+    "cmaes": {"sampler": {"name": "cmaes", "startup_trials": 1}, "space": SPACE},
+    "gp": {"sampler": {"name": "gp", "startup_trials": 2}},
+    "qmc": {"space": SPACE},
+    "grid": {"space": GRID},
+    "brute_force": {"space": GRID},
+    "nsga2": {"objectives": ["loss", "held_out_loss"]},
+    "nsga3": {"objectives": ["loss", "held_out_loss"]},
+}
+
+
+@pytest.mark.parametrize("name", EACH_SAMPLER)
+def test_every_sampler_runs_a_study(tmp_path, name):
+    package = samplers.PACKAGES.get(name)
+    if package is not None and importlib.util.find_spec(package) is None:
+        pytest.skip(f"{package} is not installed")
+    study = tune(small_config(tmp_path, **{"trials": 4, "sampler": name, **EACH_SAMPLER[name]})).study
+    tried = [tuple(one.params.values()) for one in study.trials]
+    assert [one.state.name for one in study.trials] == ["COMPLETE"] * 4
+    assert len(set(tried)) == 4
+    if "space" in EACH_SAMPLER[name] and EACH_SAMPLER[name]["space"] is GRID:
+        assert sorted(tried) == [(rate, size) for rate in (1e-3, 1e-2) for size in (4, 8)]
+
+
+SPLIT = {"optimizer.object_phase": {"choices": [1e-1, 1e-4, 3.0]}}  # well, hardly at all, and up and down
+EACH_PRUNER = {
+    "hyperband": {"min_resource": 1, "reduction_factor": 2},
+    "successive_halving": {"min_resource": 1, "reduction_factor": 2},
+    "median": {"n_startup_trials": 1},
+    "percentile": {"percentile": 50.0, "n_startup_trials": 1},
+    "patient": {"patience": 0},
+    "threshold": {"upper": 0.0},
+}
+
+
+@pytest.mark.parametrize("name", EACH_PRUNER)
+def test_every_pruner_ends_trials(tmp_path, name):
+    pruner = {"name": name, "options": EACH_PRUNER[name]}
+    study = tune(small_config(tmp_path, trials=8, iterations=5, pruner=pruner, space=SPLIT, sampler="random")).study
+    states = [one.state.name for one in study.trials]
+    assert set(states) <= {"COMPLETE", "PRUNED"}
+    pruned = [one for one in study.trials if one.state.name == "PRUNED"]
+    assert pruned
+    assert all(one.user_attrs["iterations"] == max(one.intermediate_values) < 5 for one in pruned)
 
 
 def test_several_objectives_leave_a_front(tmp_path):
@@ -293,6 +338,28 @@ def test_contrast_is_right_for_several_object_modes(cpu_backend):
     image = np.einsum("o,ozyx->yx", weights / weights.sum(), state.object_phase)[top : bottom + 1, left : right + 1]
     image = image - image.min()
     assert contrast(engine) == pytest.approx(-image.std() / image.mean(), rel=1e-6)
+
+
+# --- objectives that do not compare with patterns ---------------------------------------------------------------
+def test_a_trial_that_explains_the_patterns_no_better_than_its_start_fails_by_contrast(tmp_path):
+    """Contrast is a ratio: of the gradient of a first step as good as of a specimen."""
+    space = {"optimizer.object_phase": {"choices": [1e-2, 1e-12]}}
+    given = {"objectives": ["contrast"], "space": space, "sampler": "grid", "trials": 2, "iterations": 4}
+    overrides = ("optimizer.object_amplitude=0", "optimizer.probe=0", "optimizer.shifts=0")
+    found = tune(small_config(tmp_path, overrides, **given, required_gain=0.001)).study
+    by_rate = {one.params["optimizer.object_phase"]: one for one in found.trials}
+    assert by_rate[1e-2].state.name == "COMPLETE"
+    assert by_rate[1e-12].state.name == "FAIL"
+    reason = by_rate[1e-12].user_attrs["reason"]
+    assert re.fullmatch(
+        r"the patterns are not explained better by 0\.1 % than by the starting guess \(loss [\d.]+, at first [\d.]+\), "
+        r"and contrast of such an object says nothing: tune\.required_gain",
+        reason,
+    )
+    blind = tune(small_config(tmp_path / "blind", overrides, **given, required_gain=None)).study
+    assert [one.state.name for one in blind.trials] == ["COMPLETE"] * 2
+    loss = tune(small_config(tmp_path / "loss", overrides, **{**given, "objectives": ["loss"]}, required_gain=0.9))
+    assert [one.state.name for one in loss.study.trials] == ["COMPLETE"] * 2
 
 
 def test_ring_correlation_reconstructs_two_halves(tmp_path, monkeypatch):

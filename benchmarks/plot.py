@@ -182,7 +182,10 @@ def ops(records: list[Record]) -> Figure | None:
         ):
             bars = axes.barh(y, [row[key] for row in rows], 1 / (len(found) + 1), label=label(record))
             axes.axvline(ceiling, color=bars.patches[0].get_facecolor(), linestyle="--")
-    for axes, title in ((panels[0], "GB/s (dashed: a copy)"), (panels[1], "GFLOP/s of transforms (dashed: the best library)")):
+    for axes, title in (
+        (panels[0], "GB/s (dashed: a copy)"),
+        (panels[1], "GFLOP/s of transforms (dashed: the best library)"),
+    ):
         axes.set_yticks(np.arange(count), [row["op"] for row in found[0]["ops"]["rows"]])
         axes.invert_yaxis()
         axes.set_xlabel(title)

@@ -82,6 +82,23 @@ def test_berkeley_emd(tmp_path: Path) -> None:
     assert calibration.dk_inverse_angstrom == pytest.approx((0.02, 0.03))
 
 
+def test_prismatic_calls_its_angstroms_nanometres(tmp_path: Path) -> None:
+    """As Prismatic 2 writes a cell of 5.43 angstrom, whose patterns have a pixel of 1 / 5.43 per angstrom."""
+    with h5py.File(tmp_path / "a.emd", "w") as file:
+        cube = file.create_group("4DSTEM_simulation/data/datacubes/CBED_array_depth0000")
+        cube["datacube"] = STACK
+        cube.attrs["emd_group_type"] = 1
+        for number, (unit, step) in enumerate([("[n_m]", 0.5)] * 2 + [("[n_m^-1]", 1 / 5.43)] * 2, 1):
+            cube[f"dim{number}"] = np.arange(STACK.shape[number - 1], dtype=np.float32) * np.float32(step)
+            cube[f"dim{number}"].attrs["units"] = np.bytes_(unit)
+        stated = file.create_group("4DSTEM_simulation/metadata/metadata_0/original/simulation_parameters")
+        stated.attrs.update(E=np.float32(100), rx=np.float32(0.5), ry=np.float32(0.5))
+    calibration = check(tmp_path / "a.emd")
+    assert calibration.energy_kev == 100
+    assert calibration.scan_step_angstrom == pytest.approx((0.5, 0.5))
+    assert calibration.dk_inverse_angstrom == pytest.approx((1 / 5.43, 1 / 5.43), rel=1e-5)
+
+
 def test_nexus_as_rosettasciio_writes_it(tmp_path: Path) -> None:
     nexus = pytest.importorskip("rsciio.nexus", reason="rosettasciio is not installed")
     nexus.file_writer(str(tmp_path / "a.nxs"), signal())

@@ -180,10 +180,11 @@ XML = """<root><raw_file filename="scan_x4_y3.raw"/>
 </iom_measurements></root>"""
 
 
+@pytest.mark.parametrize("voltage", ["high_voltage", "source.get_voltage"])
 @pytest.mark.parametrize("name", ["scan_x4_y3.raw", "renamed.raw"])
-def test_empad_xml_gives_scan_shape_and_calibration(tmp_path: Path, name: str) -> None:
+def test_empad_xml_gives_scan_shape_and_calibration(tmp_path: Path, name: str, voltage: str) -> None:
     path = write(tmp_path / name, stack("<f4", (12, 128, 128)))
-    (tmp_path / "acquisition.xml").write_text(XML.replace("scan_x4_y3.raw", name))
+    (tmp_path / "acquisition.xml").write_text(XML.replace("scan_x4_y3.raw", name).replace("high_voltage", voltage))
     source = open_source(Data(path=str(path)))
     assert source.scan_shape == (3, 4)
     assert source.calibration.energy_kev == pytest.approx(80)

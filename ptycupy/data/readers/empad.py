@@ -149,7 +149,8 @@ def _attributes(fields: dict[str, str], scan_shape: tuple[int, int] | None) -> A
     values: dict[str, float | tuple[float, ...]] = {}
     if scan_shape is not None:
         values["scan_shape"] = (float(scan_shape[0]), float(scan_shape[1]))
-    volts = _positive(fields, "iom_measurements/high_voltage")
+    older = _positive(fields, "iom_measurements/source.get_voltage")
+    volts = _positive(fields, "iom_measurements/high_voltage") or older
     if volts is not None:
         values["energy_keV"] = volts / 1e3
     inverse_nm = _positive(fields, "iom_measurements/calibrated_pixelsize")

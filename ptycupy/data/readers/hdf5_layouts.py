@@ -1,7 +1,7 @@
 """What programs that write HDF5 call their patterns and where they keep the calibration.
 
-HyperSpy (.hspy), NeXus (NXdata), EMD 1.0 (py4DSTEM, emdfile), EMD 0.x (Berkeley), DECTRIS. Sources: the HyperSpy, NeXus
-(signal, default, axes) and EMD file format descriptions.
+HyperSpy (.hspy), NeXus (NXdata), EMD 1.0 (py4DSTEM, emdfile), EMD 0.x (Berkeley, Prismatic), DECTRIS. Sources: the
+HyperSpy, NeXus (signal, default, axes) and EMD file format descriptions.
 """
 
 from __future__ import annotations
@@ -44,6 +44,8 @@ def calibration(dataset: Any) -> Numbers:
     """Energy, scan step and detector sampling of a dataset (..., slow, fast, ky, kx), as far as its file says them."""
     group = dataset.parent
     axes = _hyperspy_axes(group) or _dimensions(group) or _nexus_axes(group)
+    if _prismatic(group) is not None:
+        axes = [(step, unit.replace("n_m", "A")) for step, unit in axes]  # it writes angstroms and calls them nm
     return from_axes(axes, len(dataset.shape)) | _emd_calibration(group) | energy(group)
 
 
@@ -187,16 +189,26 @@ def _emd_calibration(group: Any) -> Numbers:
 
 
 def _energy(group: Any) -> float | None:
-    """The beam's energy in keV: HyperSpy's beam_energy (kV), NeXus' incident_energy (eV unless it says otherwise)."""
-    microscope = group.get("metadata/Acquisition_instrument/TEM")
-    if isinstance(microscope, h5py.Group) and (stated := _number(microscope.attrs, "beam_energy")):
-        return stated
+    """The beam's energy in keV: HyperSpy's and Prismatic's (kV), NeXus' incident_energy (eV unless it says else)."""
+    microscope, simulation = group.get("metadata/Acquisition_instrument/TEM"), _prismatic(group)
+    for place, name in ((microscope, "beam_energy"), (simulation, "E")):
+        if isinstance(place, h5py.Group) and (stated := _number(place.attrs, name)):
+            return stated
     for place in _upwards(group):
         for name in ("instrument/beam/incident_energy", "sample/beam/incident_energy", "instrument/beam/energy"):
             value = _scalar(place, name)
             if value:
                 unit = _plain(text_attribute(place[name], "units") or "eV")
                 return value * ENERGIES[unit] if unit in ENERGIES else None
+    return None
+
+
+def _prismatic(group: Any) -> Any:
+    """Prismatic's group of what it simulated, where one of the groups above is its own; else None."""
+    for place in _upwards(group):
+        found = place.get("metadata/metadata_0/original/simulation_parameters")
+        if isinstance(found, h5py.Group):
+            return found
     return None
 
 

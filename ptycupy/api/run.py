@@ -26,6 +26,7 @@ from ptycupy.distributed.reduce import choose
 from ptycupy.distributed.team import Team, alone
 from ptycupy.errors import ConfigError, DataError, DivergenceError, ResourceError
 from ptycupy.experiment.following import build_following
+from ptycupy.experiment.selection import taking_part
 from ptycupy.experiment.state import Problem, State
 from ptycupy.model.ranks import ALONE
 from ptycupy.outputs import write_outputs
@@ -38,7 +39,6 @@ from ptycupy.reconstruction.following import Follower, wait_for_patterns
 from ptycupy.reconstruction.interrupt import StopOnSignal
 from ptycupy.reconstruction.progress import IterationLog, ProgressBar
 from ptycupy.reconstruction.run_folder import RunFolder
-from ptycupy.reconstruction.selection import taking_part, with_selection
 from ptycupy.reconstruction.steering import restore_changes
 from ptycupy.storage.patterns import Export, write_patterns
 from ptycupy.storage.result import save_result, verify
@@ -125,7 +125,7 @@ def begin(
     if config.output.export_patterns is not None and not resume and first:
         export = Export(problem.patterns, problem.pattern_scale)
         logger.info("wrote %s", write_patterns(folder.path / config.output.export_patterns, export, overwrite=True))
-    problem, settings = with_selection(problem, config.reconstruction), settings_from(config)
+    settings = settings_from(config)
     tiles = None
     if team.size > 1:
         tiles = share_out(team, problem, state, settings, backend.name, config.distributed)

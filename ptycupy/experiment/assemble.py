@@ -20,6 +20,7 @@ from ptycupy.experiment.optics import electron_wavelength, pair, xray_wavelength
 from ptycupy.experiment.optional import with_optional_fields
 from ptycupy.experiment.probe import aperture_probe, mixed_modes
 from ptycupy.experiment.results.earlier import METRE
+from ptycupy.experiment.selection import with_selection
 from ptycupy.experiment.state import Problem, State
 from ptycupy.experiment.zone_plate import zone_plate_probe
 
@@ -32,11 +33,12 @@ log = logging.getLogger(__name__)
 
 def build(config: schema.Config, source: PatternSource, among: Among = ONE) -> tuple[Problem, State]:
     """The experiment that `config` describes, on the patterns of `source` (as data.open_source gives them), which
-    several processes may look through together.
+    several processes may look through together; reconstruction.half and subscan leave the others without weight.
 
     Raises ConfigError, DataError and ResourceError for what is missing, contradictory, unusable or too large.
     """
     problem, state = assemble(config, source, measure_patterns(config, source, among))
+    problem = with_selection(problem, config.reconstruction)
     log.info(
         "object of %d modes, %d slices, %d x %d px; window %d x %d px; pixel size %s; %d positions%s; "
         "probe intensity %.4g",
@@ -50,7 +52,7 @@ def build(config: schema.Config, source: PatternSource, among: Among = ONE) -> t
 
 
 def assemble(config: schema.Config, source: PatternSource, measured: Measured) -> tuple[Problem, State]:
-    """The same where the patterns were measured already, or are only expected; raises as `build` does."""
+    """The same where the patterns were measured already, or are only expected, and all take part; raises as `build`."""
     geometry = _geometry(config, source, measured)
     positions = scan_positions(config, source, geometry)
     occupancy = first_object.occupancies(config.object.modes, config.object.occupancies)

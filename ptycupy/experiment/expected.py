@@ -13,6 +13,7 @@ from ptycupy.data.source import ArraySource, PatternSource
 from ptycupy.data.views import MappedSource
 from ptycupy.experiment.assemble import assemble, measure_patterns
 from ptycupy.experiment.measured import Measured, raw_detector_shape
+from ptycupy.experiment.selection import with_selection
 from ptycupy.experiment.state import Problem, State
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def outline(config: schema.Config, source: PatternSource) -> tuple[Problem, Stat
         mean = np.asarray(_sample(source), float).mean(0)
     drawn = replace(measured, mean_pattern=mean, raw_detector=raw_detector_shape(source))
     problem, state = assemble(config, source, drawn)
+    problem = with_selection(problem, config.reconstruction)
     changed = config.data.source_blur_angstrom > 0 or config.data.noise is not None
     if not changed and config.data.device_storage != "dense":
         packed = _packed(source, measured, config.data.device_storage)

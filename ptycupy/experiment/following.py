@@ -12,6 +12,7 @@ from ptycupy.data.transform import ClipNegative
 from ptycupy.data.views import MappedSource
 from ptycupy.experiment.assemble import assemble, measure_patterns
 from ptycupy.experiment.measured import raw_detector_shape
+from ptycupy.experiment.selection import with_selection
 from ptycupy.experiment.state import Problem, State
 
 if TYPE_CHECKING:
@@ -37,4 +38,5 @@ def build_following(config: schema.Config, source: PatternSource, count: int) ->
         raw_detector=raw_detector_shape(source),
     )
     problem, state = assemble(config, source, whole)
+    problem = with_selection(problem, config.reconstruction)
     return replace(problem, pattern_storage="dense"), state  # what is still to come cannot be packed

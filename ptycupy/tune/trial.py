@@ -13,10 +13,10 @@ from ptycupy.backends.interface import Backend
 from ptycupy.config.schema import Config
 from ptycupy.config.tuning import Tune
 from ptycupy.errors import ConfigError, DivergenceError
+from ptycupy.experiment.selection import only, select_positions, with_selection
 from ptycupy.experiment.state import Problem, State
 from ptycupy.reconstruction.configured import settings_from
 from ptycupy.reconstruction.engine import Engine
-from ptycupy.reconstruction.selection import only, select_positions, with_selection
 from ptycupy.tune.data import SharedData
 from ptycupy.tune.objectives import held_out, held_out_loss, summed_phase, values
 

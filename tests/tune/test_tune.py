@@ -16,7 +16,7 @@ from ptycupy import Engine, Settings, backends, functional
 from ptycupy.cli import main
 from ptycupy.config import load_config, read_dict
 from ptycupy.errors import ConfigError, DataError, DivergenceError, MemoryShortage, ResourceError
-from ptycupy.reconstruction.selection import only
+from ptycupy.experiment.selection import only
 from ptycupy.tune import samplers, trial, tune, worker
 from ptycupy.tune.data import SharedData
 from ptycupy.tune.objectives import contrast, held_out, held_out_loss

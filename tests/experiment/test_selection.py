@@ -1,12 +1,14 @@
-"""Halves of a scan, and the fingerprint of its patterns."""
+"""Halves and parts of a scan, and that what is built has them."""
 
 import numpy as np
 import pytest
 
+from ptycupy import Engine, experiment
+from ptycupy.config.schema import Config
 from ptycupy.data.source import ArraySource
 from ptycupy.errors import ConfigError
-from ptycupy.reconstruction.fingerprint import data_fingerprint
-from ptycupy.reconstruction.selection import select_positions, subscan
+from ptycupy.experiment.selection import select_positions, subscan
+from ptycupy.reconstruction.configured import settings_from
 
 
 @pytest.mark.parametrize("scan_shape", [(4, 6), (5, 5), (3, 4), None])
@@ -43,13 +45,28 @@ def test_unknown_half_is_refused():
         select_positions(4, "first")
 
 
-def test_fingerprint_tells_data_sets_apart_and_takes_arrays_and_sources_alike():
-    patterns = np.random.default_rng(0).integers(0, 100, (50, 4, 4)).astype(np.uint16)
-    known = data_fingerprint(patterns)
-    assert data_fingerprint(ArraySource(patterns)) == known
-    assert data_fingerprint(patterns.astype(">u2")) == known
-    assert data_fingerprint(patterns.astype(np.uint32)) != known
-    assert data_fingerprint(patterns.reshape(50, 2, 8)) != known
-    changed = patterns.copy()
-    changed[-1, 0, 0] += 1
-    assert data_fingerprint(changed) != known
+@pytest.mark.parametrize(
+    ("loop", "expected"),
+    [
+        ({}, range(20)),
+        ({"half": "odd"}, [1, 3, 5, 7, 9, 11, 13, 15, 17, 19]),  # 5 in a row: the checkerboard is every other one
+        ({"half": "even", "subscan": {"mode": "centre", "shape": [2, 3]}}, [6, 8, 12]),
+    ],
+    ids=["all", "odd", "even, in the centre"],
+)
+def test_what_is_built_leaves_the_others_without_weight(loop, expected):
+    """Not only where the command line runs it: an Engine on what `experiment.build` gives, and the plan's outline."""
+    counts = np.random.default_rng(0).poisson(20, (20, 24, 24)).astype(np.uint16)
+    config = Config.model_validate(
+        {
+            "calibration": {"mode": "pixel_size_angstrom", "value": 0.25},
+            "illumination": {"voltage_kv": 80.0, "convergence_angle_mrad": 25.0},
+            "scan": {"step_px": 2.0},
+            "reconstruction": {"batch_size": 4, **loop},
+        }
+    )
+    source = ArraySource(counts, (4, 5))
+    for make in (experiment.build, experiment.outline):
+        problem, state = make(config, source)
+        engine = Engine(problem, state, settings_from(config), "cpu")
+        np.testing.assert_array_equal(engine.used, list(expected))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycupy.config.schema import Reconstruction
 from ptycupy.errors import ConfigError
 from ptycupy.experiment.state import Problem
+
+if TYPE_CHECKING:
+    from ptycupy.config.schema import Reconstruction
 
 SUBSCANS = ("centre", "spread")
 HALVES = ("all", "even", "odd")
@@ -60,7 +63,7 @@ def with_selection(problem: Problem, loop: Reconstruction) -> Problem:
 
 def taking_part(problem: Problem, loop: Reconstruction) -> NDArray[np.bool_]:
     """Which positions [N] the half and the subscan have."""
-    count = problem.patterns.shape[0]
+    count = len(problem.corners)  # an outline has no patterns yet
     chosen = np.zeros(count, np.bool_)
     indices = select_positions(count, loop.half, problem.scan_shape)
     if loop.subscan is not None:

@@ -41,7 +41,7 @@ class Slot:
     """What ends of one kind write to, and what repeats them."""
 
     block: Block  # findings, losses, thickness, tilts, and the corners' limits where they move
-    before: list[Array]  # shifts and corners before they move
+    before: list[Array]  # shifts and corners as the batches left them, where corners move
     work: Repeated = field(default_factory=lambda: Repeated("these constraints"))
 
 
@@ -99,12 +99,12 @@ class Ending:
         self, engine: Engine, constraints: Sequence[Constrain], moves: bool, before: list[Array]
     ) -> list[Array]:
         """Queues what follows where they did not; what the host wants to know of it."""
+        for kept, array in zip(before, _moved(engine) if before else [], strict=True):
+            engine.backend.copy(kept, array)  # in front of constraints, which may move positions too
         for constrain in constraints:
             teamwork.constrain(engine, constrain)
         if engine.parameters.probe_variations is not None:
             normalise_variations(engine.backend, engine.parameters, engine.context.probe_intensity)
-        for kept, array in zip(before, _moved(engine) if before else [], strict=True):
-            engine.backend.copy(kept, array)
         limits = []
         if moves and engine.tiles is None:
             limits = [move_corners(engine)]
@@ -163,7 +163,7 @@ def _judged(
 ) -> Loss | None:
     """The mean loss of an iteration from the values of _begin; None where the engine has gone back.
 
-    Where it must stop, corners have not moved: `before` are shifts and corners to put back, if they have.
+    Where it must stop, positions are as the batches left them: `before` are shifts and corners to put back, if any.
     """
     *measured, losses = found
     engine.batch_losses += [[size, *row] for size, row in zip(sizes, losses.tolist(), strict=False)]

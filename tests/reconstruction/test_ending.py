@@ -12,8 +12,11 @@ from scenes import random_scene
 from ptycupy import Constraint, Engine, Settings
 from ptycupy.backends.cuda import CudaBackend
 from ptycupy.errors import DivergenceError, NotRecordable
+from ptycupy.reconstruction.callbacks import Quiet
 from ptycupy.reconstruction.canvas import reanchor
+from ptycupy.reconstruction.checkpoint import Checkpoints, list_checkpoints
 from ptycupy.reconstruction.teamwork import constrain as apply
+from ptycupy.storage.result import load_result
 from ptycupy.update.constraints import CONSTRAINTS, make_constraint
 
 RATES = {"object_amplitude": 1e-2, "object_phase": 1e-2, "probe": 1e-3, "shifts": 0.3, "tilts": 0.1}
@@ -122,6 +125,77 @@ def test_a_divergence_that_stops_leaves_the_corners(kernel_folder, graphs, recor
         engine.run(3)
     np.testing.assert_array_equal(engine.problem.corners, corners)
     assert own.ran == (1 if recordable else 0)
+
+
+class Spoils(Quiet):
+    """Multiplies the object in the middle of the third iteration, once."""
+
+    def __init__(self, factor):
+        self.factor = factor
+
+    def on_batch(self, engine, number, batches):
+        if engine.iteration == 2 and number == 1:
+            engine.backend.scale(engine.parameters.object_amplitude, self.factor)
+            self.factor = 1.0
+
+
+def diverging(kernel_folder, folder, way, policy, factor):
+    """The engine after five iterations of which the third diverges, and what it said."""
+    names = ("orthogonal_probe", "fixed_probe_intensity", "depth_blur", "positive_phase", "position_recentring")
+    constraints = [Constraint(name) for name in names]
+    engine = make(kernel_folder, "on" if way == "graphs" else "off", constraints=constraints, on_divergence=policy)
+    engine.backend.queues = way != "read first"  # as on the CPU: constraints run once the loss is known
+    folder.mkdir()
+    watchers = [Spoils(factor), Checkpoints(folder, 1)]
+    if policy == "halve_lr":
+        engine.run(5, watchers)
+        return engine, ""
+    with pytest.raises(DivergenceError) as error:
+        engine.run(5, watchers)
+    return engine, str(error.value)
+
+
+def left(engine, folder):
+    """Every array of it that is in a file, or that a run which was put back goes on from."""
+    kept = [load_result(path) for path in list_checkpoints(folder)]
+    assert [snapshot.iteration for snapshot in kept] == [engine.iteration - 1, engine.iteration]
+    if engine.learning_rate_factor < 1:
+        kept.append(engine.snapshot())
+    for number, snapshot in enumerate(kept):
+        yield f"{number} history", np.array(snapshot.history.total)
+        yield f"{number} corners", snapshot.corners
+        for name, values in snapshot.state.items():
+            yield f"{number} {name}", values
+        for name, memory in snapshot.moments.items():
+            for key, values in memory.arrays.items():
+                yield f"{number} {name} {key}", values
+    yield "corners", engine.problem.corners
+    yield "shifts", engine.state.shifts
+
+
+@pytest.mark.parametrize(
+    ("policy", "factor"),
+    [
+        ("stop", 1e3),
+        pytest.param("stop", np.nan, marks=pytest.mark.slow),
+        pytest.param("halve_lr", 1e3, marks=pytest.mark.slow),
+        ("halve_lr", np.nan),
+    ],
+)
+def test_a_divergence_leaves_the_same_whatever_ran_before_it_was_seen(kernel_folder, tmp_path, policy, factor):
+    """Constraints that were queued, or recorded, behind the batches have run on arrays that had diverged by then."""
+    ways = ("read first", "queued", "graphs")
+    found = {way: diverging(kernel_folder, tmp_path / way, way, policy, factor) for way in ways}
+    expected, told = dict(left(found["read first"][0], tmp_path / "read first")), found["read first"][1]
+    assert ("iteration 3" in told) == (policy == "stop")
+    for way in ways[1:]:
+        engine, message = found[way]
+        assert message == told
+        arrays = dict(left(engine, tmp_path / way))
+        assert arrays.keys() == expected.keys()
+        for name, values in arrays.items():
+            np.testing.assert_array_equal(values, expected[name], err_msg=f"{way}: {name}")
+    assert engine.backend._device.calls.count("graph") > 0
 
 
 def test_windows_of_constraints_have_recordings_of_their_own(kernel_folder):

@@ -88,9 +88,9 @@ AFTER = [
     "transmission_forward 3 630",
     *("total_power 1 630 1", "reduce 1 1 1", "total_power 1 128 1", "reduce 1 1 1"),
     *["copy"] * 10,  # powers, shifts, counts and losses, for the download at the end
+    *["copy"] * 2,  # shifts and corners, in front of what a divergence would take back
     *("orthogonalise_gram 4 2 64 1", "reduce 8 1 2", "orthogonalise_eigen 1 2", "orthogonalise_rotate 2 2 64", "copy"),
     "clamp 3 0 inf 0 1 630",
-    *["copy"] * 2,  # shifts and corners, in front of what a divergence would take back
     "reanchor 1 5",
     *["copy"] * 3,  # thickness, tilt and the limits of the corners, for the same download
 ]

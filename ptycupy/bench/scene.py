@@ -17,7 +17,7 @@ from ptycupy.data.counts import count_of, pack
 from ptycupy.data.source import ArraySource
 from ptycupy.experiment.propagation import propagation_tables
 from ptycupy.experiment.rows import blur_matrix
-from ptycupy.model.experiment import upload_rows
+from ptycupy.model.tables import upload_rows
 from ptycupy.planning import Cost, Counting
 
 OBJECT_MARGIN = 108  # px of the canvas beyond the window

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from ptycupy.data.loading import load_mask
 from ptycupy.data.prepare import prepare, without_negative
-from ptycupy.data.preprocess import NegativePolicy, intensity_scale, slab_patterns
+from ptycupy.data.preprocess import intensity_scale, slab_patterns
 from ptycupy.data.preprocess import scan as survey_patterns
 from ptycupy.data.share import ONE, Among, slabs_of
+from ptycupy.data.tally import NegativePolicy
 from ptycupy.data.thinned import ThinnedSource
 from ptycupy.data.transform import CropDetector
 from ptycupy.data.views import MappedSource, ScanCrop

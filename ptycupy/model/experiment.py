@@ -14,27 +14,17 @@ from ptycupy.backends.interface import Array, Backend
 from ptycupy.data.counts import PackedPatterns
 from ptycupy.data.pad import padded_mask
 from ptycupy.errors import ConfigError, DataError
-from ptycupy.experiment.aberrations import aberration_basis
 from ptycupy.experiment.optics import pair
-from ptycupy.experiment.propagation import moved_near_field, near_field_transfer, propagation_tables
-from ptycupy.experiment.rows import RowMatrix, detector_matrix, pattern_matrix
+from ptycupy.experiment.propagation import propagation_tables
+from ptycupy.experiment.rows import RowMatrix, pattern_matrix
 from ptycupy.experiment.state import Problem
+from ptycupy.model import tables
 from ptycupy.model.feed import Feed
 from ptycupy.model.holding import Hold, Placed, Wanted, hold_all
 from ptycupy.model.parameters import Parameters
 from ptycupy.model.storage import Resident, as_source, on_device, some
+from ptycupy.model.tables import NearField, upload_rows
 from ptycupy.ops.axis_filter import Rows
-
-
-@dataclass(frozen=True)
-class NearField:
-    """Tables of the transfer to a detector, where each pattern is moved: what Transfer takes, phases in rad."""
-
-    base: Array  # [y, x]
-    aperture: Array  # [y, x]
-    ky: Array  # [y]
-    kx: Array  # [x]
-    distance: Array  # [1], 1: it is in the phases
 
 
 @dataclass
@@ -168,7 +158,7 @@ def place(
         raise ConfigError(f"{slices} slices need pixel_size and wavelength in angstrom; only one slice works in pixels")
     pixel_size = 1.0 if problem.pixel_size is None else pair(problem.pixel_size)
     wavelength = 1.0 if problem.wavelength is None else float(problem.wavelength)
-    tables = propagation_tables(window, pixel_size, wavelength, problem.propagator, problem.anti_aliasing)
+    geometry = propagation_tables(window, pixel_size, wavelength, problem.propagator, problem.anti_aliasing)
     measured_shape = int(source.shape[1]), int(source.shape[2])
     counted = mask = _filled("mask", problem.mask, "the detector's shape", measured_shape, bool)
     background = _background(problem, measured_shape)
@@ -193,23 +183,23 @@ def place(
         scale=backend.asarray(_filled("pattern_scale", problem.pattern_scale, "shape", (count,), real)[rows]),
         mask=backend.asarray(_to_corner(mask.astype(np.uint8))),
         background=None if background is None else backend.asarray(_to_corner(background.astype(real))),
-        resampling=_uploaded(backend, matrices),
+        resampling=tables.uploaded(backend, matrices),
         detector_shape=detector,
         weights=backend.asarray(used.astype(np.uint8)[rows]),
         used=np.flatnonzero(used).astype(np.int32),
         places=None if here is None else _places(here, count),
         corners=backend.asarray(corners),
         occupancy=backend.asarray(_occupancy(problem, parameters).astype(real)),
-        base=backend.asarray(tables.base.astype(real)),
-        aperture=backend.asarray(tables.aperture.astype(real)),
-        ky=backend.asarray(tables.ky.astype(real)),
-        kx=backend.asarray(tables.kx.astype(real)),
-        near_field=_near_field(backend, problem, window),
-        moved_near_field=None if parameters.descan is None else _moved_near_field(backend, problem, window),
-        detector=_detector(backend, problem, window, detector),
-        descan_period=_descan_period(problem, window, detector),
+        base=backend.asarray(geometry.base.astype(real)),
+        aperture=backend.asarray(geometry.aperture.astype(real)),
+        ky=backend.asarray(geometry.ky.astype(real)),
+        kx=backend.asarray(geometry.kx.astype(real)),
+        near_field=tables.near_field(backend, problem, window),
+        moved_near_field=None if parameters.descan is None else tables.moved_near_field(backend, problem, window),
+        detector=tables.detector(backend, problem, window, detector),
+        descan_period=tables.descan_period(problem, window, detector),
         nominal=backend.asarray(nominal_positions(problem).astype(real)),
-        aberrations=_aberrations(backend, problem, parameters),
+        aberrations=tables.aberrations(backend, problem, parameters),
     )
 
 
@@ -220,17 +210,6 @@ def nominal_positions(problem: Problem) -> NDArray[np.float64]:
     if positions.shape != to_numpy(problem.corners).shape:
         raise ConfigError(f"nominal_positions {positions.shape} must be (N, 2) px, as the corners")
     return np.asarray(positions - positions.mean(axis=0), np.float64)
-
-
-def upload_rows(backend: Backend, matrix: RowMatrix) -> Rows:
-    """A sparse matrix and its transpose on the device."""
-    back = matrix.transpose()
-    return Rows(
-        backend.asarray(matrix.indices.astype(np.int32)),
-        backend.asarray(matrix.weights.astype(backend.real)),
-        backend.asarray(back.indices.astype(np.int32)),
-        backend.asarray(back.weights.astype(backend.real)),
-    )
 
 
 def _places(here: NDArray[np.int32], count: int) -> NDArray[np.int32]:
@@ -277,57 +256,6 @@ def _occupancy(problem: Problem, parameters: Parameters) -> NDArray[Any]:
     if occupancy.shape != (modes,):
         raise ConfigError(f"object_occupancy {occupancy.shape} must be ({modes},): one weight per object mode")
     return occupancy
-
-
-def _near_field(backend: Backend, problem: Problem, window: tuple[int, int]) -> Array | None:
-    if problem.near_field_distance is None:
-        return None
-    if problem.pixel_size is None or problem.wavelength is None:
-        raise ConfigError("near_field_distance needs pixel_size and wavelength in angstrom")
-    size, distance = pair(problem.pixel_size), problem.near_field_distance
-    transfer = near_field_transfer(window, size, problem.wavelength, distance, problem.propagator)
-    return backend.asarray(transfer.astype(backend.complex)[None, None])
-
-
-def _moved_near_field(backend: Backend, problem: Problem, window: tuple[int, int]) -> NearField | None:
-    if problem.near_field_distance is None or problem.pixel_size is None or problem.wavelength is None:
-        return None
-    size, distance = pair(problem.pixel_size), problem.near_field_distance
-    tables = moved_near_field(window, size, problem.wavelength, distance, problem.propagator)
-    ones = np.ones(1)
-    arrays = (tables.base, tables.aperture, tables.ky, tables.kx, ones)
-    return NearField(*(backend.asarray(array.astype(backend.real)) for array in arrays))
-
-
-def _descan_period(problem: Problem, window: tuple[int, int], detector: tuple[int, ...]) -> tuple[float, float]:
-    periods = window if problem.detector_match == "crop" else detector
-    return float(periods[0]), float(periods[1])
-
-
-def _aberrations(backend: Backend, problem: Problem, parameters: Parameters) -> Array | None:
-    names = problem.aberrations
-    count = 0 if parameters.aberrations is None else int(parameters.aberrations.size)
-    if count != len(names):
-        raise ConfigError(f"aberrations: {count} values in the State for {len(names)} names in the Problem: {names}")
-    if parameters.aberrations is None:
-        return None
-    if problem.pixel_size is None or problem.wavelength is None:
-        raise ConfigError("aberrations need pixel_size and wavelength in angstrom")
-    basis = aberration_basis(names, float(problem.wavelength), parameters.window, pair(problem.pixel_size))
-    return backend.asarray(basis.astype(backend.real))
-
-
-def _detector(
-    backend: Backend, problem: Problem, window: tuple[int, int], detector: tuple[int, int]
-) -> tuple[Rows | None, Rows | None]:
-    match, blur = problem.detector_match, problem.detector_blur
-    pairs = zip(window, detector, strict=True)
-    return _uploaded(backend, [detector_matrix(length, pixels, match, blur) for length, pixels in pairs])
-
-
-def _uploaded(backend: Backend, matrices: list[RowMatrix | None]) -> tuple[Rows | None, Rows | None]:
-    y, x = (None if matrix is None else upload_rows(backend, matrix) for matrix in matrices)
-    return y, x
 
 
 def _lengths(shape: tuple[int, ...], matrices: list[RowMatrix | None]) -> tuple[int, int]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -15,39 +14,38 @@ from numpy.typing import NDArray
 
 from ptycupy import backends
 from ptycupy.backends.exchange import to_numpy
-from ptycupy.backends.interface import Array, Backend
+from ptycupy.backends.interface import Backend
 from ptycupy.distributed.tiles import Tiles
-from ptycupy.errors import DataError, MemoryShortage
+from ptycupy.errors import DataError
 from ptycupy.experiment.seeds import generator
 from ptycupy.experiment.state import Problem, State
 from ptycupy.model.experiment import nominal_positions, place
 from ptycupy.model.losses import make_terms
-from ptycupy.model.objective import Loss, Objective
-from ptycupy.model.parameters import Parameters, centred, download, is_scalar, upload
+from ptycupy.model.objective import Loss, Objective, in_one_pass
+from ptycupy.model.parameters import centred, download, is_scalar, upload
 from ptycupy.model.ranks import ALONE, Ranks
 from ptycupy.reconstruction.batches import make_groups
 from ptycupy.reconstruction.callbacks import Callback
 from ptycupy.reconstruction.constraints import constraints_of
 from ptycupy.reconstruction.ending import Ending
 from ptycupy.reconstruction.fingerprint import data_fingerprint
-from ptycupy.reconstruction.graphs import Graphs, Slot
+from ptycupy.reconstruction.graphs import Graphs
 from ptycupy.reconstruction.kept import Kept
 from ptycupy.reconstruction.limits import Limits
 from ptycupy.reconstruction.memory import patterns_that_fit
-from ptycupy.reconstruction.rates import progress_of, rate, rates_of, refined_fields
+from ptycupy.reconstruction.rates import progress_of, rate, refined_fields
 from ptycupy.reconstruction.record import record
 from ptycupy.reconstruction.residency import Residency, hold
 from ptycupy.reconstruction.resume import restore, take_snapshot
-from ptycupy.reconstruction.teamwork import add_gradients, constrain, gather_rows, of_all, scattered, tiled
+from ptycupy.reconstruction.teamwork import constrain, gather_rows, of_all, tiled
 from ptycupy.reconstruction.tiling import cut, whole
+from ptycupy.reconstruction.updates import update
 from ptycupy.storage.snapshot import Change, History, Snapshot
-from ptycupy.update.algorithm import Work, make_algorithm
+from ptycupy.update.algorithm import make_algorithm
 from ptycupy.update.constraints import Context, make_constraint
 from ptycupy.update.optimizers import Moments, make_optimizer
 from ptycupy.update.schedules import Plan, Progress, make_schedule
 from ptycupy.update.settings import Constraint, Settings
-
-logger = logging.getLogger(__name__)
 
 
 class Engine:
@@ -105,8 +103,9 @@ class Engine:
         self.generator = generator(settings.seed, "batches")
         refined = [name for name, rate in settings.learning_rates.items() if rate > 0]
         self.sub_batch = settings.sub_batch or patterns_that_fit(
-            self.backend, self.parameters, self.experiment, refined, ranks.sharing, residency
-        )
+            self.backend, self.parameters, self.experiment, refined, ranks.sharing, residency,
+            in_one_pass=in_one_pass(self.terms),
+        )  # fmt: skip
         self.pending: list[NDArray[np.int32]] = []
         self.batch_losses: list[list[float]] = []
         self.kept: list[Kept] = []
@@ -164,7 +163,8 @@ class Engine:
     def run(self, iterations: int, callbacks: Sequence[Callback] = ()) -> None:
         """Run that many more iterations, or until `stop_requested`, which lets the batch finish.
 
-        Raises DivergenceError where the loss is not finite (or explodes, if settings.on_divergence says stop).
+        Raises DivergenceError where the loss is not finite (or explodes, if settings.on_divergence says stop). The
+        arrays then are those that diverged, with or without constraints; what callbacks saved before is what is left.
         """
         last = self.iteration + iterations
         try:
@@ -180,7 +180,8 @@ class Engine:
         batch = self.experiment.batch(indices, least=1)
         gradients = self.parameters.zeros_like(self.backend, refined_fields(self, self.iteration + 1))
         values = self.backend.zeros((1, len(self.terms)), np.float64)
-        self._update([batch], gradients, values, Progress(self.iteration + 1, 0, 1, self.history.total), last=True)
+        progress = Progress(self.iteration + 1, 0, 1, self.history.total)
+        update(self, [batch], gradients, values, progress, last=True)
         return self._objective().loss(self.backend.to_host(values)[0])
 
     def constrain(self, name: str, **parameters: Any) -> None:
@@ -206,7 +207,7 @@ class Engine:
             group = self.pending[: self.settings.gradient_accumulation]
             progress = progress_of(self, number, done + ran, batches)
             last = len(group) == len(self.pending)
-            self._update(group, gradients, values[ran : ran + len(group)], progress, last)
+            update(self, group, gradients, values[ran : ran + len(group)], progress, last=last)
             del self.pending[: len(group)]
             ran += len(group)
             for callback in callbacks:
@@ -235,104 +236,11 @@ class Engine:
         groups = make_groups(positions, self.settings.batch_size, self.settings.grouping, self.generator)
         return [self.used[group] for group in groups]
 
-    def _accumulate(
-        self, group: list[NDArray[np.int32]], gradients: Parameters, values: Array, placed: Sequence[Array] | None
-    ) -> None:
-        """Gradients of the mean loss of some batches, each weighted by its patterns; halves sub-batches that do
-        not fit into memory, and begins again."""
-        total = sum(len(batch) for batch in group)
-        while True:
-            try:
-                for i, batch in enumerate(group):
-                    share = len(batch) / total
-                    where = None if placed is None else placed[i]
-                    self._objective().accumulate(self.parameters, gradients, batch, values[i], share, where)
-                add_gradients(self, gradients)
-                return
-            except MemoryShortage as error:
-                self._halve(error, max(len(batch) for batch in group))
-                self._clear(gradients)
-                self.backend.fill(values, 0.0)
-
-    def _halve(self, error: MemoryShortage, largest: int) -> None:
-        """Half the sub-batch for the next try with batches of up to `largest` patterns; the error where it is 1."""
-        if not self.ranks.report(error):
-            return
-        size = min(self.sub_batch, largest)
-        if size == 1:
-            raise error
-        self.sub_batch = (size + 1) // 2
-        # The error's text, because whoever keeps the error keeps the arrays of what failed.
-        logger.warning("%s; going on with sub-batches of %d patterns", str(error), self.sub_batch)
-        self.backend.release()
-
-    def _update(
-        self, group: list[NDArray[np.int32]], gradients: Parameters, values: Array, progress: Progress, last: bool
-    ) -> None:
-        """One update for the mean loss of some batches; `values` gets their terms before it."""
-        self.experiment.stage(self.ranks.own(np.concatenate(group)))
-        if not self.graphs.advance(
-            self, group, values, lambda slot: self._move(group, gradients, slot.values, progress, last, slot)
-        ):
-            self._move(group, gradients, values, progress, last)
-
-    def _move(
-        self,
-        group: list[NDArray[np.int32]],
-        gradients: Parameters,
-        values: Array,
-        progress: Progress,
-        last: bool,
-        slot: Slot | None = None,
-    ) -> None:
-        """Queues one update, which reads what differs between updates from a slot where there is one."""
-        placed, numbers = (None, None) if slot is None else (slot.batches, slot.numbers)
-
-        def evaluate(values: Array, names: Collection[str] | None = None) -> None:
-            wanted = gradients if names is None else gradients.only(names)
-            self._clear(wanted)
-            self.backend.fill(values, 0.0)
-            self._accumulate(group, wanted, values, placed)
-
-        work = Work(
-            backend=self.backend,
-            experiment=self.experiment,
-            parameters=self.parameters,
-            gradients=gradients,
-            moments=self.moments,
-            rates=rates_of(self, gradients, progress),
-            batches=group,
-            values=values,
-            evaluate=evaluate,
-            loss=lambda values: self._group_loss(group, values),
-            sub_batch=lambda: self.sub_batch,
-            make_smaller=lambda error: self._halve(error, sum(len(batch) for batch in group)),
-            factors={n: self.learning_rate_factor * self.plan.factor(n, progress) for n, _ in gradients.items()},
-            last=last,
-            momenta=self.plan.momenta(self.settings.learning_rates, progress),
-            numbers=numbers,
-            ranks=self.ranks,
-        )
-        self.algorithm.advance(work)
-        self.scattered |= scattered(self, gradients).keys() & work.rates.keys()
-        for name in work.rates:
-            self.limits.keep(self.backend, name, getattr(self.parameters, name))
-
     def learning_rate(self, name: str, iteration: int) -> float:
         """The learning rate of a State field at the start of an iteration; 0 where it is fixed."""
         batches = -(-len(self.used) // self.settings.batch_size)
         return rate(self, name, progress_of(self, iteration, 0, batches))
 
     # --- pieces -----------------------------------------------------------------------------------------------
-    def _clear(self, gradients: Parameters) -> None:
-        for _, grad in gradients.items():
-            if grad is not None:
-                self.backend.fill(grad, 0.0)
-
     def _objective(self) -> Objective:
         return Objective(self.backend, self.experiment, self.terms, self.sub_batch, self.ranks)
-
-    def _group_loss(self, group: list[NDArray[np.int32]], values: Array) -> float:
-        """The mean loss of some batches, each weighted by its patterns, from their terms' values."""
-        sizes = np.array([len(batch) for batch in group])
-        return float(self._objective().loss(sizes @ self.backend.to_host(values) / sizes.sum()).total)

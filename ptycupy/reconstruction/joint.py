@@ -24,6 +24,7 @@ from ptycupy.reconstruction.rates import refined_fields
 from ptycupy.reconstruction.record import mean_loss, record
 from ptycupy.reconstruction.sharing import Sharing
 from ptycupy.reconstruction.teamwork import agree, gather_rows
+from ptycupy.reconstruction.updates import clear, halve
 from ptycupy.storage.snapshot import History
 from ptycupy.update.constraints.variations import normalise_variations
 from ptycupy.update.schedules import Progress
@@ -177,7 +178,7 @@ class JointEngine:
         total = sum(len(batch) for _, batch in turns)
         while True:
             for scan in {scan for scan, _ in turns}:
-                self.engines[scan]._clear(gradients[scan])
+                clear(self.engines[scan], gradients[scan])
             try:
                 for (scan, batch), row in zip(turns, rows, strict=True):
                     engine = self.engines[scan]
@@ -186,7 +187,7 @@ class JointEngine:
                 self.sharing.add({scan for scan, _ in turns}, gradients)
                 return
             except MemoryShortage as error:
-                engine._halve(error, len(batch))
+                halve(engine, error, len(batch))
                 for row in rows:
                     engine.backend.fill(row, 0.0)
 

@@ -12,7 +12,7 @@ from ptycupy.experiment.aberrations import aberration_basis
 from ptycupy.experiment.propagation import propagation_tables
 from ptycupy.experiment.rows import blur_matrix
 from ptycupy.experiment.scan import affine_matrix
-from ptycupy.model.experiment import upload_rows
+from ptycupy.model.tables import upload_rows
 
 N, MODES, P, Z, WINDOW, CANVAS = 3, 2, 2, 2, (6, 5), (9, 8)
 CORNERS = np.array([[0, 0], [2, 1], [3, 3], [1, 2]], np.int32)

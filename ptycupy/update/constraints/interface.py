@@ -16,8 +16,8 @@ from ptycupy.experiment.optics import pair
 from ptycupy.experiment.rows import RowMatrix
 from ptycupy.experiment.scan import scan_vectors
 from ptycupy.experiment.state import Problem
-from ptycupy.model.experiment import upload_rows
 from ptycupy.model.parameters import Parameters
+from ptycupy.model.tables import upload_rows
 from ptycupy.ops.axis_filter import Rows
 
 Kept = TypeVar("Kept")

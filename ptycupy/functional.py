@@ -15,7 +15,7 @@ from ptycupy.errors import ConfigError
 from ptycupy.experiment.state import FIELDS, Problem, State
 from ptycupy.model.experiment import place
 from ptycupy.model.losses import Term, make_terms
-from ptycupy.model.objective import Loss, Objective
+from ptycupy.model.objective import Loss, Objective, in_one_pass
 from ptycupy.model.parameters import Parameters, centred, download, is_scalar, upload
 from ptycupy.reconstruction.memory import patterns_that_fit
 from ptycupy.update.constraints import Context, make_constraint
@@ -95,7 +95,8 @@ def _prepare(
     parameters = upload(device, state)
     experiment = place(device, problem, parameters)
     fields = [name for name, _ in parameters.items()]
-    return Objective(device, experiment, terms, patterns_that_fit(device, parameters, experiment, fields)), parameters
+    at_once = patterns_that_fit(device, parameters, experiment, fields, in_one_pass=in_one_pass(terms))
+    return Objective(device, experiment, terms, at_once), parameters
 
 
 def _as_given(device: Backend, values: Parameters, state: State) -> State:

@@ -16,18 +16,18 @@ from ptycupy.data.counts import PackedPatterns
 from ptycupy.distributed.team import Team
 from ptycupy.distributed.tiles import Tiles
 from ptycupy.experiment.state import Problem, State
+from ptycupy.model.objective import in_one_pass
 from ptycupy.model.ranks import ALONE
 from ptycupy.planning import Ceilings, Cost, Counting, bytes_per_pattern
 from ptycupy.planning.ceilings import best_seconds, cold_seconds
 from ptycupy.planning.exchange import CountedComm, Traffic, most
 from ptycupy.reconstruction.batches import make_groups
 from ptycupy.reconstruction.engine import Engine
-from ptycupy.reconstruction.memory import SHARE
+from ptycupy.reconstruction.memory import PLENTY, SHARE, in_cache
 from ptycupy.reconstruction.residency import Holding, Residency, choose, room_for
 from ptycupy.reconstruction.teamwork import agree, constrain, gather_rows, tiled
 from ptycupy.update.settings import Settings
 
-RESIDENT = 0.45  # of the shared cache: as much of it as waves may take that are to stay there
 READ = 64  # patterns of a batch that are read to see how long that takes
 PARTS = 3  # sub-batches that are counted; more of them cost as much each
 RECORDED = 30e-6  # s of Python for an update that is a CUDA graph: benchmarks/results/host_time.json
@@ -92,7 +92,6 @@ class Forecast:
         self.refined = sorted(present & {name for name, rate in settings.learning_rates.items() if rate > 0})
         self.holding: Holding | None = None  # where the patterns lie; None = all on the device
         self.read_seconds = 0.0  # of a pattern that comes from where they lie
-        self.wave_bytes = self.shapes.probe.nbytes * self.shapes.object_phase.shape[0]  # of one pattern
 
     # --- what is counted -------------------------------------------------------------------------------------
     @property
@@ -164,11 +163,14 @@ class Forecast:
         return bytes_per_pattern(backend, self.shapes, self.engine.experiment, self.refined)
 
     def sub_batches(self, machine: Ceilings) -> tuple[int, ...]:
-        """Patterns at once that are worth trying: as many as half of the free memory holds, and where the machine has a
-        cache for them, no more than whose waves stay in it; (0,) where not even one fits."""
+        """Patterns at once that are worth trying: as many as the engine would take by memory, and where the machine has
+        a cache for them, no more than whose waves stay in it; (0,) where not even one fits."""
         free = machine.memory_bytes - sum(self.memory.values())
-        fitting = max(0, int(SHARE * free) // self.bytes_per_pattern)
-        resident = int(RESIDENT * machine.cache_bytes) // self.wave_bytes
+        room = int(SHARE * free)
+        if self._counted.kind != "cpu" and in_one_pass(self.engine.terms):
+            room = min(room, PLENTY)
+        fitting = max(0, room // self.bytes_per_pattern)
+        resident = in_cache(machine.cache_bytes, self.shapes)
         return (fitting, resident) if 0 < resident < fitting else (fitting,)
 
     def bytes_at(self, batch: int, sub_batch: int) -> int:
@@ -234,7 +236,7 @@ class Forecast:
         self._counted.launched.clear()
         costs = self._of_batch(batch, sub_batch)
         whole_waves = "multislice_forward" in self._counted.launched
-        cached = not whole_waves and sub_batch * self.wave_bytes <= RESIDENT * machine.cache_bytes
+        cached = not whole_waves and sub_batch <= in_cache(machine.cache_bytes, self.shapes)
         device = sum(machine.seconds(cost, cached) for cost in costs.values())
         if cached:  # all but the tape, which goes to memory and comes back
             slower = 1 / machine.bytes_per_second - 1 / machine.cache_bytes_per_second

@@ -117,7 +117,7 @@ class Plan:
         return (
             f"reconstruction.batch_size {best.batch}, sub_batch {best.sub_batch}: the smallest batch within "
             f"{100 * (SLOWER - 1):.0f} % of the fastest, because small batches give the better image; the sub-batch is "
-            "what half of the free memory holds"
+            "what half of the free memory holds, on a GPU no more than keeps it busy"
             + (", or a cache, where that is faster" if self.machine.cache_bytes else "")
         )
 

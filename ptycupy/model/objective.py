@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -66,10 +66,9 @@ class Objective:
                 run.divide(own)
             else:
                 run.divide_placed(placed, placed)
-            about_object = [name for name, term in self.terms.items() if scope_of(term) == "object"]
-            about_patterns = [name for name in self.terms if name not in about_object]
-            run.exactly(about_object)
-            if [scope_of(self.terms[name]) for name in about_patterns] == ["patterns, to a scale"]:
+            about_patterns = _about_patterns(self.terms)
+            run.exactly([name for name in self.terms if name not in about_patterns])
+            if in_one_pass(self.terms):
                 run.to_a_scale(about_patterns[0])
             else:
                 run.exactly(about_patterns)
@@ -103,6 +102,15 @@ class Objective:
         pairs = zip(self.terms.items(), values, strict=True)
         terms = {name: term.weight * float(value) for (name, term), value in pairs}
         return Loss(sum(terms.values()), terms)
+
+
+def in_one_pass(terms: Mapping[str, Term]) -> bool:
+    """Whether a batch that runs in parts goes forward and back once: its statistics are needed for a scale alone."""
+    return [scope_of(terms[name]) for name in _about_patterns(terms)] == ["patterns, to a scale"]
+
+
+def _about_patterns(terms: Mapping[str, Term]) -> list[str]:
+    return [name for name, term in terms.items() if scope_of(term) != "object"]
 
 
 def split(indices: NDArray[np.integer[Any]], size: int | None) -> list[NDArray[np.int32]]:

@@ -1,4 +1,4 @@
-"""The device layer without a GPU: a CuPy of NumPy arrays that fails on demand."""
+"""The device layer without a GPU: which devices there are, launches, FFT plans, and a stream of somebody else."""
 
 from __future__ import annotations
 
@@ -9,118 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from backends.fake_cupy import CudaError, FakeCupy
 
 from ptycupy.backends.cuda import CudaBackend, devices, guest
-from ptycupy.backends.cuda.compile import Compiler
 from ptycupy.backends.cuda.cupy_device import CupyDevice, import_cupy
-from ptycupy.backends.cuda.device import is_out_of_memory
-from ptycupy.backends.cuda.libraries import cupy_major, find
-from ptycupy.backends.cuda.nvrtc import Nvrtc, nvrtc_of
+from ptycupy.backends.cuda.nvrtc import Nvrtc
 from ptycupy.backends.cuda.transforms import LARGEST_PLAN, Transforms
 from ptycupy.backends.interface import Backend
 from ptycupy.errors import ConfigError, ResourceError
-
-
-class OutOfMemoryError(MemoryError):
-    """As cupy.cuda.memory.OutOfMemoryError."""
-
-
-class CudaError(RuntimeError):
-    """As CuPy's errors of the runtime, the driver and cuFFT: known by their text."""
-
-
-class FakeDevice:
-    """A context, as cupy.cuda.Device."""
-
-    def __init__(self, capability: str) -> None:
-        self.compute_capability = capability
-        self.mem_info = (3 << 20, 8 << 30)
-        self.attributes = {"MaxSharedMemoryPerBlockOptin": 232448, "MultiProcessorCount": 132}
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, *error: object) -> None: ...
-
-
-class FakePool:
-    def __init__(self) -> None:
-        self.freed = 0
-
-    def free_bytes(self) -> int:
-        return 1 << 20
-
-    def used_bytes(self) -> int:
-        return 2 << 20
-
-    def get_limit(self) -> int:
-        return 0
-
-    def free_all_blocks(self) -> None:
-        self.freed += 1
-
-
-class FakeModule:
-    def load(self, image: bytes) -> None:
-        self.image = image
-
-    def get_function(self, name: str) -> Any:
-        assert name.encode() in self.image
-        return name
-
-
-class FakeCupy:
-    """What CupyDevice uses of CuPy, with `failure` raised wherever memory is taken."""
-
-    __version__ = "14.0"
-
-    def __init__(self, capabilities: tuple[tuple[int, int], ...] = ((9, 0),), failure: Exception | None = None) -> None:
-        self.pool, self.failure = FakePool(), failure
-        self.cuda = SimpleNamespace(
-            Device=lambda index: FakeDevice("{}{}".format(*capabilities[index])),
-            Module=FakeModule,
-            Stream=lambda non_blocking: SimpleNamespace(non_blocking=non_blocking),
-            cufft=SimpleNamespace(CUFFT_FORWARD=-1, CUFFT_INVERSE=1, CUFFT_C2C=0x29, CUFFT_Z2Z=0x69, PlanNd=self._plan),
-            runtime=SimpleNamespace(
-                runtimeGetVersion=lambda: 12090,
-                getDeviceCount=lambda: len(capabilities),
-                getDeviceProperties=lambda i: {
-                    "name": b"Test GPU",
-                    "major": capabilities[i][0],
-                    "minor": capabilities[i][1],
-                    "totalGlobalMem": 8 << 30,
-                },
-            ),
-        )
-
-    def _fail(self) -> None:
-        if self.failure is not None:
-            raise self.failure
-
-    def _plan(self, *arguments: Any) -> Any:
-        self._fail()
-        return SimpleNamespace(fft=lambda source, target, direction: self._fail(), arguments=arguments)
-
-    def empty(self, shape: tuple[int, ...], dtype: Any) -> Any:
-        self._fail()
-        return np.empty(shape, dtype)
-
-    def asarray(self, values: Any, dtype: Any = None) -> Any:
-        self._fail()
-        return np.array(values, dtype)
-
-    def ascontiguousarray(self, values: Any) -> Any:
-        return np.ascontiguousarray(values)
-
-    def get_default_memory_pool(self) -> FakePool:
-        return self.pool
-
-
-@pytest.fixture
-def nvrtc() -> Nvrtc:
-    try:
-        return nvrtc_of(12)
-    except ResourceError as error:
-        pytest.skip(str(error))
 
 
 def opened(monkeypatch: pytest.MonkeyPatch, cupy: FakeCupy, index: int) -> Any:
@@ -163,69 +59,6 @@ def test_fault_48_no_cupy(monkeypatch: pytest.MonkeyPatch) -> None:
         import_cupy()
 
 
-FAILURES = (
-    OutOfMemoryError("Out of memory allocating 100 bytes"),
-    CudaError("cudaErrorMemoryAllocation: out of memory"),
-    CudaError("CUFFT_ALLOC_FAILED"),
-    CudaError("CUDA_ERROR_OUT_OF_MEMORY: out of memory"),
-)
-
-
-@pytest.mark.parametrize("failure", FAILURES, ids=str)
-def test_fault_50_out_of_memory_is_a_resource_error_with_numbers(nvrtc: Nvrtc, failure: Exception) -> None:
-    cupy = FakeCupy(failure=failure)
-    device = CupyDevice(cupy, 0)
-    takes: dict[str, Callable[[], Any]] = {
-        r"an array \(1024, 1024\) of complex64: 8.0 MiB": lambda: device.alloc((1024, 1024), "complex64"),
-        r"an array \(256, 512\) of float64: 1.0 MiB": lambda: device.upload(np.zeros((256, 512)), None),
-        r"an FFT plan of 8 x 128 x 128: 1.0 MiB": lambda: device.fft_plan((128, 128), 8, "complex64"),
-    }
-    for attempt, (message, take) in enumerate(takes.items(), 1):
-        with pytest.raises(ResourceError, match=f"cuda:0: out of GPU memory for {message} wanted, 4.0 MiB free"):
-            take()
-        assert cupy.pool.freed == attempt
-
-
-def test_fault_50_other_errors_pass_through(nvrtc: Nvrtc) -> None:
-    failure = CudaError("cudaErrorIllegalAddress: an illegal memory access was encountered")
-    with pytest.raises(CudaError, match="IllegalAddress"):
-        CupyDevice(FakeCupy(failure=failure), 0).alloc((2,), "float32")
-    assert not is_out_of_memory(ValueError("CUFFT_INVALID_SIZE"))
-
-
-def test_fault_50_arena_is_freed_after_an_error(host_cuda_backend: Callable[[str], Backend]) -> None:
-    backend = host_cuda_backend("float32")
-    idle = backend.free_bytes()
-
-    def fail() -> None:
-        with backend.arena():
-            backend.empty((1000, 1000), "float32")
-            raise ResourceError("out of memory")
-
-    with pytest.raises(ResourceError):
-        fail()
-    assert backend.free_bytes() <= idle
-
-
-def test_arena_recycles_blocks(host_cuda_backend: Callable[[str], Backend]) -> None:
-    backend = host_cuda_backend("float64")
-
-    def batch() -> set[int]:
-        with backend.arena():
-            arrays = [backend.empty((length, 100), "complex128") for length in (3, 40, 5)]
-            addresses = {array.ctypes.data for array in arrays}
-            assert len(addresses) == 3
-        return addresses
-
-    first = batch()
-    assert all(batch() == first for _ in range(3))
-    with backend.arena():
-        outer = backend.empty((40, 100), "complex128")
-        with backend.arena():
-            inner = backend.empty((40, 100), "complex128")
-        assert inner.ctypes.data != outer.ctypes.data
-
-
 def test_launch_passes_null_and_exact_types(nvrtc: Nvrtc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PTYCUPY_CACHE_DIR", str(tmp_path))
     device = CupyDevice(FakeCupy(), 0)
@@ -246,7 +79,7 @@ def test_launch_asks_once_for_more_shared_memory(nvrtc: Nvrtc) -> None:
         CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES=8, funcSetAttribute=lambda *given: asked.append(given)
     )
     device = CupyDevice(cupy, 0)
-    assert (device.shared_memory, device.multiprocessors) == (232448, 132)
+    assert (device.shared_memory, device.multiprocessors, device.cache_bytes) == (232448, 132, 50 << 20)
 
     class Function:
         given: list[int]
@@ -312,35 +145,6 @@ def test_fault_42_transforms_stay_below_int32() -> None:
     assert max(sizes) * 65536 <= LARGEST_PLAN
     assert len(sizes) <= 2
     assert asked[-1] + min(sizes) == 70_000
-
-
-def test_cubins_are_kept_and_read_again(nvrtc: Nvrtc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PTYCUPY_CACHE_DIR", str(tmp_path))
-    image = Compiler(nvrtc, 80).image("scale", ("REAL=float",))
-    assert image[:4] == b"\x7fELF"
-    (kept,) = (tmp_path / "cuda").iterdir()
-    assert kept.read_bytes() == image
-    monkeypatch.setattr(Nvrtc, "compile", None)  # a second process does not compile
-    assert Compiler(nvrtc, 80).image("scale", ("REAL=float",)) == image
-
-
-def test_fault_52_cache_folder_cannot_be_written(
-    nvrtc: Nvrtc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("PTYCUPY_CACHE_DIR", str(tmp_path / "file"))
-    compiler = Compiler(nvrtc, 80)
-    images = [compiler.image(op, ("REAL=float",)) for op in ("scale", "take", "scale")]
-    assert images[0] is images[2]
-    assert sum("in memory only" in message for message in caplog.messages) == 1
-
-
-def test_libraries_are_those_of_cupys_major() -> None:
-    major = cupy_major()
-    if major is None:
-        pytest.skip("no CuPy wheel")
-    path = find("nvrtc", major)
-    assert path is None or f".so.{major}" in path.name or f"nvrtc64_{major}" in path.name
 
 
 def test_unsupported_settings_are_named(host_cuda_backend: Callable[[str], Backend]) -> None:

@@ -5,9 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from cuda_on_cpu.host_device import HostDevice
 from scenes import random_scene
 
 import ptycupy
+from ptycupy.backends.cuda import CudaBackend
 from ptycupy.model.experiment import place
 from ptycupy.model.parameters import upload
 from ptycupy.planning import bytes_per_pattern
@@ -60,3 +62,32 @@ def test_the_estimate_covers_what_is_allocated_and_not_much_more(request, kind, 
     fields = [field for field, _ in parameters.items()]
     estimate = bytes_per_pattern(backend, parameters, place(backend, problem, parameters), fields)
     assert measured <= estimate <= 1.5 * measured
+
+
+MIXED = {"gaussian": {}, "poisson": {}}
+
+
+@pytest.mark.parametrize(
+    ("losses", "options", "expected"),
+    [
+        ({"gaussian": {}, "sparsity": {}}, {}, "plenty"),
+        (MIXED, {}, "half of what is free"),  # parts of such a batch go forward twice
+        ({"gaussian": {}}, {"graphs": "on"}, "the cache"),
+        ({"gaussian": {}}, {"graphs": "on", "fft": "whole"}, "plenty"),
+        (MIXED, {"graphs": "on"}, "half of what is free"),
+    ],
+)
+def test_a_gpu_gets_no_more_at_once_than_keeps_it_busy(kernel_folder, monkeypatch, losses, options, expected):
+    monkeypatch.setattr(HostDevice, "free_bytes", lambda self: 64 << 30)
+    monkeypatch.setattr(HostDevice, "cache_bytes", 50_000_000)
+    problem, state = random_scene(positions=3, window=(64, 64), probe_modes=3, object_modes=2)
+    settings = ptycupy.Settings(losses, learning_rates={"probe": 1e-3})
+    engine = ptycupy.Engine(problem, state, settings, CudaBackend(HostDevice(kernel_folder), **options))
+    needed = bytes_per_pattern(engine.backend, engine.parameters, engine.experiment, ["probe"])
+    sizes = {
+        "plenty": (1 << 30) // needed,
+        "half of what is free": (32 << 30) // needed,
+        "the cache": int(0.45 * 50e6 / (2 * 3 * 64 * 64 * 8)),
+    }
+    assert len(set(sizes.values())) == 3
+    assert engine.sub_batch == sizes[expected]

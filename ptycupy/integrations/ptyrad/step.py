@@ -18,7 +18,7 @@ from ptycupy.integrations.torch.memory import NotSupported, array, queue, tensor
 from ptycupy.integrations.torch.ops import TWICE
 from ptycupy.model.experiment import place
 from ptycupy.model.losses import make_terms
-from ptycupy.model.objective import Objective
+from ptycupy.model.objective import Objective, in_one_pass
 from ptycupy.model.parameters import Parameters
 from ptycupy.model.storage import Resident
 from ptycupy.reconstruction.memory import patterns_that_fit
@@ -64,7 +64,8 @@ class Batches:
         terms = make_terms({LOSSES[name][0]: _options(name, values) for name, values in chosen.items()})
         experiment = place(backend, _problem(model), parameters) if known is None else known[1].experiment
         fields = [name for name, _ in parameters.items()]
-        objective = Objective(backend, experiment, terms, patterns_that_fit(backend, parameters, experiment, fields))
+        at_once = patterns_that_fit(backend, parameters, experiment, fields, in_one_pass=in_one_pass(terms))
+        objective = Objective(backend, experiment, terms, at_once)
         self._objectives[model] = (chosen, objective)
         return objective
 

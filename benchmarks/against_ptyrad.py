@@ -1,7 +1,7 @@
 """ptycupy and PtyRAD 1.0.0 on the same data, same machine, in turns: seconds per iteration, median and ratio.
 
     python benchmarks/against_ptyrad.py --ptyrad-python /path/to/env/bin/python [--rounds 3] [--compiled ROUNDS]
-        [--quality] [--backend cuda] [--graphs on|off|auto] [--scan 128] [--out FILE.json]
+        [--quality] [--backend cuda] [--graphs on|off|auto] [--fft WAY] [--scan 128] [--out FILE.json]
 
 PtyRAD runs in an interpreter of its own (Python 3.12 with ptyrad==1.0.0). Each round runs a few iterations of one
 program and then of the other; an iteration is every pattern once with constraints, without loading and saving.
@@ -10,8 +10,8 @@ two iterations a turn, in the first rounds: on a CPU an iteration may take minut
 iterations (with its position jitter of 0.15 px) and then ptycupy, with the same settings, until it has PtyRAD's SSIM;
 both times are sums of iterations. The best rate of transforms is measured in the same run; its share counts 4
 transforms per slice and wave. --backend cuda takes both to a GPU, whose load and memory are read meanwhile, and
-there --graphs on records ptycupy's iterations as CUDA graphs. --scan 128 repeats the set's patterns to a scan of
-128 x 128, the size of the PtyRAD paper's Table S5.
+there --graphs on records ptycupy's iterations as CUDA graphs, and --fft is its `backend.fft`. --scan 128 repeats the
+set's patterns to a scan of 128 x 128, the size of the PtyRAD paper's Table S5.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ import numpy as np
 import ptycupy
 from ptycupy.analysis.result import score_phase
 from ptycupy.backends import select
+from ptycupy.backends.cuda.chains import FFTS
 from ptycupy.backends.host_memory import status_bytes
 from ptycupy.bench.ceilings import FftRate, fft_rates, iteration_transform_flops
 from ptycupy.bench.machine import describe_machine
@@ -65,7 +66,10 @@ def own_engine(job: dict[str, Any]) -> ptycupy.Engine:
     """The same problem and settings with ptycupy."""
     settings = (job["batch"], job["modes"], job["slices"], job["jitter_px"] or 0.0, job["seed"])
     return wse2_engine(
-        select(job["device"], graphs=job["graphs"]), Path(job["data"]), *settings, (job["scan"], job["scan"])
+        select(job["device"], fft=job["fft"], graphs=job["graphs"]),
+        Path(job["data"]),
+        *settings,
+        (job["scan"], job["scan"]),
     )
 
 
@@ -195,6 +199,7 @@ def main() -> None:
     parser.add_argument("--quality", action="store_true", help="time to the SSIM of PtyRAD's 20 iterations too")
     parser.add_argument("--backend", default="cpu", choices=["cpu", "cuda"], help="of both programs")
     parser.add_argument("--graphs", default="auto", choices=["on", "off", "auto"], help="CUDA graphs of ptycupy's")
+    parser.add_argument("--fft", default="auto", choices=FFTS, help="backend.fft of ptycupy's")
     parser.add_argument(
         "--scan", type=int, default=SCAN_SHAPE[0], metavar="LINES", help="and as many positions in each"
     )
@@ -217,6 +222,7 @@ def measure(given: argparse.Namespace, data: Path) -> None:
         "scan": given.scan,
         "device": given.backend,
         "graphs": given.graphs,
+        "fft": given.fft,
         "modes": given.modes,
         "slices": given.slices,
         "batch": given.batch,
@@ -228,7 +234,7 @@ def measure(given: argparse.Namespace, data: Path) -> None:
         "object": "",
     }
     worker = Worker(given.ptyrad_python)
-    backend = select(given.backend, graphs=given.graphs)
+    backend = select(given.backend, fft=given.fft, graphs=given.graphs)
     rates = fft_rates(backend, WINDOW)
     turns: dict[str, list[dict[str, Any]]] = {"ptycupy": [], "ptyrad": []}
     if given.compiled:

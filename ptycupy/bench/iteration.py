@@ -44,7 +44,9 @@ SWEEPS = {
     "figure 3c": [Point(16, modes, 6) for modes in (1, 2, 3, 4, 6, 8, 12)],
     "figure 3d": [Point(16, 12, slices) for slices in (1, 2, 3, 6, 12, 21)],
     "window": [Point(16, 8, 6, window) for window in (64, 128, 256)],
+    "large windows": [Point(32, 8, 21, 256)],
 }
+LOAD = {"load": [Point(16, 12, 6)]}  # small batches are where a device waits, if it does
 PAPER = {
     "table s5": [Point(batch, 12, 6) for batch in (16, 64, 256, 1024)],
     "figure s5": [Point(b, m, z) for z in (1, 3, 6) for m in (1, 3, 6, 12) for b in PAPER_BATCHES],
@@ -56,6 +58,7 @@ QUICK_SWEEPS = {
     "figure 3d": [Point(16, 4, slices) for slices in (1, 3, 6)],
     "window": [Point(16, 2, 3, window) for window in (64, 128, 256)],
 }
+QUICK_LOAD = {"load": [Point(16, 4, 6)]}
 QUICK_PAPER = {
     "figure s5": [Point(b, m, z) for z in (1, 3) for m in (1, 3) for b in (16, 64)],
     "figure s7": [Point(256, 12, 1)],
@@ -119,6 +122,7 @@ def time_point(
     return {
         **row,
         "sub_batch": min(engine.sub_batch, point.batch),
+        "pattern_bytes": int(engine.experiment.patterns.nbytes),
         "warmed_up": len(engine.history.seconds) > 1,
         "seconds_timed": seconds,
         "seconds_per_iteration": median * SCAN / patterns,

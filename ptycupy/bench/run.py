@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+import sys
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from ptycupy.bench.ops import time_ops
 from ptycupy.bench.progress import Tell, progress
 from ptycupy.storage.atomic import atomic_write
 
-SUITES = ("ops", "iteration", "paper", "quality")
+SUITES = ("ops", "iteration", "paper", "load", "quality")
 SCHEMA = 1
 
 
@@ -27,9 +28,11 @@ class Effort:
 
     sweeps: dict[str, list[Point]]
     paper: dict[str, list[Point]]
+    load: dict[str, list[Point]]
     op_point: Point
     repeats: int  # of an iteration at most
     point_budget_s: float  # for the iterations of a point; one is always made
+    load_s: float  # for which the points of `load` are iterated
     op_budget_s: float
     batches: tuple[int, ...]  # of the runs for quality
     iterations: int  # of each
@@ -37,9 +40,31 @@ class Effort:
     data: Path = quality.DATA
 
 
-FULL = Effort(iteration.SWEEPS, iteration.PAPER, Point(16, 4, 6), 5, 60.0, 1.0, quality.BATCHES, 200, quality.IMAGES_AT)
+FULL = Effort(
+    sweeps=iteration.SWEEPS,
+    paper=iteration.PAPER,
+    load=iteration.LOAD,
+    op_point=Point(16, 4, 6),
+    repeats=5,
+    point_budget_s=60.0,
+    load_s=60.0,
+    op_budget_s=1.0,
+    batches=quality.BATCHES,
+    iterations=200,
+    images_at=quality.IMAGES_AT,
+)
 QUICK = Effort(
-    iteration.QUICK_SWEEPS, iteration.QUICK_PAPER, Point(16, 4, 6), 3, 4.0, 0.2, (16, 64), 10, quality.IMAGES_AT
+    sweeps=iteration.QUICK_SWEEPS,
+    paper=iteration.QUICK_PAPER,
+    load=iteration.QUICK_LOAD,
+    op_point=Point(16, 4, 6),
+    repeats=3,
+    point_budget_s=4.0,
+    load_s=4.0,
+    op_budget_s=0.2,
+    batches=(16, 64),
+    iterations=10,
+    images_at=quality.IMAGES_AT,
 )
 
 
@@ -52,9 +77,9 @@ def run_suites(
     Raises ResourceError where the device is not there and DataError where quality has no data.
     """
     backend = backends.select(device, fft=fft, graphs=graphs)
-    points = _points(suites, effort)
+    points, loads = _points(suites, effort), every_point([effort.load] if "load" in suites else [])
     qualities = len(effort.batches) if "quality" in suites else 0
-    with progress(1 + ("ops" in suites) + len(points) + qualities) as tell:
+    with progress(1 + ("ops" in suites) + len(points) + len(loads) + qualities) as tell:
         copied = copy_rate(backend)
         side = effort.op_point.window
         rates = fft_rates(backend, (side, side))
@@ -73,12 +98,18 @@ def run_suites(
                 "rows": list(time_ops(backend, effort.op_point, copied, rates[0].gflops, effort.op_budget_s)),
             }
             tell(f"{len(record['ops']['rows'])} ops")
-        for slices, window in sorted({(min(point.slices, 2), point.window) for point in points}):
+        for slices, window in sorted({(min(point.slices, 2), point.window) for point in (*points, *loads)}):
             synthetic_engine(backend, Point(1, 1, slices, window), 2).run(1)  # compiles: no point's budget pays for it
         rows = {point: _timed(backend, point, effort, rates[0].gflops, tell) for point in points}
         for suite, sweeps in (("iteration", effort.sweeps), ("paper", effort.paper)):
             if suite in suites:
                 record[suite] = {name: [rows[point] for point in sweep] for name, sweep in sweeps.items()}
+        if loads:
+            longer = replace(effort, repeats=sys.maxsize, point_budget_s=effort.load_s)
+            record["load"] = {
+                name: [_timed(backend, point, longer, rates[0].gflops, tell) for point in sweep]
+                for name, sweep in effort.load.items()
+            }
         if qualities:
             record["quality"] = [_judged(backend, batch, effort, tell) for batch in effort.batches]
     return record

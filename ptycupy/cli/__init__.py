@@ -195,8 +195,9 @@ def _parser() -> argparse.ArgumentParser:
         "--backend", type=_device, default="auto", metavar="auto|cpu|cuda|cuda:1", help="what to measure"
     )
     bench.add_argument(
-        "--suite", choices=("ops", "iteration", "paper", "quality", "all"), default="all",
-        help="ops; seconds per iteration in short sweeps, or on the grids of PtyRAD's paper; SSIM against time",
+        "--suite", choices=("ops", "iteration", "paper", "load", "quality", "all"), default="all",
+        help="ops; seconds per iteration in short sweeps, or on the grids of PtyRAD's paper; how busy "
+        "the device is in a minute of small batches; SSIM against time",
     )  # fmt: skip
     bench.add_argument("--graphs", choices=("auto", "off", "on"), default="auto", help="CUDA graphs; auto is off")
     transforms = ("auto", "cufft", "own", "steps", "whole")

@@ -14,9 +14,11 @@ from ptycupy.errors import DataError, ResourceError
 TINY = run.Effort(
     sweeps={"figure 3b": [Point(4, 1, 2, 16), Point(8, 1, 2, 16)]},
     paper={"table s5": [Point(4, 1, 2, 16)]},
+    load={"load": [Point(3, 1, 2, 16)]},
     op_point=Point(2, 1, 2, 16),
     repeats=2,
     point_budget_s=30.0,
+    load_s=0.2,
     op_budget_s=0.0,
     batches=(192,),
     iterations=2,
@@ -56,6 +58,16 @@ def test_suites_of_speed(tmp_path, capsys):
     scaled = np.median(first["seconds_timed"]) * first["patterns_stated"] / 9
     assert first["seconds_per_iteration"] == pytest.approx(scaled)
     assert first["load"]["resident_mib"]["max"] > 0
+
+
+def test_how_busy_the_device_is():
+    record = run.run_suites("cpu", ("load",), TINY)
+    (row,) = record["load"]["load"]
+    assert row["batch"] == 3
+    assert sum(row["seconds_timed"]) < 0.2 + max(row["seconds_timed"])
+    assert len(row["seconds_timed"]) > TINY.repeats  # as many as there is time for
+    assert set(row["load"]["resident_mib"]) == {"mean", "max"}
+    assert not {"iteration", "paper"} & set(record)
 
 
 def test_a_point_over_its_budget_is_made_once():

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 RESERVED = 1024  # bytes of shared memory that CUDA keeps of every block
 # Of the blocks that all multiprocessors hold in all rounds, the share that must have work: with less of it, steps of
-# rows and columns are predicted to be faster, as they spread a wave over many multiprocessors (benchmarks/NOTES.md).
-ENOUGH = 0.75
+# rows and columns are predicted to be faster, as they spread a wave over many multiprocessors. Between what was counted
+# for an H200, 0.5, and for an A100 with its fewer FP32 pipes, 0.8 (benchmarks/NOTES.md).
+ENOUGH = 0.7
 
 
 def room(side: int, dtype: np.dtype[np.complexfloating]) -> int:

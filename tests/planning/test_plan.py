@@ -166,7 +166,7 @@ def test_tiles_take_less_of_each_rank_and_the_plan_says_what_they_exchange(wse2,
     assert tiles.exchange.update.summed < 0.1 * shared.exchange.update.summed  # of the probe alone
     assert tiles.exchange.update.passed > shared.exchange.update.passed == 0
     assert one.choices[-1].seconds > tiles.choices[-1].seconds > 0.25 * one.choices[-1].seconds
-    slower = plan(wse2, overrides=[*wide, "distributed.object=tiled"], ranks=4, gpu="H200")
+    slower = plan(wse2, overrides=[*wide, "distributed.object=tiled"], ranks=4, gpu="H200", link_bytes_per_second=1e8)
     assert slower.choices[-1].seconds > 1.5 * tiles.choices[-1].seconds
     assert slower.choices[-1].limit == "the other ranks"
     given = ["--gpu", "H200", "--ranks", "4", "--link-gb-per-s", "2.5", "--set", "distributed.object=tiled", "-q"]

@@ -6,17 +6,19 @@ import json
 import re
 import threading
 import time
+from types import SimpleNamespace
 
 import tiny_run
 
-from ptycupy import api, reconstruct
+from ptycupy import reconstruct
+from ptycupy.api import session
 from ptycupy.live import server
 
 
 class Running:
-    """reconstruct(..., live=True) in a thread; `result` once it has ended."""
+    """reconstruct(..., live=True), or another `call`, in a thread; `result` once it has ended."""
 
-    def __init__(self, config, monkeypatch, **keywords):
+    def __init__(self, config, monkeypatch, call=reconstruct, **keywords):
         self.page = None
         self.result = self.error = None
         made = server.Page
@@ -25,14 +27,14 @@ class Running:
             self.page = made(*given, **named)
             return self.page
 
-        monkeypatch.setattr(api, "Page", note)
-        self.thread = threading.Thread(target=self._run, args=(config, keywords))
+        monkeypatch.setattr(session, "Page", note)
+        self.thread = threading.Thread(target=self._run, args=(call, config, keywords))
         self.thread.start()
         until(lambda: self.page is not None or self.error is not None)
 
-    def _run(self, config, keywords):
+    def _run(self, call, config, keywords):
         try:
-            self.result = reconstruct(config, backend="cpu", live=True, **keywords)
+            self.result = call(config, backend="cpu", live=True, **keywords)
         except Exception as error:  # the test looks at it
             self.error = error
 
@@ -41,8 +43,7 @@ class Running:
 
     def order(self, **what):
         """(status, answer) of an order."""
-        headers = {"Content-Type": "application/json"}
-        return self.ask("orders", "POST", json.dumps(what), **headers)
+        return order(self.page, **what)
 
     def status(self):
         return events(self.page)["status"]
@@ -64,6 +65,19 @@ def running(config, monkeypatch, **keywords):
         if run.thread.is_alive() and run.page.board.controls is not None:
             run.order(do="stop")
         run.thread.join(60)
+
+
+def announced(stderr):
+    """The page of a run in a process of its own, from where it tells its address."""
+    for line in stderr:
+        if match := re.search(r"http://127\.0\.0\.1:(\d+)/([^/]+)/", line):
+            return SimpleNamespace(port=int(match[1]), token=match[2], board=SimpleNamespace(watching=0))
+    raise AssertionError("it ended without an address")
+
+
+def order(page, **what):
+    """(status, answer) of an order to a page."""
+    return ask(page, "orders", "POST", json.dumps(what), Content_Type="application/json")
 
 
 def ask(page, path, method="GET", body=None, *, token=None, **headers):

@@ -2,7 +2,6 @@
 
 import re
 
-import h5py
 import numpy as np
 import pytest
 import tiny_run
@@ -14,24 +13,9 @@ from ptycupy.errors import ConfigError, DataError
 from ptycupy.storage.result import load_result
 
 
-def write(folder, iterations=1):
-    """The tiny run on 7 x 7 positions: its own field is too small for a correlation."""
-    config = tiny_run.write(folder, iterations=iterations)
-    random = np.random.default_rng(0)
-    steps = np.mgrid[:7, :7].reshape(2, -1).T * 3
-    transmission = np.exp(1j * random.uniform(-0.5, 0.5, (40, 40)))
-    with h5py.File(folder / "scan.h5", "a") as file:
-        waves = [file["probe"][()] * transmission[r : r + 16, c : c + 16] for r, c in steps]
-        intensity = np.abs(np.fft.fftshift(np.fft.fft2(waves), axes=(1, 2))) ** 2
-        del file["dp"], file["positions_px"]
-        file["dp"] = random.poisson(1e5 * intensity / intensity.sum(axis=(1, 2)).mean()).astype(np.uint16)
-        file["positions_px"] = steps.astype(float)
-    return config
-
-
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    config = write(tmp_path_factory.mktemp("run"), iterations=10)
+    config = tiny_run.write_wider(tmp_path_factory.mktemp("run"), iterations=10)
     assert main(["recon", str(config), "-q", "--backend", "cpu"]) == 0
     return tiny_run.run_folder(config)
 
@@ -71,7 +55,7 @@ def test_positions_are_divided_where_that_is_asked_for_and_finished_halves_are_k
 
 def test_a_configuration_gets_a_folder_of_its_own(tmp_path, monkeypatch):
     tiny_run.without_pictures(monkeypatch)
-    config = write(tmp_path)
+    config = tiny_run.write_wider(tmp_path)
     found = measure_resolution(config, backend="cpu", overrides=["output.name=both"])
     assert sorted(path.name for path in found.folder.iterdir() if path.is_dir()) == ["half_1", "half_2"]
     assert (found.folder / "frc.png").exists()

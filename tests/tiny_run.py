@@ -44,6 +44,21 @@ def write(folder: Path, *, iterations: int = 4, checkpoint_every: int = 2, seed:
     return path
 
 
+def write_wider(folder: Path, *, iterations: int = 1) -> Path:
+    """The same with 7 x 7 positions and more counts: enough of a field for a ring correlation."""
+    config = write(folder, iterations=iterations)
+    random = np.random.default_rng(0)
+    steps = np.mgrid[:7, :7].reshape(2, -1).T * 3
+    transmission = np.exp(1j * random.uniform(-0.5, 0.5, (40, 40)))
+    with h5py.File(folder / "scan.h5", "a") as file:
+        waves = [file["probe"][()] * transmission[r : r + 16, c : c + 16] for r, c in steps]
+        intensity = np.abs(np.fft.fftshift(np.fft.fft2(waves), axes=(1, 2))) ** 2
+        del file["dp"], file["positions_px"]
+        file["dp"] = random.poisson(1e5 * intensity / intensity.sum(axis=(1, 2)).mean()).astype(np.uint16)
+        file["positions_px"] = steps.astype(float)
+    return config
+
+
 def run_folder(config: Path) -> Path:
     """The only run of a configuration."""
     (found,) = (config.parent / "runs").iterdir()

@@ -15,7 +15,7 @@ from ptycupy import config as configuration
 from ptycupy.api.batch import BatchResult, reconstruct_batch
 from ptycupy.api.exporting import Exported, export
 from ptycupy.api.run import Result
-from ptycupy.api.session import Session, shared_folder, without_paths
+from ptycupy.api.session import Session, open_page, shared_folder, without_paths
 from ptycupy.config.notes import Note
 from ptycupy.config.schema import Config
 from ptycupy.distributed.comm import join
@@ -23,7 +23,6 @@ from ptycupy.distributed.handshake import shake
 from ptycupy.distributed.team import Team, alone
 from ptycupy.distributed.watchdog import Watchdog
 from ptycupy.errors import ConfigError
-from ptycupy.live.server import Page
 from ptycupy.reconstruction.callbacks import Callback
 from ptycupy.reconstruction.interrupt import StopOnSignal
 from ptycupy.reconstruction.logs import console, failures_in_log, log_file, of_rank
@@ -92,12 +91,7 @@ def reconstruct(
         if team.rank == 0:
             stack.enter_context(log_file(folder.log))
         stack.enter_context(failures_in_log())
-        board = None
-        if live and team.rank == 0:
-            page = stack.enter_context(Page(live_port))
-            page.stops_by(signals.request)
-            page.announce()
-            board = page.board
+        board = open_page(stack, team, signals, live, live_port)
         logger.info("run folder %s", folder.path)
         for note in notes:
             logger.log(logging.WARNING if note.unsupported else logging.INFO, "PtyRAD's %s", note)

@@ -14,7 +14,7 @@ from pathlib import Path
 from ptycupy import __version__
 from ptycupy import config as configuration
 from ptycupy.api.run import Result
-from ptycupy.api.session import Session, made_folder, shared_folder, without_paths
+from ptycupy.api.session import Session, made_folder, open_page, shared_folder, without_paths
 from ptycupy.api.together import run_together
 from ptycupy.config.batch import Batch, Entry
 from ptycupy.config.notes import Note
@@ -74,13 +74,16 @@ def reconstruct_batch(
     ptyrad: bool = False,
     allow_unsupported: bool = False,
     distributed: bool = False,
+    live: bool = False,
+    live_port: int = 0,
 ) -> BatchResult:
     """Runs the reconstructions of a list (see `ptycupy/guide/batch.md`) in one batch folder: one after the other, or
     together where they share something.
 
     Arguments as of `reconstruct`; overrides are for all of them. What fails is reported, and the others go on. `resume`
     leaves the finished ones alone, goes on with the one that was interrupted, and tries those that failed again.
-    `distributed` makes each of them one reconstruction of all processes that mpiexec or srun started.
+    `distributed` makes each of them one reconstruction of all processes that mpiexec or srun started. The page of
+    `live` follows the one that is under way, and is not there where they share something.
     Raises ConfigError for a wrong list or configuration, and the errors of a batch folder that cannot be had.
     """
     given = [*overrides, *([] if backend is None else [f"backend.device={backend}"])]
@@ -91,6 +94,11 @@ def reconstruct_batch(
         stack.enter_context(of_rank(team.rank))
         with team.guarded():
             batch = configuration.load_batch(path, given, ptyrad=ptyrad, allow_unsupported=allow_unsupported)
+            if batch.share and live:
+                raise ConfigError(
+                    "--live: scans that share something are reconstructed at once, and the page shows one run; leave "
+                    "it out: the preview.png of each run shows how it goes"
+                )
             configs = [entry.loaded.config for entry in batch.entries]
             if batch.share and team.size > 1 and any(config.distributed.object == "tiled" for config in configs):
                 raise ConfigError(
@@ -112,8 +120,10 @@ def reconstruct_batch(
         if team.rank == 0:
             stack.enter_context(log_file(folder.log))
         stack.enter_context(failures_in_log())
+        board = open_page(stack, team, signals, live, live_port)
         logger.info("batch folder %s: %d reconstructions", folder.path, len(batch.entries))
-        session = Session(signals, callbacks, bar=not quiet and sys.stderr.isatty() and team.rank == 0, team=team)
+        bar = not quiet and sys.stderr.isatty() and team.rank == 0
+        session = Session(signals, callbacks, bar=bar, team=team, live=live, board=board)
         return _Batch(batch, folder, session, resume).run()
 
 
@@ -140,6 +150,8 @@ class _Batch:
         if failed:
             logger.warning("%d of %d reconstructions failed; see %s", len(failed), len(self.outcomes), self.summary)
         code = stopped or (failed[0].exit_code if failed else 0)
+        if self.session.board is not None:
+            self.session.board.post(**_ending(stopped, len(failed), len(self.outcomes)), folder=str(self.folder.path))
         return BatchResult(tuple(self.outcomes), self.folder.path, code, self.team.rank)
 
     def _summarise(self) -> None:
@@ -149,7 +161,11 @@ class _Batch:
     def _one_by_one(self) -> int:
         """The exit code of the signal that ended the batch, or 0."""
         for number, (entry, outcome) in enumerate(zip(self.batch.entries, self.outcomes, strict=True), 1):
-            logger.info("reconstruction %d of %d: %s", number, len(self.outcomes), entry.name)
+            told = f"reconstruction {number} of {len(self.outcomes)}"
+            logger.info("%s: %s", told, entry.name)
+            if self.session.board is not None:
+                self.session.board.post(state="preparing", of_batch=told)
+                self.session.board.note(f"{told}: {entry.name}")
             config, place = self._config(entry), self.folder.path / entry.name
             done = self.writes and self.resume and finished(place, config)
             if self.team.from_first(done):
@@ -255,6 +271,9 @@ class _Batch:
     def _failed(self, outcome: Outcome, reason: str, code: int) -> None:
         logger.warning("%s failed: %s", outcome.name, reason)
         outcome.status, outcome.reason, outcome.exit_code = FAILED, reason, code
+        if self.session.board is not None:
+            self.session.board.end()
+            self.session.board.note(f"{outcome.name} failed: {reason}")
 
     def _draw(self) -> None:
         tiles = []
@@ -271,6 +290,15 @@ def _interrupted(error: Interrupted | PtycupyError) -> int:
     """The exit code of the signal that it tells of, on this rank or another one; 0 where it is a failure."""
     signalled = isinstance(error, RankFailure) and error.exit_code in SIGNALLED
     return error.exit_code if isinstance(error, Interrupted) or signalled else 0
+
+
+def _ending(stopped: int, failed: int, count: int) -> dict[str, str]:
+    """What the live page says at the end."""
+    if stopped:
+        return {"state": "stopped"}
+    if failed:
+        return {"state": "failed", "message": f"{failed} of {count} reconstructions failed; see {SUMMARY}"}
+    return {"state": "finished"}
 
 
 def _tell(notes: Sequence[Note]) -> None:

@@ -7,25 +7,30 @@ import logging
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ptycupy import __version__, data
 from ptycupy import config as configuration
-from ptycupy import data
 from ptycupy.analysis.halves import By, Halves, correlate, write_halves
 from ptycupy.api.resolution_section import CRITERIA, CURVE, HALVES, compared, finest_spot, resolution
 from ptycupy.api.run import with_simulation
-from ptycupy.api.session import Session
+from ptycupy.api.session import Session, made_folder, shared_folder, without_paths
 from ptycupy.config.preparation import Thinning
 from ptycupy.config.schema import Config
+from ptycupy.distributed.comm import join
+from ptycupy.distributed.handshake import shake
+from ptycupy.distributed.team import Team, alone
+from ptycupy.distributed.watchdog import Watchdog
 from ptycupy.errors import ConfigError, ResourceError
 from ptycupy.outputs.canvas import save_png
 from ptycupy.outputs.report import replace_section
 from ptycupy.outputs.resolution_figures import Criterion, ring_correlation_figure
 from ptycupy.reconstruction.interrupt import StopOnSignal
-from ptycupy.reconstruction.logs import console, failures_in_log, log_file
+from ptycupy.reconstruction.logs import console, failures_in_log, log_file, of_rank
 from ptycupy.reconstruction.run_folder import RESULT, RunFolder, claim
 from ptycupy.reconstruction.stages import finished
 from ptycupy.storage.result import load_result
@@ -40,8 +45,9 @@ class Compared:
     """Two reconstructions from halves of the data; print it."""
 
     folder: Path  # half_1, half_2, frc.json, frc.png
-    halves: Halves | None  # None where a signal ended it
+    halves: Halves | None  # None where a signal ended it, and on other ranks than 0
     exit_code: int = 0  # 130 or 143 where a signal ended it
+    rank: int = 0  # of several that shared the work; rank 0 alone has written files
 
     def __str__(self) -> str:
         return "" if self.halves is None else "\n".join(f"{name}: {text}" for name, text in compared(self.halves))
@@ -55,42 +61,52 @@ def measure_resolution(
     backend: str | None = None,
     resume: bool = False,
     quiet: bool = True,
+    distributed: bool = False,
 ) -> Compared:
     """Fourier ring correlation of two reconstructions, each from half of the data of a finished run or a configuration.
 
     `run` is a run folder, which gets frc.json, frc.png and the curve in its report.html, or a configuration, for which
     a fresh folder is made. `by` divides the counts (by binomial thinning: both halves have all positions) or the
     positions; by default counts where the patterns are whole numbers. `overrides` and `backend` as of `reconstruct`;
-    `resume` goes on with halves that were begun. Raises ConfigError for a run whose halves would not be independent,
+    `resume` goes on with halves that were begun; `distributed` shares each of them among all processes that mpiexec or
+    srun started. Raises ConfigError for a run whose halves would not be independent,
     and the errors of `reconstruct`.
     """
     given = [*overrides, *([] if backend is None else [f"backend.device={backend}"])]
     path = Path(run)
+    team = Team(join()) if distributed else alone()
     with contextlib.ExitStack() as stack:
         if not quiet:
             stack.enter_context(console(logging.INFO))
-        if path.is_dir():
-            config = _of_run(path, given)
-            folder = stack.enter_context(RunFolder(path.absolute()))
-        else:
-            config = configuration.read_config(path, given).config
-            output = config.output
-            claimed = claim(output.folder, output.name, f"{path.stem}_halves", resume=resume)
-            folder = stack.enter_context(claimed)
-        _require_independent(config)
+        stack.enter_context(of_rank(team.rank))
+        with team.guarded():
+            config = _of_run(path, given) if path.is_dir() else configuration.read_config(path, given).config
+            _require_independent(config)
+            shake(team, {"version of ptycupy": __version__, "configuration": without_paths(config)})
+        watchdog = stack.enter_context(Watchdog(team.comm, config.distributed.watchdog_seconds))
+        stack.enter_context(team.guarded())
         signals = stack.enter_context(StopOnSignal())
+        if path.is_dir():
+            claimed = partial(RunFolder, path.absolute())
+        else:
+            output = config.output
+            claimed = partial(claim, output.folder, output.name, f"{path.stem}_halves", resume=resume)
+        folder = stack.enter_context(shared_folder(team, claimed))
+        watchdog.left = f"What is saved in {folder.path} stays; --resume goes on from it"
         folder.begun = True
-        config = with_simulation(config, folder.path, resume=True)
+        config = with_simulation(config, folder.path, True, team)
         if by is None:
             by = "counts" if data.open_source(config.data).dtype.kind in "iu" else "positions"
         logger.info("two reconstructions, each from half of the %s", by)
-        session = Session(signals, bar=not quiet and sys.stderr.isatty())
+        session = Session(signals, bar=not quiet and sys.stderr.isatty() and team.rank == 0, team=team)
         found = []
         for number in (1, 2):
             ended = _half(_divided(config, by, number), folder, number, session, resume)
             if isinstance(ended, int):
-                return Compared(folder.path, None, ended)
+                return Compared(folder.path, None, ended, team.rank)
             found.append(ended)
+        if team.rank:
+            return Compared(folder.path, None, rank=team.rank)
         halves = correlate(found[0], found[1], by)
         _tell(folder.path, halves)
         return Compared(folder.path, halves)
@@ -135,12 +151,16 @@ def _half(config: Config, within: RunFolder, number: int, session: Session, resu
     place = within.path / f"half_{number}"
     output = config.output.model_copy(update={"folder": str(within.path), "name": place.name})
     config = config.model_copy(update={"output": output})
-    if resume and finished(place, config):
+    team = session.team
+    if team.from_first(resume and team.rank == 0 and finished(place, config)):
         return load_result(place / RESULT)
     logger.info("half %d of 2", number)
-    place.mkdir(exist_ok=True)
     session.signals.engine = None  # frees the half before
-    with RunFolder(place, made=[place]) as folder, log_file(folder.log), failures_in_log():
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(shared_folder(team, partial(made_folder, place)))
+        if team.rank == 0:
+            stack.enter_context(log_file(folder.log))
+        stack.enter_context(failures_in_log())
         result = session.run(config, folder, resume and folder.holds_run, within)
     return result.exit_code or result.snapshot
 

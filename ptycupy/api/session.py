@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from ptycupy.config import dump
 from ptycupy.config.schema import Config
 from ptycupy.distributed.team import Team, alone
 from ptycupy.live.board import Board
+from ptycupy.live.server import Page
 from ptycupy.live.watcher import Watcher
 from ptycupy.reconstruction.callbacks import Callback
 from ptycupy.reconstruction.interrupt import StopOnSignal
@@ -30,6 +32,19 @@ def made_folder(place: Path) -> RunFolder:
     """One of a batch's entry, made where it is not there yet."""
     place.mkdir(exist_ok=True)
     return RunFolder(place, made=[place])
+
+
+def open_page(stack: contextlib.ExitStack, team: Team, signals: StopOnSignal, live: bool, port: int) -> Board | None:
+    """The board of a live page that stays open with the stack, on rank 0 and where it is wanted.
+
+    Raises ConfigError where the port cannot be had.
+    """
+    if not live or team.rank:
+        return None
+    page = stack.enter_context(Page(port))
+    page.stops_by(signals.request)
+    page.announce()
+    return page.board
 
 
 def without_paths(config: Config) -> str:

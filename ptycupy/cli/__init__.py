@@ -123,13 +123,14 @@ def _parser() -> argparse.ArgumentParser:
     earlier.add_argument(
         "--overwrite", action="store_true", help="replace the results in the folder that output.name names"
     )
-    parents = [settings, where, foreign, loudness]
-    recon = commands.add_parser("recon", parents=parents, help="reconstruct what CFG describes")
-    recon.add_argument(
+    page = argparse.ArgumentParser(add_help=False)
+    page.add_argument(
         "--live", action="store_true",
         help="show the run on a page of this computer, to watch, pause, stop and steer it; prints its address",
     )  # fmt: skip
-    recon.add_argument("--port", type=_port, metavar="N", help="of that page; by default one that is free")
+    page.add_argument("--port", type=_port, metavar="N", help="of that page; by default one that is free")
+    parents = [settings, where, foreign, page, loudness]
+    commands.add_parser("recon", parents=parents, help="reconstruct what CFG describes")
     commands.add_parser(
         "batch", parents=parents, help="run a list of reconstructions: a time series, several fields of a specimen"
     )

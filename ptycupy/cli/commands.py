@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 def _how_to_run(arguments: argparse.Namespace) -> dict[str, Any]:
     """What `recon` and `batch` have in common, as the functions behind them name it."""
     names = ("overrides", "backend", "resume", "overwrite", "quiet", "ptyrad", "allow_unsupported")
-    return {name: getattr(arguments, name) for name in names}
+    page = {"live": arguments.live or arguments.port is not None, "live_port": arguments.port or 0}
+    return {name: getattr(arguments, name) for name in names} | page
 
 
 def recon(arguments: argparse.Namespace) -> int:
     """Reconstruct; the exit code tells how it ended."""
     from ptycupy.api import reconstruct
 
-    page: dict[str, Any] = {"live": arguments.live or arguments.port is not None, "live_port": arguments.port or 0}
-    result = reconstruct(arguments.config, **_how_to_run(arguments), distributed=True, **page)
+    result = reconstruct(arguments.config, **_how_to_run(arguments), distributed=True)
     if result.rank == 0:
         print(result.folder)
     return result.exit_code
@@ -41,10 +41,12 @@ def resolution(arguments: argparse.Namespace) -> int:
         backend=arguments.backend,
         resume=arguments.resume,
         quiet=arguments.quiet,
+        distributed=True,
     )
     if found.halves is not None:
         print(found)
-    print(found.folder)
+    if found.rank == 0:
+        print(found.folder)
     return found.exit_code
 
 

@@ -8,13 +8,18 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
+import live_page
 import numpy as np
 import pytest
 import tiny_run
+from live_page import until
 
+from ptycupy.analysis.halves import read_halves
 from ptycupy.api import reconstruct, reconstruct_batch, run
+from ptycupy.api.halves import measure_resolution
 from ptycupy.distributed.comm import Local, join, launched
 from ptycupy.errors import ResourceError
 from ptycupy.reconstruction.checkpoint import list_checkpoints
@@ -109,6 +114,65 @@ def test_ranks_are_one_run_with_one_voice_and_any_number_resumes(
     assert resumed.iteration == 10
     for name, value in two.state.items():
         np.testing.assert_array_equal(getattr(resumed.state, name), value, err_msg=name)
+
+
+def test_the_live_page_steers_all_ranks_in_the_same_iteration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tiny_run.write(tmp_path, iterations=1_000_000, checkpoint_every=1_000_000)
+    double = ("--set", "model.dtype=float64", "--set", "optimizer.shifts=1e-2")
+    process = mpiexec(
+        "-c", PLAIN, "recon", config, "--backend", "cpu", "-q", "--live", *double,
+        "--set", "output.name=two",
+    )  # fmt: skip
+    try:
+        page = live_page.announced(process.stderr)
+        order = partial(live_page.order, page)
+        until(lambda: live_page.events(page)["status"]["iteration"] >= 2)
+        assert order(do="pause")[0] == 200
+        until(lambda: live_page.events(page)["status"]["state"] == "paused")
+        assert order(do="set", key="optimizer.probe.learning_rate", value="5e-3")[0] == 200
+        assert order(do="continue")[0] == 200
+        look = live_page.events(page, ("status", "look"), enough=lambda found: found["look"]["iteration"] > 4)["look"]
+        assert look["positions"]["count"] == 16
+        assert order(do="finish")[0] == 200
+        _, err = ended(process)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == 0, err
+    two = load_result(tmp_path / "runs" / "two" / "result.h5")
+    (change,) = two.changes
+    rates = two.history.learning_rates["probe"]
+    assert (rates[change.iteration - 1], rates[change.iteration]) == (1e-3, 5e-3)
+    # The same by one process that is stopped and goes on with the other rate.
+    tiny_run.without_pictures(monkeypatch)
+    same = ["model.dtype=float64", "optimizer.shifts=1e-2", "output.name=one"]
+    reconstruct(config, overrides=[*same, f"reconstruction.iterations={change.iteration}"], backend="cpu")
+    later = ["optimizer.probe.learning_rate=5e-3", f"reconstruction.iterations={two.iteration}"]
+    one = reconstruct(config, overrides=[*same, *later], backend="cpu", resume=True).state
+    for name in ("probe", "object_phase", "shifts"):
+        value = getattr(one, name)
+        np.testing.assert_allclose(
+            getattr(two.state, name), value, rtol=0, atol=TOLERANCE * max(np.abs(value).max(), 1), err_msg=name
+        )
+
+
+def test_halves_are_shared_by_all_ranks_and_correlated_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tiny_run.write_wider(tmp_path, iterations=3)
+    process = mpiexec(
+        "-c", PLAIN, "resolution", config, "--backend", "cpu", "--set", "model.dtype=float64",
+        "--set", "output.name=two",
+    )  # fmt: skip
+    out, err = ended(process)
+    assert process.returncode == 0, err
+    folder = tmp_path / "runs" / "two"
+    assert out.splitlines()[-1] == str(folder)
+    assert out.count("half of the counts each") == 1
+    assert err.count("2 ranks with up to") == 2
+    tiny_run.without_pictures(monkeypatch)
+    alone = measure_resolution(config, backend="cpu", overrides=["model.dtype=float64", "output.name=one"])
+    assert alone.halves is not None
+    curve = read_halves(folder / "frc.json").curve.correlation
+    np.testing.assert_allclose(curve, alone.halves.curve.correlation, rtol=0, atol=1e-6)
 
 
 def batch(tmp_path: Path, text: str, *options: str) -> tuple[int, str, str]:

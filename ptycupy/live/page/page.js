@@ -195,7 +195,7 @@ function showStatus() {
   const listens = status.listens && !["stopping", "finishing"].includes(status.state);
   for (const id of ["pause", "finish", "stop"]) $(id).disabled = !listens;
   $("pause").textContent = status.paused ? "Continue" : "Pause";
-  $("where").textContent = [status.device, status.patterns && `${status.patterns} patterns`, status.folder].filter(Boolean).join(" · ");
+  $("where").textContent = [status.of_batch, status.device, status.patterns && `${status.patterns} patterns`, status.folder].filter(Boolean).join(" · ");
   $("notes").replaceChildren(...(status.notes || []).map(text => element("li", {}, text)));
   if (status.state in FINAL) {
     const rest = status.state === "failed" ? status.message : ` Results: ${status.folder}`;

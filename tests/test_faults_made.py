@@ -10,6 +10,8 @@ import tiny_run
 
 import ptycupy
 from ptycupy.api import simulate_to_file
+from ptycupy.experiment.probe import make_probe
+from ptycupy.simulate import grid
 
 SHAPE, STEP, PIXEL = (14, 14), 0.5, 0.25
 SIMULATED = {
@@ -118,6 +120,46 @@ def test_empty_slices_and_a_specimen_off_the_middle(warnings_of):
 def test_a_wrong_scan_step(warnings_of):
     found = warnings_of("scan.affine.scale=1.06", "optimizer.scan_affine=3e-3")[1]
     assert "calibration.value" in only(found, "larger than the given one")
+
+
+def test_a_drift_of_the_specimen(warnings_of, tmp_path, monkeypatch):
+    """From the first position to the last 0.15 angstrom along y and 0.7 along x: a line of the raster is straight, all
+    of them lean."""
+    raster = grid._positions
+
+    def drifting(*given):
+        return raster(*given) + np.linspace(-0.5, 0.5, SHAPE[0] * SHAPE[1])[:, None] * [0.15, 0.7]
+
+    monkeypatch.setattr(grid, "_positions", drifting)
+    path = simulate_to_file({**CONFIG, "simulation": SIMULATED}, tmp_path / "drifted.h5")
+    kept = "constraints=[{name: positive_phase}, {name: fixed_probe_intensity}, {name: position_recentring}]"
+    refined = ("optimizer.shifts=5e-2", "reconstruction.iterations=20", kept)
+    start, found = warnings_of(*refined, path=path)
+    text = only(found, "the positions drift")
+    length = float(text.split("by ")[1].split(" px")[0])
+    assert 0.6 < length / (np.hypot(0.15, 0.7) / PIXEL) < 1.2
+    assert "scan: {path: " in text
+    mended = warnings_of(*refined, f"scan={{path: {start.folder / 'result.h5'}}}", path=path)[1]
+    assert [one for one in mended if "still falls" not in one] == []
+
+
+def test_the_raster_in_the_object(warnings_of, tmp_path):
+    """A probe that repeats with the scan's step takes a part of the object that repeats alike: no pattern tells."""
+    step, pixels = 1.25, 5
+    spread = {**CONFIG, "scan": {"step_angstrom": step}, "object": {"slices": 1}}
+    discs = {"specimen": "phantom", "phantom": "discs", "phantom_phase_rad": 0.2, "dose_per_square_angstrom": 1e5}
+    path = simulate_to_file({**spread, "simulation": {**SIMULATED, **discs}}, tmp_path / "scan.h5")
+    wave = np.cos(2 * np.pi * np.arange(-24, 24) / pixels)
+    probe = make_probe(80, 24.9, (48, 48), PIXEL, aberrations={"C10": -50.0})
+    with h5py.File(tmp_path / "probe.h5", "w") as file:
+        file["probe"] = probe * np.exp(0.3j * (wave[:, None] + wave))
+    beam = {**CONFIG["illumination"], "aberrations": {}, "path": str(tmp_path / "probe.h5"), "key": "probe"}
+    sections = {"scan": {"step_angstrom": step}, "object": {"slices": 1}, "illumination": beam, "path": path}
+    rates = ("optimizer.probe=2e-2", "optimizer.object_phase=2e-2", "reconstruction.iterations=20")
+    alone = "constraints=[{name: fixed_probe_intensity}]"
+    assert "{name: grid_artefact_removal}" in only(warnings_of(*rates, alone, **sections)[1], "raster's step of 5 px")
+    mended = "constraints=[{name: fixed_probe_intensity}, {name: grid_artefact_removal}]"
+    assert warnings_of(*rates, mended, **sections)[1] == []
 
 
 def test_rates_that_are_too_high(warnings_of):

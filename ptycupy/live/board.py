@@ -38,11 +38,13 @@ class Board:
             self._tell()
 
     def show(self, snapshot: Snapshot) -> Look:
-        """The pictures are these now."""
-        with self.changed:
-            self.look = Look(snapshot, 1 if self.look is None else self.look.number + 1)
-            self._tell()
-            return self.look
+        """The pictures are these now, unless they hold what is not finite: the last good ones say more."""
+        look = Look(snapshot, 1 if self.look is None else self.look.number + 1)
+        if look.sound:
+            with self.changed:
+                self.look = look
+                self._tell()
+        return look
 
     def begin(self, controls: Controls) -> None:
         """A run, or the next stage of one, listens to these."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 from functools import cached_property
@@ -51,6 +52,15 @@ class Look:
             if self._facts is None:
                 self._facts = self._gathered()
             return self._facts
+
+    @property
+    def sound(self) -> bool:
+        """Whether all numbers are finite, as those of a run that diverges are not: JSON has no others."""
+        try:
+            json.dumps(self.facts(), allow_nan=False)
+        except ValueError:
+            return False
+        return True
 
     # --- pieces -----------------------------------------------------------------------------------------------
     @cached_property

@@ -133,7 +133,6 @@ class Watcher(Quiet):
         if self.board is None:
             return
         look = self.board.show(snapshot)
-        look.facts()
         for name in ("phase", "fft"):
             look.picture(name)
         self._looks.took(time.monotonic() - start)

@@ -15,7 +15,6 @@ import live_page
 import numpy as np
 import pytest
 import tiny_run
-from live_page import until
 
 from ptycupy.analysis.halves import read_halves
 from ptycupy.api import reconstruct, reconstruct_batch, run
@@ -126,9 +125,9 @@ def test_the_live_page_steers_all_ranks_in_the_same_iteration(tmp_path: Path, mo
     try:
         page = live_page.announced(process.stderr)
         order = partial(live_page.order, page)
-        until(lambda: live_page.events(page)["status"]["iteration"] >= 2)
+        live_page.events(page, enough=lambda found: found["status"].get("iteration", 0) >= 2)
         assert order(do="pause")[0] == 200
-        until(lambda: live_page.events(page)["status"]["state"] == "paused")
+        live_page.events(page, enough=lambda found: found["status"]["state"] == "paused")
         assert order(do="set", key="optimizer.probe.learning_rate", value="5e-3")[0] == 200
         assert order(do="continue")[0] == 200
         look = live_page.events(page, ("status", "look"), enough=lambda found: found["look"]["iteration"] > 4)["look"]

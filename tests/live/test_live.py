@@ -6,6 +6,7 @@ import socket
 import threading
 
 import live_page
+import numpy as np
 import pytest
 import tiny_run
 from live_page import until
@@ -13,9 +14,10 @@ from live_page import until
 from ptycupy import reconstruct
 from ptycupy.api.run import prepare
 from ptycupy.config import load_config
-from ptycupy.errors import ConfigError
-from ptycupy.live import server
+from ptycupy.errors import ConfigError, DivergenceError
+from ptycupy.live import server, watcher
 from ptycupy.live.server import Page
+from ptycupy.reconstruction import turns
 from ptycupy.storage.result import load_result
 
 LONG = 100_000  # iterations: such a run ends when it is told to
@@ -262,6 +264,27 @@ def test_invalid_values_are_refused_in_the_words_of_the_loader(run, key, value, 
     assert status == 400
     assert says in text.decode()
     assert run.status()["notes"] == []
+
+
+def test_whoever_watches_a_run_diverge_is_told_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(watcher, "PICTURE_SECONDS", 0.0)  # a look at every batch, the broken ones too
+    monkeypatch.setattr(turns, "SHARE", 1.0)
+    config = tiny_run.write(tmp_path, iterations=LONG, checkpoint_every=1_000_000)
+    with live_page.running(config, monkeypatch) as run:
+        until(lambda: run.page.board.controls is not None)
+        found = {}
+        failed = {"enough": lambda seen: seen["status"]["state"] == "failed"}
+        watching = threading.Thread(
+            target=lambda: found.update(live_page.events(run.page, ("status", "look"), **failed))
+        )
+        watching.start()
+        until(lambda: run.page.board.look is not None)
+        assert run.order(do="set", key="optimizer.object_phase.learning_rate", value="1e30")[0] == 200
+        run.thread.join(60)
+        watching.join(60)
+    assert isinstance(run.error, DivergenceError)
+    assert found["status"]["message"] == str(run.error)
+    assert np.isfinite(found["look"]["powers"]).all()
 
 
 def test_a_constraint_goes_off_and_on_again(run):

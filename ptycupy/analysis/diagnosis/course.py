@@ -10,7 +10,7 @@ from ptycupy.analysis.diagnosis.case import Case, Finding
 LEAST_ITERATIONS = 8
 OFTEN = 0.35  # share of the later iterations in which the loss rose
 RISE = 1e-2  # relative: less is the batches' noise, which are drawn anew (measured: 3e-3)
-STILL = 1e-4  # relative change of the loss per iteration that is none
+STILL = 5e-5  # relative change of the loss per iteration that is none (the star's: 1e-4)
 FALLING = 5e-3
 
 

@@ -83,7 +83,7 @@ def drifting_positions(case: Case) -> Finding | None:
         return None
     return Finding(
         f"the positions drift by {length:.1f} px (y {slope[0]:+.1f}, x {slope[1]:+.1f}) from the first to the last",
-        "scan.path: result.h5 of this run, so that the next one starts where these positions have come to",
+        "scan: {path: this run's result.h5} in place of the step: the next run starts from these positions",
     )
 
 

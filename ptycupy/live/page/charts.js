@@ -46,7 +46,7 @@ function logTicks(low, high) {
 }
 
 // lines: [{values, colour, width}], on a logarithmic axis where they are above 0 and span more than a factor of 3. The
-// axis is that of the first `of` lines; what lies beyond it is not drawn.
+// axis is that of the first `of` lines, which are drawn over the others; what lies beyond it is not drawn.
 function drawCurves(canvas, iterations, lines, of = lines.length) {
   const { pen, width, height } = sheet(canvas);
   const all = lines.slice(0, of).flatMap(line => line.values).filter(v => v !== null && Number.isFinite(v));
@@ -61,7 +61,7 @@ function drawCurves(canvas, iterations, lines, of = lines.length) {
   }
   const marks = logarithmic ? logTicks(low, high) : ticks(low, high, 4);
   const left = 8 + Math.max(...marks.map(mark => pen.measureText(short(mark)).width), 20);
-  const right = width - 8, top = 6, bottom = height - 18;
+  const right = width - 8, top = 6, bottom = height - 31;
   const first = iterations[0], last = Math.max(iterations[iterations.length - 1], first + 1);
   const scale = logarithmic ? Math.log : (v => v);
   const x = i => left + (i - first) / (last - first) * (right - left);
@@ -74,9 +74,10 @@ function drawCurves(canvas, iterations, lines, of = lines.length) {
   pen.textAlign = "center"; pen.textBaseline = "top";
   for (const mark of ticks(first, last, Math.max(2, Math.floor(width / 70))))
     if (Number.isInteger(mark) && mark >= first) pen.fillText(mark, Math.min(Math.max(x(mark), left + 5), right - 8), bottom + 4);
+  pen.fillText("iteration", (left + right) / 2, bottom + 18);
   pen.save();
   pen.beginPath(); pen.rect(left - 3, top - 3, right - left + 6, bottom - top + 6); pen.clip();
-  for (const line of lines) {
+  for (const line of [...lines.slice(of), ...lines.slice(0, of)]) {
     pen.strokeStyle = line.colour; pen.fillStyle = line.colour; pen.lineWidth = line.width || 1.5; pen.beginPath();
     let drawing = false, points = 0;
     line.values.forEach((value, k) => {
@@ -87,7 +88,7 @@ function drawCurves(canvas, iterations, lines, of = lines.length) {
     pen.stroke();
     if (points < 30) line.values.forEach((value, k) => {
       if (value === null) return;
-      pen.beginPath(); pen.arc(x(iterations[k]), y(value), 2, 0, 7); pen.fill();
+      pen.beginPath(); pen.arc(x(iterations[k]), y(value), 0.6 + (line.width || 1.5), 0, 7); pen.fill();
     });
   }
   pen.restore();
@@ -103,9 +104,10 @@ function drawPositions(canvas, positions) {
   for (const [y, x] of both) {
     top = Math.min(top, y); bottom = Math.max(bottom, y); left = Math.min(left, x); right = Math.max(right, x);
   }
-  const margin = 10;
-  const scale = Math.min((width - 2 * margin) / (right - left || 1), (height - 2 * margin) / (bottom - top || 1));
-  const px = x => width / 2 + (x - (left + right) / 2) * scale, py = y => height / 2 + (y - (top + bottom) / 2) * scale;
+  const margin = 10, below = 30; // of the scale bar
+  const scale = Math.min((width - 2 * margin) / (right - left || 1), (height - below - 2 * margin) / (bottom - top || 1));
+  const px = x => width / 2 + (x - (left + right) / 2) * scale;
+  const py = y => (height - below) / 2 + (y - (top + bottom) / 2) * scale;
   const dot = Math.max(1, Math.min(2.6, 0.28 * Math.sqrt(width * height / both.length * 2)));
   pen.fillStyle = colour("--quiet");
   for (const [y, x] of positions.start) { pen.beginPath(); pen.arc(px(x), py(y), dot * 0.8, 0, 7); pen.fill(); }
@@ -120,9 +122,7 @@ function drawPositions(canvas, positions) {
     });
   }
   const length = roundLength((width - 2 * margin) / scale), end = margin + length * scale, text = lengthLabel(length, positions.unit);
-  pen.fillStyle = colour("--card"); pen.globalAlpha = 0.85;
-  pen.fillRect(margin - 5, height - 27, Math.max(end - margin, pen.measureText(text).width) + 10, 25);
-  pen.globalAlpha = 1; pen.fillStyle = colour("--text");
+  pen.fillStyle = colour("--text");
   pen.fillRect(margin, height - 8, end - margin, 3);
   pen.textAlign = "left"; pen.textBaseline = "bottom"; pen.fillText(text, margin, height - 10);
   return times;

@@ -156,7 +156,7 @@ function showCharts() {
   const { iterations, losses, rates } = look.curves;
   const names = Object.keys(losses).filter(name => name === "total" || Object.keys(losses).length > 2);
   drawCurves($("loss-chart"), iterations, names.map((name, k) => ({
-    values: losses[name], colour: k ? COLOURS[(k - 1) % 6] : colour("--text"), width: k ? 1.3 : 2,
+    values: losses[name], colour: k ? COLOURS[(k - 1) % 6] : colour("--text"), width: k ? 3 : 1.2,
   })), 1);
   $("loss-legend").replaceChildren(...(names.length > 1 ? names : []).map((name, k) => {
     const last = losses[name][losses[name].length - 1];
@@ -172,7 +172,7 @@ function showCharts() {
   }
   const { rms, most, unit, count } = look.positions;
   $("moved").textContent = most > 0
-    ? `${count}, moved ${+rms.toPrecision(3)} ${unit} rms, at most ${+most.toPrecision(3)}` : `${count}, none moved`;
+    ? `${count}, moved ${+rms.toPrecision(2)} ${unit} rms, at most ${+most.toPrecision(2)}` : `${count}, none moved`;
   const times = drawPositions($("positions-chart"), look.positions);
   $("times").textContent = times > 1 ? `refined, moves drawn ${times} times as long` : "refined";
 }
@@ -189,7 +189,7 @@ function showStatus() {
   document.title = status.iterations ? `${status.iteration}/${status.iterations} ${name}` : name;
   $("iteration").textContent = status.iterations ? `${status.iteration} / ${status.iterations}` : "–";
   $("seconds").textContent = duration(status.seconds);
-  $("left").textContent = duration(status.left);
+  $("left").textContent = status.state in FINAL ? "–" : duration(status.left);
   $("loss").textContent = status.loss === null || status.loss === undefined ? "–" : String(+status.loss.toPrecision(5));
   $("progress").value = status.iterations ? (status.iteration + (status.part || 0)) / status.iterations : 0;
   const listens = status.listens && !["stopping", "finishing"].includes(status.state);
@@ -200,6 +200,7 @@ function showStatus() {
   if (status.state in FINAL) {
     const rest = status.state === "failed" ? status.message : ` Results: ${status.folder}`;
     banner(FINAL[status.state] + rest);
+    $("banner").className = { failed: "bad", finished: "good" }[status.state] || "";
   }
   showControls(listens);
 }

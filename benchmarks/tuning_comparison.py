@@ -74,7 +74,14 @@ def study(path: Path, folder: Path, name: str, seed: int, trials: int) -> dict[s
             "optimizer": {"object_amplitude": 1e-3, "object_phase": 5e-3, "probe": 0, "shifts": 0},
             "reconstruction": {"iterations": ITERATIONS, "batch_size": 28},
             "output": {"folder": str(folder)},
-            "tune": {"study": f"{name} {seed}", "trials": trials, "seed": seed, "space": SPACE, **RUNS[name]},
+            "tune": {
+                "study": f"{name} {seed}",
+                "trials": trials,
+                "seed": seed,
+                "required_gain": None,
+                "space": SPACE,
+                **RUNS[name],
+            },
         }
     ).config
     begun = time.process_time()

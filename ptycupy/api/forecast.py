@@ -67,7 +67,8 @@ class Pace:
 
 
 class Forecast:
-    """An Engine on a counting backend; of a team, whose Comm is a CountedComm, that of one of its ranks."""
+    """An Engine on a counting backend; of a team, whose Comm is a CountedComm, that of one of its ranks. `packed` are
+    all patterns, where they become so and the Problem has them as they came."""
 
     def __init__(
         self,
@@ -77,6 +78,7 @@ class Forecast:
         counted: Counting,
         team: Team | None = None,
         tiles: Tiles | None = None,
+        packed: PackedPatterns | None = None,
     ) -> None:
         self._counted, self.team = counted, team
         ranks = ALONE if team is None else team
@@ -84,6 +86,8 @@ class Forecast:
         self.engine = Engine(problem, state, one, cast(Backend, counted), ranks=ranks, tiles=tiles)
         self.canvas = self.engine.parameters.canvas if tiles is None else tiles.layout.canvas
         self.positions = len(self.engine.used)
+        found = self.engine.experiment.patterns if packed is None else packed
+        self._packed = found if isinstance(found, PackedPatterns) else None
         self._own = ranks.own(self.engine.used)
         self.held = len(self._own)  # patterns of this rank
         self.shapes = self.engine.parameters
@@ -117,9 +121,9 @@ class Forecast:
         free = min(machine.memory_bytes, host) if shared else machine.memory_bytes
         room = room_for(self.shapes, batch, free, host, shared)
         patterns = self.engine.experiment.patterns
-        sizes = [int(patterns.nbytes) // int(patterns.shape[0])]
-        if isinstance(patterns, PackedPatterns):  # what is packed does not stream
-            sizes.append(math.prod(patterns.shape[1:]) * patterns.dtype.itemsize)
+        sizes = [math.prod(patterns.shape[1:]) * patterns.dtype.itemsize]
+        if self._packed is not None:  # what is packed does not stream
+            sizes.insert(0, self._packed.nbytes // self._packed.shape[0])
         for size in sizes:
             self.holding = choose(residency.tier, self.held, size, batch, room, chunked=chunked)
             if self.holding.tier == "device":
@@ -139,7 +143,9 @@ class Forecast:
     @cached_property
     def memory(self) -> dict[str, int]:
         """Bytes on the device whatever the batch is, by what they are for."""
-        patterns = int(self.engine.experiment.patterns.nbytes)
+        patterns = placed_patterns = int(self.engine.experiment.patterns.nbytes)
+        if self._packed is not None:
+            patterns = self._packed.nbytes * self.held // self.positions
         parameters = sum(int(array.nbytes) for _, array in self.shapes.items())
         gradients = sum(int(getattr(self.shapes, name).nbytes) for name in self.refined)
         placed = self._counted.ledger.live - self._counted.arena_bytes()
@@ -153,7 +159,7 @@ class Forecast:
             "gradients": gradients,
             "moments": moments,
             "canvas": canvas,
-            "tables": max(placed - patterns - parameters, 0),
+            "tables": max(placed - placed_patterns - parameters, 0),
         }
 
     @cached_property

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ptycupy.api.forecast import Forecast
 from ptycupy.api.sharing import share_out
 from ptycupy.config.schema import Distributed
+from ptycupy.data.counts import PackedPatterns
 from ptycupy.data.files import human
 from ptycupy.distributed.team import Team
 from ptycupy.distributed.tiles import Tiles
@@ -67,11 +68,16 @@ def forecast_of(
         raise ConfigError(f"ranks: {ranks} must be at least 1")
     if ranks == 1:
         return Forecast(problem, state, settings, counted)
+    packed = None
+    if isinstance(problem.patterns, PackedPatterns):  # of which no rank can take a part: they are not there
+        packed = problem.patterns
+        patterns = np.broadcast_to(np.zeros((), packed.dtype), packed.shape)
+        problem = replace(problem, patterns=patterns, pattern_storage="dense")
     team, tiles = _shared(0, problem, state, settings, counted, ranks, how)
     if tiles is not None:
         sizes = tiles.layout.tiles[:, 1] - tiles.layout.tiles[:, 0]
         team, tiles = _shared(int(np.argmax(sizes.prod(axis=1))), problem, state, settings, counted, ranks, how)
-    return Forecast(problem, state, settings, counted, team, tiles)
+    return Forecast(problem, state, settings, counted, team, tiles, packed)
 
 
 def exchange_of(forecast: Forecast, machine: Ceilings) -> Exchange | None:

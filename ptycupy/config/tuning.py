@@ -131,7 +131,7 @@ class Tune(Section):
     report_every: Count = described(1, "Iterations between the values that the pruner sees.", unit="iterations")
     held_out_fraction: float = described(0.1, "Share of the patterns that held_out_loss keeps.", gt=0, lt=1)
     required_gain: float | None = described(
-        0.0, "Share of the loss of held_out_fraction of the patterns by which a trial must have lowered it since its "
+        0.02, "Share of the loss of held_out_fraction of the patterns by which a trial must have lowered it since its "
         "start; one that has not fails. Looked at where contrast or ring_correlation is an objective, as these do not "
         "compare with patterns; null = never.", ge=0, lt=1, example=0.05,
     )  # fmt: skip

@@ -50,7 +50,8 @@ def outline(config: schema.Config, source: PatternSource) -> tuple[Problem, Stat
         if packed is not None:
             return replace(problem, patterns=packed), state
     kind = np.dtype(np.float32) if changed else measured.source.dtype
-    return replace(problem, patterns=np.broadcast_to(np.zeros((), kind), (count, *measured.source.shape[1:]))), state
+    patterns = np.broadcast_to(np.zeros((), kind), (count, *measured.source.shape[1:]))
+    return replace(problem, patterns=patterns, pattern_storage="dense"), state  # that they are all 0 is no news
 
 
 def _sample(source: PatternSource) -> NDArray[Any]:

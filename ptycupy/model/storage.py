@@ -53,7 +53,11 @@ def as_source(patterns: Any) -> PatternSource | PackedPatterns:
 
 def some(source: PatternSource | PackedPatterns, here: NDArray[np.int32]) -> PatternSource:
     """The patterns of these positions, with nothing else read; packed ones are unpacked."""
-    return ArraySource(source.read(here)) if isinstance(source, PackedPatterns) else Picked(source, here)
+    if isinstance(source, PackedPatterns):
+        return ArraySource(source.read(here))
+    if isinstance(source, ArraySource) and not source.patterns.strides[0]:  # one pattern many times, in no memory
+        return ArraySource(source.patterns[: len(here)])
+    return Picked(source, here)
 
 
 def on_device(

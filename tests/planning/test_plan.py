@@ -162,6 +162,8 @@ def test_tiles_take_less_of_each_rank_and_the_plan_says_what_they_exchange(wse2,
     for name in ("gradients", "moments", "canvas"):
         assert shared.memory[name] == one.memory[name]
         assert tiles.memory[name] == pytest.approx(share * one.memory[name], rel=0.1)
+    for found in (shared, tiles):
+        assert found.memory["patterns"] == one.memory["patterns"] // 4 == 128 * 128 // 4 * 128 * 128 * 4
     assert tiles.parameters == one.parameters
     assert tiles.overdetermination == one.overdetermination
     assert (one.exchange, shared.exchange.tile) == (None, None)
@@ -363,6 +365,9 @@ def test_a_plan_says_how_patterns_are_held(tmp_path, capsys):
         sizes[storage] = found.memory["patterns"]
         assert ("on the device as" in str(found)) == (storage != "dense")
     assert sizes["dense"] == 16 * 16 * 16 * 2
+    for where in ("shared", "tiled"):
+        of_two = plan(path, overrides=[f"distributed.object={where}"], gpu="H200", ranks=2)
+        assert of_two.memory["patterns"] == pytest.approx(sizes["auto"] / 2, rel=0.1)
     assert sizes["auto"] == sizes["events"] < sizes["packed"] < sizes["dense"]
     assert main(["plan", str(path), *given, "--gpu", "H200", "-q"]) == 0
     assert "on the device as events, about " in capsys.readouterr().out

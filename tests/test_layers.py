@@ -12,8 +12,8 @@ from scenes import random_scene
 PACKAGE = Path(__file__).parents[1] / "ptycupy"
 LAYERS = [
     "errors", "config", "data", "experiment", "storage", "backends", "tape", "ops", "gradient_check", "model",
-    "simulate", "update", "distributed", "planning", "reconstruction", "outputs", "analysis", "functional", "doctor",
-    "live", "api", "guide", "integrations", "tune", "bench", "cli",
+    "simulate", "update", "distributed", "planning", "reconstruction", "outputs", "analysis", "plot", "functional",
+    "doctor", "live", "api", "guide", "integrations", "tune", "bench", "cli",
 ]  # fmt: skip
 HOMES = {
     "cupy": ["backends/cuda"],

@@ -14,6 +14,8 @@ from ptycupy.analysis.registration import fourier_shift, registration_shift
 from ptycupy.errors import DataError
 
 SMALLEST = 16  # px
+Threshold = float | Literal["half_bit", "one_sigma"]
+CRITERIA: tuple[tuple[Threshold, str], ...] = (("half_bit", "half bit"), (1 / 7, "1/7"))  # those that are shown
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class RingCorrelation:
         """[n] 1/angstrom; None without a pixel size."""
         return None if self.nyquist_inverse_angstrom is None else self.frequency * self.nyquist_inverse_angstrom
 
-    def threshold(self, kind: float | Literal["half_bit", "one_sigma"]) -> NDArray[np.float64]:
+    def threshold(self, kind: Threshold) -> NDArray[np.float64]:
         """[n] the criterion at every ring: a constant, or a curve of van Heel & Schatz, J. Struct. Biol. 151 (2005)."""
         if kind == "half_bit":
             root = np.sqrt(self.count)
@@ -42,7 +44,7 @@ class RingCorrelation:
             raise ValueError(f"threshold {kind!r}: must be a number, 'half_bit' or 'one_sigma'")
         return np.full(len(self.frequency), float(kind))
 
-    def crossing(self, kind: float | Literal["half_bit", "one_sigma"] = 0.5) -> float:
+    def crossing(self, kind: Threshold = 0.5) -> float:
         """The fraction of Nyquist at which the curve first falls below the criterion; 1 where it never does."""
         margin = self.correlation - self.threshold(kind)
         below = np.flatnonzero(margin < 0)
@@ -55,7 +57,7 @@ class RingCorrelation:
         part = margin[before] / (margin[before] - margin[after])
         return float(self.frequency[before] + part * (self.frequency[after] - self.frequency[before]))
 
-    def resolution_angstrom(self, kind: float | Literal["half_bit", "one_sigma"] = 0.5) -> float | None:
+    def resolution_angstrom(self, kind: Threshold = 0.5) -> float | None:
         """The distance 1/frequency at the crossing (a full period), angstrom; None without a pixel size."""
         if self.nyquist_inverse_angstrom is None:
             return None

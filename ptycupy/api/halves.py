@@ -11,12 +11,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ptycupy import __version__, data
 from ptycupy import config as configuration
 from ptycupy.analysis.halves import By, Halves, correlate, write_halves
-from ptycupy.api.resolution_section import CRITERIA, CURVE, HALVES, compared, finest_spot, resolution
+from ptycupy.api.resolution_section import CURVE, HALVES, compared, finest_spot, resolution
 from ptycupy.api.run import with_simulation
 from ptycupy.api.session import Session, made_folder, shared_folder, without_paths
 from ptycupy.config.preparation import Thinning
@@ -26,9 +24,9 @@ from ptycupy.distributed.handshake import shake
 from ptycupy.distributed.team import Team, alone
 from ptycupy.distributed.watchdog import Watchdog
 from ptycupy.errors import ConfigError, ResourceError
-from ptycupy.outputs.canvas import save_png
+from ptycupy.outputs.canvas import new_figure, save_png
 from ptycupy.outputs.report import replace_section
-from ptycupy.outputs.resolution_figures import Criterion, ring_correlation_figure
+from ptycupy.plot import ring_correlation
 from ptycupy.reconstruction.interrupt import StopOnSignal
 from ptycupy.reconstruction.logs import console, failures_in_log, log_file, of_rank
 from ptycupy.reconstruction.run_folder import RESULT, RunFolder, claim
@@ -167,15 +165,8 @@ def _half(config: Config, within: RunFolder, number: int, session: Session, resu
 
 def _tell(folder: Path, halves: Halves) -> None:
     """The curve in the folder, and in the report where there is one."""
-    curve = halves.curve
-    known = curve.frequency_inverse_angstrom
-    frequency = curve.frequency if known is None else known
-    criteria = []
-    for criterion, name in CRITERIA:
-        crossing = curve.crossing(criterion)
-        at = None if crossing >= 1 else float(np.interp(crossing, curve.frequency, frequency))
-        criteria.append(Criterion(name, curve.threshold(criterion), at))
-    figure = ring_correlation_figure(frequency, curve.correlation, "of Nyquist" if known is None else "1/Å", criteria)
+    figure = new_figure(6.4, 4.2)
+    ring_correlation({"two halves": halves.curve}, figure.subplots())
     try:
         write_halves(folder / HALVES, halves)
         save_png(figure, folder / CURVE)

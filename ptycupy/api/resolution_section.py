@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from ptycupy.analysis.depth_resolution import LEAST_SLICES, DepthResolution, depth_resolution
 from ptycupy.analysis.halves import Halves, read_halves
+from ptycupy.analysis.resolution import CRITERIA
 from ptycupy.analysis.result import summed_phase_limit
 from ptycupy.errors import DataError
 from ptycupy.outputs.canvas import save_png
@@ -22,7 +22,6 @@ logger = logging.getLogger(__name__)
 DEPTH = "depth_resolution.png"
 HALVES = "frc.json"
 CURVE = "frc.png"
-CRITERIA: tuple[tuple[float | Literal["half_bit"], str], ...] = (("half_bit", "half bit"), (1 / 7, "1/7"))
 BY = {"counts": "half of the counts each", "positions": "half of the positions each"}
 
 

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from ptycupy.outputs.scalebar import add_scalebar
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+    from matplotlib.axes import Axes as Axes
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colorbar import Colorbar
     from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
 
@@ -28,6 +30,14 @@ def new_figure(width: float, height: float, dpi: int = DPI) -> Figure:
     figure = Figure(figsize=(width, height), dpi=dpi, layout="constrained")
     FigureCanvasAgg(figure)
     return figure
+
+
+def notebook_axes() -> Axes:
+    """The axes of a new figure of pyplot, which notebooks show by themselves."""
+    from matplotlib import pyplot
+
+    axes: Axes = pyplot.subplots(layout="constrained")[1]
+    return axes
 
 
 def save_png(figure: Figure, path: Path) -> None:
@@ -82,6 +92,11 @@ def show_image(
     if unit is not None:
         add_scalebar(axes, width, unit)
     return shown
+
+
+def add_colorbar(axes: Axes, shown: ScalarMappable, label: str) -> Colorbar:
+    """A colour bar beside the axes, which give it of their room."""
+    return axes.figure.colorbar(shown, ax=axes, label=label, shrink=0.9, pad=0.02)
 
 
 def figure_size(height: float, width: float, longest: float = 6.0) -> tuple[float, float]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptycupy.outputs.canvas import figure_size, new_figure
+from ptycupy.outputs.canvas import add_colorbar, figure_size, new_figure
 from ptycupy.outputs.region import steps
 from ptycupy.outputs.scalebar import round_length
 from ptycupy.storage.snapshot import History, Snapshot
@@ -46,7 +46,9 @@ def window_centres(
     return start, now, unit
 
 
-def draw_positions(axes: Axes, snapshot: Snapshot, initial_positions: NDArray[Any] | None = None) -> None:
+def draw_positions(
+    axes: Axes, snapshot: Snapshot, initial_positions: NDArray[Any] | None = None, *, colorbar: bool = True
+) -> None:
     """What `positions_figure` shows, into axes."""
     start, now, unit = window_centres(snapshot, initial_positions)
     moved = now - start
@@ -57,10 +59,11 @@ def draw_positions(axes: Axes, snapshot: Snapshot, initial_positions: NDArray[An
         arrows: dict[str, Any] = {"angles": "xy", "scale_units": "xy", "scale": 1, "width": 0.003, "headwidth": 4}
         along, down = factor * moved[:, 1], factor * moved[:, 0]
         shown = axes.quiver(start[:, 1], start[:, 0], along, down, distance, cmap="viridis", **arrows)
-        axes.figure.colorbar(shown, ax=axes, label=f"shift ({unit})", shrink=0.8)
+        if colorbar:
+            add_colorbar(axes, shown, f"shift ({unit})")
         rms = float(np.sqrt((distance**2).mean()))
         times = f", arrows {factor:g} times as long" if factor > 1 else ""
-        title = f"{len(start)} positions (grey: initial), shifts {rms:.3g} {unit} rms{times}"
+        title = f"{len(start)} positions (grey: initial)\nshifts {rms:.3g} {unit} rms{times}"
         if factor == 1:  # longer arrows do not end at the new positions
             axes.scatter(now[:, 1], now[:, 0], s=8, c=distance, cmap="viridis", linewidths=0)
     axes.scatter(start[:, 1], start[:, 0], s=5, color="0.5", linewidths=0)
@@ -80,9 +83,7 @@ def loss_figure(snapshot: Snapshot) -> Figure:
     panels = figure.subplots(1, 2 if several else 1, squeeze=False)[0]
     draw_loss(panels[0], history)
     if several:
-        _draw_losses(panels[1], history, history.losses)
-        panels[1].legend(fontsize=8)
-        panels[1].set_title("terms, with their weights", fontsize=10)
+        draw_loss_terms(panels[1], history)
     return figure
 
 
@@ -91,6 +92,14 @@ def draw_loss(axes: Axes, history: History) -> None:
     _draw_losses(axes, history, {"total": history.total})
     if history.total:
         axes.set_title(f"loss {history.total[-1]:.4g} in iteration {history.iterations[-1]}", fontsize=10)
+
+
+def draw_loss_terms(axes: Axes, history: History) -> None:
+    """The terms of the loss, into axes; logarithmic where they span over a decade."""
+    _draw_losses(axes, history, history.losses)
+    if history.losses:
+        axes.legend(fontsize=8)
+    axes.set_title("terms of the loss, with their weights", fontsize=10)
 
 
 def _draw_losses(axes: Axes, history: History, curves: Mapping[str, Sequence[float]]) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptycupy.data.spaced import evenly_spaced
-from ptycupy.outputs.canvas import DPI_OF_MANY, figure_size, new_figure, robust_limits, show_image
+from ptycupy.outputs.canvas import DPI_OF_MANY, add_colorbar, figure_size, new_figure, robust_limits, show_image
 from ptycupy.outputs.region import mean_mode, shown_region, steps
 from ptycupy.outputs.scalebar import round_length
 from ptycupy.storage.layouts import slice_depths
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.image import AxesImage
 
 MOST_SLICES = 25
+SPECTRUM = "log10 magnitude"  # what the colours of a spectrum are
 
 
 def phase_sum_figure(snapshot: Snapshot) -> Figure:
@@ -62,21 +63,16 @@ def phase_slices_figure(snapshot: Snapshot) -> Figure:
 def phase_fft_figure(snapshot: Snapshot, limit: float | None = None) -> Figure:
     """log10 of the windowed Fourier transform of the summed phase, with rings at round spacings and, where it is known,
     at the information limit (a period in angstrom)."""
-    from matplotlib.patches import Circle
-
     figure = new_figure(6.6, 6.0, DPI_OF_MANY)
     axes = figure.subplots()
-    shown = draw_spectrum(axes, snapshot)
-    if limit is not None:
-        axes.add_patch(Circle((0, 0), 1 / limit, fill=False, color="cyan", lw=1.2))
-        axes.plot([], [], color="cyan", lw=1.2, label=f"information limit {limit:.3f} {steps(snapshot)[1]}")
-        axes.legend(fontsize=8, loc="upper left")
-    figure.colorbar(shown, ax=axes, label="log10 magnitude", shrink=0.8)
+    add_colorbar(axes, draw_spectrum(axes, snapshot, limit), SPECTRUM)
     return figure
 
 
-def draw_spectrum(axes: Axes, snapshot: Snapshot) -> AxesImage:
-    """What `phase_fft_figure` shows, into axes."""
+def draw_spectrum(axes: Axes, snapshot: Snapshot, limit: float | None = None) -> AxesImage:
+    """What `phase_fft_figure` shows, into axes, without its colour bar."""
+    from matplotlib.patches import Circle
+
     step, unit = steps(snapshot)
     logarithm, (low, high) = log_spectrum(phase_sum(snapshot))
     edge_y, edge_x = 0.5 / step[0], 0.5 / step[1]
@@ -86,6 +82,10 @@ def draw_spectrum(axes: Axes, snapshot: Snapshot) -> AxesImage:
     axes.set_xlabel(f"spatial frequency (1/{unit})")
     axes.set_ylabel(f"spatial frequency (1/{unit})")
     axes.set_title("Fourier transform of the phase (Hann window)", fontsize=10)
+    if limit is not None:
+        axes.add_patch(Circle((0, 0), 1 / limit, fill=False, color="cyan", lw=1.2))
+        axes.plot([], [], color="cyan", lw=1.2, label=f"information limit {limit:.3f} {unit}")
+        axes.legend(fontsize=8, loc="upper left")
     return shown
 
 
@@ -146,11 +146,21 @@ def _one_image(snapshot: Snapshot, image: NDArray[Any], title: str, unit_of_valu
     return figure
 
 
-def draw_image(axes: Axes, snapshot: Snapshot, image: NDArray[Any], title: str, unit_of_values: str) -> None:
+def draw_image(
+    axes: Axes,
+    snapshot: Snapshot,
+    image: NDArray[Any],
+    title: str,
+    unit_of_values: str,
+    limits: tuple[float, float] | None = None,
+    *,
+    colorbar: bool = True,
+) -> None:
     """An image [y, x] of the object with its scale bar, title and colour bar, into axes."""
-    shown = show_image(axes, image, *steps(snapshot))
+    shown = show_image(axes, image, *steps(snapshot), limits)
     axes.set_title(title, fontsize=10)
-    axes.figure.colorbar(shown, ax=axes, label=unit_of_values, shrink=0.9, pad=0.02)
+    if colorbar:
+        add_colorbar(axes, shown, unit_of_values)
 
 
 def over_slices(snapshot: Snapshot, operation: str) -> str:

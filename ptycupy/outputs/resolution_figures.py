@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,36 +16,45 @@ from ptycupy.outputs.region import steps
 from ptycupy.storage.snapshot import Snapshot
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 Floats = NDArray[np.float64]
-COLOURS = ("tab:red", "tab:blue", "tab:green")
+COLOURS = ("tab:red", "tab:blue", "tab:green", "tab:orange", "tab:purple")
 
 
 @dataclass(frozen=True)
-class Criterion:
-    """What a correlation is judged by."""
+class Curve:
+    """Something by spatial frequency."""
 
     name: str
     values: Floats  # [n] at every ring
-    crossing: float | None  # frequency at which the curve falls below it; None where it does not
+    crossing: float | None = None  # the frequency to mark; None for none
 
 
-def ring_correlation_figure(frequency: Floats, correlation: Floats, unit: str, criteria: Sequence[Criterion]) -> Figure:
-    """The correlation [n] of two halves by frequency [n] in `unit`, and where it falls below the criteria."""
-    figure = new_figure(6.4, 4.2)
-    axes = figure.subplots()
-    axes.plot(frequency, correlation, color="black", lw=1.6, label="two halves")
-    for criterion, colour in zip(criteria, COLOURS, strict=False):
-        axes.plot(frequency, criterion.values, color=colour, lw=1.1, ls="--", label=criterion.name)
-        if criterion.crossing is not None:
-            axes.axvline(criterion.crossing, color=colour, lw=0.8, alpha=0.6)
-    axes.set(xlim=(0, frequency[-1]), ylim=(min(-0.1, float(correlation.min())), 1.05))
+def draw_ring_correlation(
+    axes: Axes, frequency: Floats, unit: str, correlations: Sequence[Curve], criteria: Sequence[Curve]
+) -> None:
+    """Correlations by frequency [n] in `unit`, one of them in black and several in colours, and what judges them."""
+    several = len(correlations) > 1
+    for curve, colour in zip(correlations, cycle(COLOURS if several else ("black",)), strict=False):
+        axes.plot(frequency, curve.values, color=colour, lw=1.6, label=curve.name)
+        _mark(axes, curve, colour)
+    greys = cycle(("0.4",) if several else COLOURS)
+    for curve, colour, dashes in zip(criteria, greys, cycle(("--", ":")), strict=False):
+        axes.plot(frequency, curve.values, color=colour, lw=1.1, ls=dashes, label=curve.name)
+        _mark(axes, curve, colour)
+    lowest = min(float(curve.values.min()) for curve in correlations)
+    axes.set(xlim=(0, frequency[-1]), ylim=(min(-0.1, lowest), 1.05))
     axes.set(xlabel=f"spatial frequency ({unit})", ylabel="correlation")
     axes.set_title("Fourier ring correlation of the summed phase", fontsize=10)
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8, loc="lower left")
-    return figure
+
+
+def _mark(axes: Axes, curve: Curve, colour: str) -> None:
+    if curve.crossing is not None:
+        axes.axvline(curve.crossing, color=colour, lw=0.8, alpha=0.6)
 
 
 def depth_resolution_figure(snapshot: Snapshot, places: Floats, widths: Floats) -> Figure:

@@ -11,13 +11,23 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from ptycupy.api import BatchResult, Exported, Result, export, export_patterns, reconstruct, reconstruct_batch
+    from ptycupy.api import (
+        BatchResult,
+        Exported,
+        Result,
+        export,
+        export_patterns,
+        read_result,
+        reconstruct,
+        reconstruct_batch,
+    )
     from ptycupy.doctor import doctor
     from ptycupy.experiment.probe import make_probe
     from ptycupy.experiment.state import Problem, State
     from ptycupy.functional import apply_constraint, forward, loss_and_gradients
     from ptycupy.gradient_check import check_gradient
     from ptycupy.model.objective import Loss
+    from ptycupy.reconstruction.callbacks import Callback
     from ptycupy.reconstruction.engine import Engine
     from ptycupy.reconstruction.joint import JointEngine
     from ptycupy.reconstruction.residency import Residency
@@ -27,6 +37,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Active": "ptycupy.update.settings",
     "BatchResult": "ptycupy.api",
+    "Callback": "ptycupy.reconstruction.callbacks",
     "Constraint": "ptycupy.update.settings",
     "Engine": "ptycupy.reconstruction.engine",
     "Exported": "ptycupy.api",
@@ -47,14 +58,16 @@ _HOMES = {
     "forward": "ptycupy.functional",
     "loss_and_gradients": "ptycupy.functional",
     "make_probe": "ptycupy.experiment.probe",
+    "read_result": "ptycupy.api",
     "reconstruct": "ptycupy.api",
     "reconstruct_batch": "ptycupy.api",
 }
-_MODULES = ("backends",)
+_MODULES = ("backends", "plot")
 
 __all__ = [
     "Active",
     "BatchResult",
+    "Callback",
     "Constraint",
     "Engine",
     "Exported",
@@ -75,6 +88,7 @@ __all__ = [
     "forward",
     "loss_and_gradients",
     "make_probe",
+    "read_result",
     "reconstruct",
     "reconstruct_batch",
 ]

@@ -14,7 +14,7 @@ from ptycupy import __version__, data, experiment
 from ptycupy import config as configuration
 from ptycupy.api.batch import BatchResult, reconstruct_batch
 from ptycupy.api.exporting import Exported, export
-from ptycupy.api.run import Result
+from ptycupy.api.result import Result, read_result
 from ptycupy.api.session import Session, open_page, shared_folder, without_paths
 from ptycupy.config.notes import Note
 from ptycupy.config.schema import Config
@@ -37,6 +37,7 @@ __all__ = [
     "Result",
     "export",
     "export_patterns",
+    "read_result",
     "reconstruct",
     "reconstruct_batch",
     "settle",

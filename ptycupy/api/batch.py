@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ptycupy import __version__
 from ptycupy import config as configuration
-from ptycupy.api.run import Result
+from ptycupy.api.result import Result
 from ptycupy.api.session import Session, made_folder, open_page, shared_folder, without_paths
 from ptycupy.api.together import run_together
 from ptycupy.config.batch import Batch, Entry

@@ -5,16 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ptycupy.api.run import Result
-from ptycupy.data.files import find_file
-from ptycupy.errors import ConfigError, DataError
-from ptycupy.experiment.results import PROGRAMS, load_earlier
-from ptycupy.storage.adopted import adopted
+from ptycupy.api.result import Result, read_snapshot
+from ptycupy.errors import ConfigError
+from ptycupy.reconstruction.run_folder import RESULT
 from ptycupy.storage.export import find_format, write_export
-from ptycupy.storage.result import holds_result, load_result
 from ptycupy.storage.snapshot import Snapshot
-
-RESULT = "result.h5"
 
 
 @dataclass(frozen=True)
@@ -57,12 +52,4 @@ def _snapshot(result: Result | Snapshot | str | Path) -> tuple[Snapshot, Path]:
         return result.snapshot, result.folder / RESULT
     if isinstance(result, Snapshot):
         return result, Path(RESULT)
-    file = Path(result)
-    file = find_file(file / RESULT if file.is_dir() else file)
-    if holds_result(file):
-        return load_result(file), file
-    earlier = load_earlier(str(file))
-    if earlier is None:
-        programs = ", ".join(program.__name__.rpartition(".")[2] for program in PROGRAMS)
-        raise DataError(f"{file}: holds no reconstruction that is known here ({programs})")
-    return adopted(earlier), file
+    return read_snapshot(result)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from ptycupy.analysis.diagnosis import Finding
 from ptycupy.api.pictures import Figures, Preview
 from ptycupy.api.report import Seen, look, report
 from ptycupy.api.resolution_section import finest_spot
+from ptycupy.api.result import Result
 from ptycupy.api.sharing import require_same, share_out
 from ptycupy.backends.interface import Backend
 from ptycupy.config.schema import Config, Truth
@@ -43,44 +43,11 @@ from ptycupy.reconstruction.steering import restore_changes
 from ptycupy.storage.patterns import Export, write_patterns
 from ptycupy.storage.result import save_result, verify
 from ptycupy.storage.scan import write_dataset
-from ptycupy.storage.snapshot import History, Snapshot
+from ptycupy.storage.snapshot import Snapshot
 
 logger = logging.getLogger(__name__)
 SIMULATED = "simulated.h5"
 FOREVER = 2**31  # iterations, until the follower ends them
-
-
-@dataclass(frozen=True)
-class Result:
-    """A finished, or interrupted, reconstruction; all arrays are NumPy."""
-
-    snapshot: Snapshot
-    folder: Path  # the run folder: result.h5, images, figures, run.log
-    scores: Mapping[str, float]  # against the truth where the configuration names one, else empty
-    exit_code: int = 0  # 130 or 143 where a signal ended the run early
-    information_limit_angstrom: float | None = None  # of the summed phase; None without a pixel size or spots
-    findings: tuple[Finding, ...] = ()  # what is worth mending, as report.html says it
-    rank: int = (
-        0  # of several that shared it; rank 0 alone has written files and has scores, and all of an object in tiles
-    )
-
-    @property
-    def state(self) -> State:
-        """Object, probe, shifts, tilts and thickness."""
-        return self.snapshot.state
-
-    @property
-    def history(self) -> History:
-        """Losses, times and learning rates of every iteration."""
-        return self.snapshot.history
-
-    def save(self, path: str | Path) -> None:
-        """Write one result.h5 there."""
-        save_result(Path(path), self.snapshot)
-
-    def export(self, folder: str | Path) -> None:
-        """Write images and figures into another folder."""
-        write_outputs(Path(folder), self.snapshot)
 
 
 def prepare(config: Config, folder: RunFolder, resume: bool, backend: Backend, team: Team | None = None) -> Engine:
@@ -274,16 +241,17 @@ def _finished(
         return Result(snapshot, run_folder.path, {}, code or 0)
     limit, no_limit = finest_spot(snapshot)
     write_outputs(folder.path, snapshot, seen.pair, engine.initial_positions, limit)
+    comparison = None
     scores: dict[str, float] = {}
     truth = with_simulation(config, folder.path, resume=True).truth
     if truth is not None:
         try:
-            found = score_result(snapshot, truth)
+            comparison = score_result(snapshot, truth)
         except DataError as error:
             logger.warning("not compared with the truth: %s", error)
         else:
-            scores = {"correlation": found.correlation, "ssim": found.ssim}
-            logger.info("against the truth: correlation %.4f, SSIM %.4f", found.correlation, found.ssim)
+            scores = {"correlation": comparison.correlation, "ssim": comparison.ssim}
+            logger.info("against the truth: correlation %.4f, SSIM %.4f", comparison.correlation, comparison.ssim)
     if limit is not None:
         text = "information limit, by the finest separate Fourier spot: %.3f angstrom (%.0f pm)"
         logger.info(text, limit, 100 * limit)
@@ -293,4 +261,11 @@ def _finished(
     except (OSError, ResourceError) as error:  # a full disk costs the page, not the result that was saved before
         logger.warning("%s: the report could not be written: %s", folder.path, error)
     logger.info("finished after iteration %d: %s", engine.iteration, folder.result)
-    return Result(snapshot, folder.path, scores, information_limit_angstrom=limit, findings=findings)
+    return Result(
+        snapshot,
+        folder.path,
+        scores,
+        information_limit_angstrom=limit,
+        findings=findings,
+        comparison=comparison,
+    )

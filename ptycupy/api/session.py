@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ptycupy import backends
-from ptycupy.api.run import Result, finish, iterate, prepare, with_simulation
+from ptycupy.api.result import Result
+from ptycupy.api.run import finish, iterate, prepare, with_simulation
 from ptycupy.backends.interface import Backend
 from ptycupy.config import dump
 from ptycupy.config.schema import Config

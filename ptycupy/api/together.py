@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ptycupy.api.run import Result, begin, finish, keepers, open_patterns, with_simulation
+from ptycupy.api.result import Result
+from ptycupy.api.run import begin, finish, keepers, open_patterns, with_simulation
 from ptycupy.api.session import Session, made_folder, shared_folder
 from ptycupy.api.sharing import require_same
 from ptycupy.config.batch import Batch

@@ -20,7 +20,10 @@ class Running(Protocol):
 
 
 class Callback(Protocol):
-    """It may set `engine.stop_requested`, and `on_iteration` may change the state."""
+    """It may set `engine.stop_requested`, and `on_iteration` may change the state.
+
+    A class that derives from it defines the calls that it needs; the others do nothing.
+    """
 
     def on_batch(self, engine: Engine, number: int, batches: int) -> None:
         """After batch `number` of `batches`, counted from 1."""

@@ -17,14 +17,40 @@ from ptycupy.guide import topics
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = {  # page -> public names on it
-    "Reconstruct": ["reconstruct", "Result", "reconstruct_batch", "BatchResult", "export_patterns", "doctor"],
+    "Reconstruct": [
+        "reconstruct",
+        "Result",
+        "read_result",
+        "reconstruct_batch",
+        "BatchResult",
+        "export_patterns",
+        "doctor",
+    ],
     "Other programs": ["export", "Exported"],
-    "Engine": ["Engine", "JointEngine", "Settings", "Constraint", "Active", "Residency"],
+    "Engine": ["Engine", "JointEngine", "Settings", "Constraint", "Active", "Residency", "Callback"],
     "Problem and state": ["Problem", "State", "make_probe"],
     "Functions": ["forward", "loss_and_gradients", "apply_constraint", "check_gradient"],
     "Operations of your own": ["Tape", "Op", "Loss"],
 }
-MODULES = {"Backend protocol": "ptycupy.backends.interface", "Errors": "ptycupy.errors"}
+OTHERS = {  # page -> modules whose public names are on it, and names from elsewhere that they give on
+    "Pictures": ["ptycupy.plot"],
+    "Analysis": [
+        "ptycupy.analysis.resolution",
+        "ptycupy.analysis.comparison",
+        "ptycupy.analysis.information_limit.information_limit",
+    ],
+    "Integrations": [
+        "ptycupy.integrations.torch",
+        "ptycupy.integrations.torch.propagators.transfer",
+        "ptycupy.integrations.torch.optimizer.Adam",
+        "ptycupy.integrations.jax",
+        "ptycupy.integrations.ptyrad",
+        "ptycupy.integrations.phaser",
+        "ptycupy.integrations.ptychi",
+    ],
+    "Backend protocol": ["ptycupy.backends.interface"],
+    "Errors": ["ptycupy.errors"],
+}
 COMMANDS = "reference/command_line.md"
 KEYS = "reference/configuration.md"
 
@@ -35,7 +61,7 @@ def address(title: str) -> str:
 
 def on_config(config: Any) -> Any:
     """The navigation: README, the guide in reading order, the reference."""
-    pages = [{title: address(title)} for title in (*REFERENCE, *MODULES)]
+    pages = [{title: address(title)} for title in (*REFERENCE, *OTHERS)]
     config.nav = [
         {"ptycupy": "index.md"},
         {"Guide": [{title: f"{name}.md"} for name, title in topics().items()]},
@@ -52,8 +78,8 @@ def on_files(files: Files, config: Any) -> Files:
     made = {"index.md": first_page(), COMMANDS: command_line(), KEYS: keys()}
     for title, names in REFERENCE.items():
         made[address(title)] = page(title, [f"{ptycupy._HOMES[name]}.{name}" for name in names])
-    for title, module in MODULES.items():
-        made[address(title)] = page(title, [module])
+    for title, names in OTHERS.items():
+        made[address(title)] = page(title, names)
     for name, text in made.items():
         files.append(File.generated(config, name, content=text))
     return files

@@ -21,5 +21,7 @@ def test_the_site_is_built_strictly(tmp_path):
     assert set(topics()) | {"index", "command_line", "configuration"} <= set(pages)
     reference = "".join(path.read_text(encoding="utf-8") for path in (made / "reference").glob("*.html"))
     assert all(f'id="{ptycupy._HOMES[name]}.{name}"' in reference for name in ptycupy.__all__)
+    others = ["plot.phase", "plot.ring_correlation", "integrations.torch.diffraction", "integrations.ptyrad.patch"]
+    assert all(f'id="ptycupy.{name}"' in reference for name in [*others, "analysis.resolution.RingCorrelation"])
     assert "ptycupy recon" in pages["command_line"]
     assert "convergence_angle_mrad" in pages["configuration"]

@@ -23,11 +23,12 @@ from ptycupy.planning.ceilings import best_seconds, cold_seconds
 from ptycupy.planning.exchange import CountedComm, Traffic, most
 from ptycupy.reconstruction.batches import make_groups
 from ptycupy.reconstruction.engine import Engine
-from ptycupy.reconstruction.memory import PLENTY, SHARE, in_cache
+from ptycupy.reconstruction.memory import PLENTY, SHARE
 from ptycupy.reconstruction.residency import Holding, Residency, choose, room_for
 from ptycupy.reconstruction.teamwork import agree, constrain, gather_rows, tiled
 from ptycupy.update.settings import Settings
 
+RESIDENT = 0.45  # of the shared cache: as much of it as waves may take that are to stay there
 READ = 64  # patterns of a batch that are read to see how long that takes
 PARTS = 3  # sub-batches that are counted; more of them cost as much each
 RECORDED = 30e-6  # s of Python for an update that is a CUDA graph: benchmarks/results/host_time.json
@@ -176,8 +177,13 @@ class Forecast:
         if self._counted.kind != "cpu" and in_one_pass(self.engine.terms):
             room = min(room, PLENTY)
         fitting = max(0, room // self.bytes_per_pattern)
-        resident = in_cache(machine.cache_bytes, self.shapes)
+        resident = self._resident(machine)
         return (fitting, resident) if 0 < resident < fitting else (fitting,)
+
+    def _resident(self, machine: Ceilings) -> int:
+        """How many patterns have their waves in the machine's cache."""
+        waves = int(self.shapes.probe.nbytes) * int(self.shapes.object_phase.shape[0])
+        return int(RESIDENT * machine.cache_bytes) // waves
 
     def bytes_at(self, batch: int, sub_batch: int) -> int:
         """On the device, once batches of every length were there: the last one, and the last part of one, are shorter
@@ -242,7 +248,7 @@ class Forecast:
         self._counted.launched.clear()
         costs = self._of_batch(batch, sub_batch)
         whole_waves = "multislice_forward" in self._counted.launched
-        cached = not whole_waves and sub_batch <= in_cache(machine.cache_bytes, self.shapes)
+        cached = not whole_waves and sub_batch <= self._resident(machine)
         device = sum(machine.seconds(cost, cached) for cost in costs.values())
         if cached:  # all but the tape, which goes to memory and comes back
             slower = 1 / machine.bytes_per_second - 1 / machine.cache_bytes_per_second

@@ -180,7 +180,10 @@ class Reconstruction(Section):
     iterations: Count = described(200, "Passes over all patterns.", unit="iterations")
     batch_size: Count = described(16, "Patterns per update; small batches update more often.", unit="patterns")
     sub_batch: Count | None = described(
-        None, "Patterns in memory at once; null = as many as fit. The result does not change.", unit="patterns"
+        None,
+        "Patterns in memory at once; null = as many as fit, on a GPU no more than keeps it busy. The result does not "
+        "change.",
+        unit="patterns",
     )
     gradient_accumulation: Count = described(
         1, "Batches whose mean gradient makes one update, as if the batch were larger.", unit="batches"

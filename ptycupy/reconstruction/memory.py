@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from ptycupy.backends.interface import Backend, Cached
+from ptycupy.backends.interface import Backend
 from ptycupy.model.experiment import Experiment
 from ptycupy.model.parameters import Parameters
 from ptycupy.planning import bytes_per_pattern
@@ -12,7 +12,6 @@ from ptycupy.reconstruction.residency import Residency
 
 SHARE = 0.5  # of the free memory, for the waves of one sub-batch
 PLENTY = 1 << 30  # bytes of waves that keep any GPU busy: more make nothing faster where parts cost no further pass
-RESIDENT = 0.45  # of a cache: as much of it as waves may take that are to stay there
 
 
 def patterns_that_fit(
@@ -27,23 +26,13 @@ def patterns_that_fit(
 ) -> int:
     """The largest sub-batch that is worth its memory where these fields are refined and so many share it, at least 1.
 
-    Where a batch in parts runs `in_one_pass`, 1 GiB of a GPU is enough, and a device that names its cache gets as
-    many patterns as have their waves in it.
+    Where a batch in parts runs `in_one_pass`, 1 GiB of a GPU is enough.
     """
     needed = bytes_per_pattern(backend, parameters, experiment, refined)
     free = backend.free_bytes()
     if residency is not None and backend.name == "cpu":
         free = min(free, residency.host_free())
     room = int(SHARE * free / sharing)
-    if not (in_one_pass and backend.queues):
-        return max(1, room // needed)
-    fitting = min(room, PLENTY) // needed
-    if isinstance(backend, Cached) and backend.cache_bytes:
-        fitting = min(fitting, in_cache(backend.cache_bytes, parameters))
-    return max(1, fitting)
-
-
-def in_cache(cache_bytes: int, parameters: Parameters) -> int:
-    """How many patterns have their waves in such a cache."""
-    waves = parameters.object_phase.shape[0] * parameters.probe.nbytes
-    return int(RESIDENT * cache_bytes) // int(waves)
+    if in_one_pass and backend.queues:
+        room = min(room, PLENTY)
+    return max(1, room // needed)

@@ -22,7 +22,7 @@ class FakeDevice:
     def __init__(self, capability: str) -> None:
         self.compute_capability = capability
         self.mem_info = (3 << 20, 8 << 30)
-        self.attributes = {"MaxSharedMemoryPerBlockOptin": 232448, "MultiProcessorCount": 132, "L2CacheSize": 50 << 20}
+        self.attributes = {"MaxSharedMemoryPerBlockOptin": 232448, "MultiProcessorCount": 132}
 
     def __enter__(self) -> None: ...
 

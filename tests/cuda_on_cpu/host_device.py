@@ -154,7 +154,6 @@ class HostDevice:
 
     name = "host"
     multiprocessors = 1
-    cache_bytes = 0
 
     def __init__(
         self, folder: Path, schedule: int = 0, texts: dict[str, str] | None = None, shared_memory: int = 0

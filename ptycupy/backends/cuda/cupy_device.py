@@ -103,7 +103,6 @@ class CupyDevice:
         attributes = self._device.attributes
         self.shared_memory = int(attributes["MaxSharedMemoryPerBlockOptin"])
         self.multiprocessors = int(attributes["MultiProcessorCount"])
-        self.cache_bytes = int(attributes["L2CacheSize"])
         self._allowed: dict[int, int] = {}  # dynamic shared memory by function
 
     def alloc(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:

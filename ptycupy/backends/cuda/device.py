@@ -32,7 +32,6 @@ class Device(Protocol):
     name: str  # "cuda:0"
     shared_memory: int  # bytes that a block may have, static and dynamic
     multiprocessors: int
-    cache_bytes: int  # of level 2
 
     def alloc(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
         """A new uninitialised array; MemoryShortage where there is too little."""

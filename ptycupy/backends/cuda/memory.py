@@ -37,8 +37,6 @@ class Memory:
         if graphs not in ("auto", "off", "on"):
             raise ConfigError(f"backend.graphs {graphs!r} is unknown: auto, off or on; 'auto' is off")
         self.graphs = graphs == "on"
-        # Without graphs the host would not keep up with many small launches, and whole waves lie in shared memory.
-        self.cache_bytes = device.cache_bytes if self.graphs and fft in ("auto", "cufft", "steps") else 0
         require_one_tape(fft, tape)
         self.complex = np.dtype(np.complex64 if self.real == np.float32 else np.complex128)
         self.name = device.name

@@ -19,7 +19,7 @@ from ptycupy.backends.interface.fitting import Fitting
 from ptycupy.backends.interface.instrument import Instrument
 from ptycupy.backends.interface.losses import Losses
 from ptycupy.backends.interface.measuring import Measuring
-from ptycupy.backends.interface.memory import Cached, Mark, Memory
+from ptycupy.backends.interface.memory import Mark, Memory
 from ptycupy.backends.interface.optimizing import Optimizing
 from ptycupy.backends.interface.waves import Waves
 
@@ -28,4 +28,4 @@ class Backend(Memory, Waves, Instrument, Losses, Optimizing, Constraining, Filte
     """Arrays and kernels of one device in one precision."""
 
 
-__all__ = ["Array", "Backend", "Cached", "Mark"]
+__all__ = ["Array", "Backend", "Mark"]

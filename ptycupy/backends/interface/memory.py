@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -19,13 +19,6 @@ class Mark(Protocol):
     def wait(self) -> None:
         """Returns when the device has come that far; any thread may wait."""
         ...
-
-
-@runtime_checkable
-class Cached(Protocol):
-    """A backend whose device has a cache that stacks of waves may stay in."""
-
-    cache_bytes: int  # 0 = it does not matter to the way that waves take here
 
 
 class Memory(Protocol):

@@ -60,9 +60,11 @@ KERNEL transmit_backward(
         size_t object_pixel = (size_t(mode) * slices + slice) * canvas + offset;
         size_t exit_row = size_t(pattern) * object_modes + mode;
         complex t = ldg(&transmission[object_pixel]), sum = {0, 0};
-        for (int p = 0; p < probe_modes; ++p) {
-            complex grad = grad_exits[(exit_row * probe_modes + p) * pixels + at.column];
-            size_t wave = (size_t(at.row) * probe_modes + p) * pixels + at.column;
+        size_t given = exit_row * probe_modes * pixels + at.column;
+        size_t wave = size_t(at.row) * probe_modes * pixels + at.column;
+#pragma unroll 2
+        for (int p = 0; p < probe_modes; ++p, given += pixels, wave += pixels) {
+            complex grad = grad_exits[given];
             if (grad_transmission || grad_patches) sum += conj_times(waves[wave], grad);
             if (grad_waves) {
                 complex back = conj_times(t, grad);

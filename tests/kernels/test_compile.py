@@ -1,4 +1,5 @@
-"""Every kernel compiles for every architecture, and takes no more registers, spills and shared memory than recorded.
+"""Every kernel compiles for every architecture, into the registers, spills, shared memory and instructions that are
+recorded, and no more than a launch can have.
 
 The record is benchmarks/results/kernel_resources.json; `pytest tests/kernels --record-kernels` writes it anew.
 """
@@ -7,8 +8,10 @@ from __future__ import annotations
 
 import json
 import re
+import struct
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -19,12 +22,12 @@ from ptycupy.errors import ResourceError
 
 RECORD = Path(__file__).parents[2] / "benchmarks" / "results" / "kernel_resources.json"
 ARCHITECTURES = {12: (70, 75, 80, 86, 89, 90, 100, 120), 13: (75, 80, 86, 89, 90, 100, 120)}
-# Three blocks of 256 threads per multiprocessor, without opting in to more shared memory, on every card; a spill of a
-# few bytes is loop bookkeeping (transmit_backward with NVRTC 12.9 on sm_70: 8).
-LARGEST = Resources(registers=80, spilled=16, shared=8192)
+# Three blocks of 256 threads per multiprocessor, without opting in to more shared memory, on every card.
+LARGEST = Resources(registers=80, spilled=0, shared=8192)
 # Two blocks per multiprocessor where lines are transformed: 8 numbers of a line and 8 factors per thread.
 LARGEST_SIZED = Resources(registers=128, spilled=0, shared=17408)
 WITH_ROOM = {"sm_80", "sm_90", "sm_100"}  # for a whole wave of 128 x 128 in shared memory; others never launch it
+LOOPS = 16  # bytes of loop bookkeeping that may be spilled there
 
 
 def compiler(major: int) -> Nvrtc:
@@ -72,19 +75,43 @@ def names() -> set[str]:
 
 def largest(name: str, target: str) -> Resources:
     if name.startswith("multislice") and name.endswith("_128") and target.split()[0] not in WITH_ROOM:
-        return LARGEST_SIZED._replace(spilled=LARGEST.spilled)
+        return LARGEST_SIZED._replace(spilled=LOOPS)
     return LARGEST_SIZED if name.rpartition("_")[2] in map(str, LENGTHS) else LARGEST
 
 
-def compile_all(nvrtc: Nvrtc, architecture: int, real: str) -> dict[str, Resources]:
+class Built(NamedTuple):
+    """What a kernel takes, and the instructions of its code, the last ones of which fill it up to 128 bytes."""
+
+    resources: Resources
+    instructions: int
+
+
+def instructions(image: bytes) -> dict[str, int]:
+    """Per kernel, from the sizes of a cubin's sections of code; an instruction has 16 bytes on all of these GPUs."""
+    (headers,) = struct.unpack_from("<Q", image, 0x28)
+    size, count, naming = struct.unpack_from("<3H", image, 0x3A)
+    sections = [struct.unpack_from("<IIQQQQ", image, headers + i * size) for i in range(count)]
+    names = sections[naming][4]
+    found = {}
+    for name, _, _, _, _, length in sections:
+        start = names + name
+        text = image[start : image.index(b"\0", start)].decode()
+        if text.startswith(".text."):
+            found[text.removeprefix(".text.")] = length // 16
+    return found
+
+
+def compile_all(nvrtc: Nvrtc, architecture: int, real: str) -> dict[str, Built]:
     headers = {name: sources.read(name) for name in sources.headers()}
     options = (f"-DREAL={real}", "--ptxas-options=-v")
-    return resources(nvrtc.compile("kernels", whole(), headers, f"sm_{architecture}", options).log)
+    compiled = nvrtc.compile("kernels", whole(), headers, f"sm_{architecture}", options)
+    counts = instructions(compiled.image)
+    return {name: Built(taken, counts[name]) for name, taken in resources(compiled.log).items()}
 
 
 @pytest.fixture(params=ARCHITECTURES, ids=lambda major: f"NVRTC {major}")
-def measured(request: pytest.FixtureRequest) -> tuple[str, dict[str, dict[str, Resources]]]:
-    """The compiler's version, and per target the resources of every kernel."""
+def measured(request: pytest.FixtureRequest) -> tuple[str, dict[str, dict[str, Built]]]:
+    """The compiler's version, and per target what every kernel became."""
     nvrtc = compiler(request.param)
     jobs = [(architecture, "float") for architecture in ARCHITECTURES[request.param]] + [(90, "double")]
     with ThreadPoolExecutor(2) as pool:
@@ -94,17 +121,22 @@ def measured(request: pytest.FixtureRequest) -> tuple[str, dict[str, dict[str, R
 
 
 def test_every_kernel_compiles_within_its_resources(
-    measured: tuple[str, dict[str, dict[str, Resources]]], request: pytest.FixtureRequest
+    measured: tuple[str, dict[str, dict[str, Built]]], request: pytest.FixtureRequest
 ) -> None:
     version, targets = measured
     for target, kernels in targets.items():
         assert kernels.keys() == names()
         if target.endswith("float"):
             excess = {
-                n: r for n, r in kernels.items() if any(a > b for a, b in zip(r, largest(n, target), strict=True))
+                name: built.resources
+                for name, built in kernels.items()
+                if any(a > b for a, b in zip(built.resources, largest(name, target), strict=True))
             }
             assert not excess, f"{target}, NVRTC {version}: more than {LARGEST} or {LARGEST_SIZED}"
-    found = {target: {name: list(r) for name, r in sorted(kernels.items())} for target, kernels in targets.items()}
+    found = {
+        target: {name: [*built.resources, built.instructions] for name, built in sorted(kernels.items())}
+        for target, kernels in targets.items()
+    }
     record = json.loads(RECORD.read_text()) if RECORD.exists() else {}
     if request.config.getoption("--record-kernels"):
         record[version] = found
@@ -114,7 +146,7 @@ def test_every_kernel_compiles_within_its_resources(
 
 
 def to_json(record: dict[str, dict[str, dict[str, list[int]]]]) -> str:
-    """One line per kernel: version -> target -> kernel -> [registers, spilled bytes, shared bytes]."""
+    """One line per kernel: version -> target -> kernel -> [registers, spilled bytes, shared bytes, instructions]."""
     lines = ["{"]
     for v, (version, targets) in enumerate(sorted(record.items())):
         lines.append(f' "{version}": {{')

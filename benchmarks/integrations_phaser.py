@@ -1,6 +1,7 @@
-"""phaserEM 0.3.1 with its own gradient engine (jax) and with `type: ptycupy`, on the CPU, in turns.
+"""phaserEM 0.3.1 with its own gradient engine (jax) and with `type: ptycupy`, in turns.
 
-    python benchmarks/integrations_phaser.py --phaser-python /env/bin/python [--rounds 3] [--iterations 4] [--out FILE]
+    python benchmarks/integrations_phaser.py --phaser-python /env/bin/python [--rounds 3] [--iterations 4]
+        [--compute cpu] [--out FILE]
 
 The interpreter (Python 3.12 or newer) needs phaserEM[jax]==0.3.1 and ptycupy's dependencies; ptycupy itself is taken
 from this checkout. Both engines run in the same plan on the WSe2 set of configs/data; the first iteration of each turn
@@ -34,6 +35,7 @@ def main() -> None:
     parser.add_argument("--phaser-python", required=True, help="its interpreter")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--iterations", type=int, default=4, help="per turn, the first one is not counted")
+    parser.add_argument("--compute", default="cpu", help="cpu or cuda, of ours; JAX_PLATFORMS says it to jax")
     parser.add_argument("--out", type=Path, default=HERE / "results" / "integrations_phaser_cpu.json")
     given = parser.parse_args()
     os.environ["PYTHONPATH"] = str(HERE.parent)
@@ -43,7 +45,13 @@ def main() -> None:
         for number in range(given.rounds):
             for name in ENGINES if number % 2 == 0 else ENGINES[::-1]:
                 worker = Worker(given.phaser_python, "integrations_phaser_worker.py")
-                asked = {**job, "engine": name, "iterations": given.iterations, "result": f"{folder}/{name}.h5"}
+                asked = {
+                    **job,
+                    "engine": name,
+                    "compute": given.compute,
+                    "iterations": given.iterations,
+                    "result": f"{folder}/{name}.h5",
+                }
                 turns[name].append(worker.ask(asked))
                 worker.close()
                 print(number + 1, name, turns[name][-1], flush=True)
@@ -55,7 +63,7 @@ def main() -> None:
     ]
     command = shlex.join(["python", "benchmarks/integrations_phaser.py", *sys.argv[1:]])
     result = {
-        **describe_machine("cpu"),
+        **describe_machine("cpu" if given.compute == "cpu" else "cuda:0"),
         "command": command.replace(given.phaser_python, "PHASER_PYTHON"),
         "job": {**job, "data": DATA.name},
         "median_seconds_per_iteration": medians,

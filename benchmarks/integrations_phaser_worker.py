@@ -28,7 +28,7 @@ def plan(job: dict) -> dict:
             {
                 **{key: engine[key] for key in SHARED},
                 "type": "ptycupy",
-                "compute": "cpu",
+                "compute": job["compute"],
                 "losses": {"gaussian": {"power": 0.5}, "sparsity": {"weight": 0.1, "order": 1}},
                 "constraints": list(CONSTRAINTS),
             }

@@ -30,12 +30,12 @@ def export(
 ) -> Exported:
     """Writes a reconstruction in the layout, units and order of axes of another program.
 
-    `result` is a Result, a run folder, or a file: result.h5 or what PtyRAD, phaser, ptychodus, py4DSTEM, PtyPy,
-    PtychoShelves, CXI or an exported .npz holds, so that one format becomes another. `format` is ptycupy, ptyrad,
-    phaser, ptychodus, ptychodus-npz, py4dstem, cxi, ptypy, npz or mat; `path` None puts the file beside what was
-    read. Raises ConfigError for an unknown format, a file that is there already, and lengths that the format needs and
-    a reconstruction in pixels does not have; DataError for what cannot be read; ResourceError for what cannot be
-    written.
+    `result` is a Result, a run folder, or a file: result.h5 or what PtyRAD, phaser, ptychodus, py4DSTEM, quantem,
+    PtyPy, PtychoShelves, CXI or an exported .npz holds, so that one format becomes another. `format` is ptycupy,
+    ptyrad, phaser, ptychodus, ptychodus-npz, py4dstem, quantem, cxi, ptypy, npz or mat; `path` None puts the file
+    beside what was read. Raises ConfigError for an unknown format, a file that is there already, and lengths that the
+    format needs and a reconstruction in pixels does not have; DataError for what cannot be read; ResourceError for
+    what cannot be written.
     """
     chosen = find_format(format)
     snapshot, source = _snapshot(result)

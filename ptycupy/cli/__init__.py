@@ -177,7 +177,7 @@ def _parser() -> argparse.ArgumentParser:
     result.add_argument("result", metavar="RUN_OR_RESULT", help="run folder, result.h5, or a file of one of them")
     result.add_argument(
         "--to", required=True, metavar="FORMAT",
-        help="ptyrad, phaser, ptychodus, ptychodus-npz, py4dstem, cxi, ptypy, npz, mat, or ptycupy for a result.h5",
+        help="ptyrad, phaser, ptychodus, ptychodus-npz, py4dstem, quantem, cxi, ptypy, npz, mat or ptycupy (result.h5)",
     )  # fmt: skip
     result.add_argument("--out", metavar="FILE", help="where to; beside what was read if absent")
     result.add_argument("--overwrite", action="store_true", help="replace FILE if it exists")

@@ -1,6 +1,6 @@
 """Run by an interpreter that has phaser and ptycupy's dependencies: a plan with `type: ptycupy`, and what phaser saw.
 
-python run_phaser_engine.py state.h5 patterns.npy seen.npz
+python run_phaser_engine.py state.h5 patterns.npy seen.npz [BACKEND_OF_PHASER COMPUTE_OF_OURS]
 """
 
 import os
@@ -14,17 +14,18 @@ from phaser.plan import ReconsPlan
 
 import ptycupy.integrations.phaser  # noqa: F401 - it registers the engine
 
-state, patterns, seen = sys.argv[1:]
+state, patterns, seen = sys.argv[1:4]
+backend, compute = sys.argv[4:] or ("numpy", "cpu")
 plan = {
     "name": "engine",
-    "backend": "numpy",
+    "backend": backend,
     "raw_data": {"type": "manual", "path": patterns, "wavelength": 0.0197, "diff_step": 1e3 * 0.0197 / (16 * 0.2),
                  "adu": 1.0},
     "init": {"state": state},
     "engines": [{
         "type": "ptycupy", "niter": 4, "grouping": 5, "probe_modes": 2, "bwlim_frac": None, "obj_pad_px": 1.0,
         "update_positions": {"after": 2}, "learning_rates": {"object_phase": 1e-3, "probe": 1e-4, "shifts": 1e-2},
-        "constraints": [{"name": "positive_phase"}], "compute": "cpu",
+        "constraints": [{"name": "positive_phase"}], "compute": compute,
     }],
 }  # fmt: skip
 

@@ -3,6 +3,7 @@
 The interpreters that PTYCUPY_PHASER_ENGINE_PYTHON and PTYCUPY_PTYCHI_PYTHON name need ptycupy's dependencies too.
 """
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -27,13 +28,24 @@ def run(package, script, *arguments):
     assert done.returncode == 0, done.stderr
 
 
-def test_a_plan_of_phaser_names_the_engine(tmp_path):
+@pytest.mark.parametrize(
+    "where",
+    [
+        ("numpy", "cpu"),
+        pytest.param(("cupy", "cuda"), marks=pytest.mark.gpu),
+        pytest.param(("jax", "cuda"), marks=pytest.mark.gpu),
+    ],
+    ids=str,
+)
+def test_a_plan_of_phaser_names_the_engine(tmp_path, where, monkeypatch):
+    if where[1] == "cuda":
+        monkeypatch.setenv("JAX_PLATFORMS", "cuda")
     snapshot = make()
     measured = np.fft.fftshift(patterns(snapshot), axes=(-2, -1))
     np.save(tmp_path / "patterns.npy", measured.reshape(4, 5, 16, 16).astype(np.float32))
     blank = snapshot.state.replace(object_phase=0 * snapshot.state.object_phase)
     started = ptycupy.export(type(snapshot)(**{**vars(snapshot), "state": blank}), tmp_path / "state.h5", "phaser").path
-    run("phaser_engine", "run_phaser_engine.py", started, tmp_path / "patterns.npy", tmp_path / "seen.npz")
+    run("phaser_engine", "run_phaser_engine.py", started, tmp_path / "patterns.npy", tmp_path / "seen.npz", *where)
     seen = np.load(tmp_path / "seen.npz")
     assert seen["losses"][-1] < seen["losses"][0]
     np.testing.assert_array_equal(seen["progress"], seen["losses"])
@@ -54,3 +66,29 @@ def test_the_forward_model_of_ptychi(tmp_path):
         "PlanarPtychographyForwardModel", "PtycupyForwardModel"]  # fmt: skip
     np.testing.assert_allclose(seen["ours_first"], seen["theirs_first"], atol=1e-5 * seen["theirs_first"].max())
     np.testing.assert_allclose(seen["ours_losses"], seen["theirs_losses"], rtol=1e-3)  # Adam takes rounding for signs
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"slices": 1},
+        {"variations": 3},
+        {"forward": {"diffraction_pattern_blur_sigma": 0.7}},
+        pytest.param({"device": "GPU"}, marks=pytest.mark.gpu),
+    ],
+    ids=["slices", "one slice", "OPR modes", "blur", "GPU"],
+)
+def test_gradients_and_a_step_are_those_of_ptychi_s_own_model(tmp_path, changes):
+    """Of object, probe, positions, spacings and OPR weights, from random objects; single precision on both sides."""
+    run("ptychi", "ptychi_gradients.py", tmp_path / "seen.npz", json.dumps(changes))
+    seen = np.load(tmp_path / "seen.npz")
+    names = [key.removeprefix("theirs/") for key in seen if key.startswith("theirs/")]
+    refined = 2 * (3 + (changes.get("slices", 3) > 1) + (changes.get("variations", 1) > 1))
+    assert len(names) == 1 + refined
+    for name in names:
+        theirs, ours = seen[f"theirs/{name}"], seen[f"ours/{name}"]
+        assert np.linalg.norm(theirs) > 0, name
+        # pty-chi keeps the carrier exp(i k dz), whose share of the spacings' gradient cancels but for its rounding
+        rtol = 5e-3 if "spacings" in name else 1e-5
+        assert np.linalg.norm(ours - theirs) <= rtol * np.linalg.norm(theirs), name

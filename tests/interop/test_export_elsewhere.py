@@ -1,9 +1,11 @@
 """The packages themselves open what `ptycupy.export` writes and see the same, and what they write is read.
 
-Each runs in an environment of its own, named by PTYCUPY_PTYRAD_PYTHON, PTYCUPY_PHASER_PYTHON, PTYCUPY_PTYCHODUS_PYTHON
-and PTYCUPY_PY4DSTEM_PYTHON: PtyRAD 1.0.0, phaserEM 0.3.1, ptychodus 1.7.0, py4DSTEM 0.14.18.
+Each runs in an environment of its own, named by PTYCUPY_PTYRAD_PYTHON, PTYCUPY_PHASER_PYTHON, PTYCUPY_PTYCHODUS_PYTHON,
+PTYCUPY_PY4DSTEM_PYTHON and PTYCUPY_QUANTEM_PYTHON: PtyRAD 1.0.0, phaserEM 0.3.1, ptychodus 1.7.0, py4DSTEM 0.14.18,
+quantem 0.1.10. PtyPy is not here: it is on conda-forge alone.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ from snapshots import make
 import ptycupy
 from ptycupy.experiment.optics import electron_wavelength
 from ptycupy.experiment.results import load_earlier
+from ptycupy.storage.result import load_result
 
 pytestmark = pytest.mark.interop
 SEVERAL = {"thickness": "each", "probes": 3, "window": (16, 12), "pixel_size": (0.2, 0.25)}
@@ -116,3 +119,43 @@ def test_what_py4dstem_writes_is_read(tmp_path, kind):
     if kind == "mixed":
         np.testing.assert_allclose(found.slice_thickness, [10, 12])
         np.testing.assert_allclose(found.tilts, [[-3, 2]])
+
+
+def opaque(**options):
+    """A snapshot whose amplitude is at most 1, which is where quantem holds it."""
+    snapshot = make(**options)
+    state = snapshot.state.replace(object_amplitude=np.minimum(snapshot.state.object_amplitude, 1))
+    return replace(snapshot, state=state)
+
+
+@pytest.mark.parametrize("options", [{}, {**SEVERAL, "pixel_size": (0.2, 0.2)}, {"slices": 1, "probes": 1}], ids=str)
+def test_quantem(tmp_path, options):
+    """Its own windows, sub-pixel shifts, propagators and tilt give our patterns."""
+    snapshot = opaque(**options)
+    ours = patterns(snapshot)
+    np.save(tmp_path / "patterns.npy", np.fft.fftshift(ours, axes=(-2, -1)))
+    there = ptycupy.export(snapshot, tmp_path / "there.npz", "quantem").path
+    script = Path(__file__).with_name("read_with_quantem.py")
+    run("quantem", script, there, tmp_path / "patterns.npy", 3, 4, 5, tmp_path / "seen.npz", timeout=300)
+    seen = np.load(tmp_path / "seen.npz")
+    found = np.fft.ifftshift(seen["patterns"], axes=(-2, -1))
+    np.testing.assert_allclose(found, ours, rtol=0, atol=1e-4 * ours.max())
+    assert electron_wavelength(float(seen["energy"]) / 1e3) == pytest.approx(snapshot.wavelength, rel=1e-9)
+
+
+def test_what_quantem_writes_is_read(tmp_path):
+    """Reconstructed there; our forward model gives its patterns from what it has written."""
+    snapshot = opaque()
+    np.save(tmp_path / "patterns.npy", np.fft.fftshift(patterns(snapshot), axes=(-2, -1)))
+    blank = snapshot.state.replace(object_phase=0.5 * snapshot.state.object_phase)
+    start = ptycupy.export(replace(snapshot, state=blank), tmp_path / "start.npz", "quantem").path
+    there, seen = tmp_path / "there.npz", tmp_path / "seen.npz"
+    script = Path(__file__).with_name("write_with_quantem.py")
+    run("quantem", script, start, tmp_path / "patterns.npy", 3, 4, 5, 4, there, seen, timeout=300)
+    found = load_earlier(str(there))
+    assert found.program == "quantem"
+    theirs = np.load(seen)
+    assert theirs["losses"][-1] < theirs["losses"][0]
+    back = load_result(ptycupy.export(there, tmp_path / "back.h5", "ptycupy").path)
+    ours = np.fft.fftshift(patterns(back), axes=(-2, -1))
+    np.testing.assert_allclose(ours, theirs["patterns"], rtol=0, atol=1e-4 * ours.max())

@@ -8,11 +8,22 @@ from os import stat
 from ptycupy.data.arrays import TEXT_SUFFIXES
 from ptycupy.data.contents import Contents
 from ptycupy.data.files import find_file
-from ptycupy.experiment.results import cxi, foldslice, npz, phaser, ptychodus, ptychoshelves, ptypy, ptyrad, py4dstem
+from ptycupy.experiment.results import (
+    cxi,
+    foldslice,
+    npz,
+    phaser,
+    ptychodus,
+    ptychoshelves,
+    ptypy,
+    ptyrad,
+    py4dstem,
+    quantem,
+)
 from ptycupy.experiment.results.earlier import Earlier
 
 # py4DSTEM is known by names that others have too: it comes after them.
-PROGRAMS = (ptyrad, phaser, ptychodus, cxi, ptypy, npz, ptychoshelves, py4dstem, foldslice)
+PROGRAMS = (ptyrad, phaser, ptychodus, cxi, ptypy, npz, quantem, ptychoshelves, py4dstem, foldslice)
 
 
 def load_earlier(path: str) -> Earlier | None:

@@ -9,7 +9,7 @@ import h5py
 from ptycupy.config.suggest import did_you_mean, shown
 from ptycupy.errors import ConfigError, ResourceError
 from ptycupy.storage.atomic import Sink, atomic_write
-from ptycupy.storage.export import cxi, mat, npz, ptychodus, ptypy, py4dstem
+from ptycupy.storage.export import cxi, mat, npz, ptychodus, ptypy, py4dstem, quantem
 from ptycupy.storage.export.format import ALL, SLICED, Format
 from ptycupy.storage.layouts import write_phaser, write_ptyrad
 from ptycupy.storage.result import write_result
@@ -34,6 +34,7 @@ FORMATS = (
     Format("ptychodus", "ptychodus", ".h5", ptychodus.write_hdf5, SLICED),
     Format("ptychodus-npz", "ptychodus", ".npz", ptychodus.write_npz, SLICED),
     Format("py4dstem", "py4DSTEM", ".h5", py4dstem.write, SLICED | {"tilt"}),
+    Format("quantem", "quantem", ".npz", quantem.write, SLICED | {"tilt"}),
     Format("cxi", "CXI", ".cxi", cxi.write, SLICED),
     Format("ptypy", "PtyPy", ".ptyr", ptypy.write, frozenset({"object modes", "pixels"})),
     Format("npz", "NumPy", ".npz", npz.write, ALL),

@@ -78,8 +78,8 @@ def main() -> None:
 def job_of(batch: int, modes: int, slices: int, iterations: int) -> dict[str, Any]:
     """What every program is asked, as the workers' JSON."""
     return {
-        "data": str(DATA), "scan": SCAN_SHAPE[0], "device": "cpu", "graphs": "auto", "modes": modes, "slices": slices,
-        "batch": batch, "iterations": iterations, "jitter_px": None, "seed": 0,
+        "data": str(DATA), "scan": SCAN_SHAPE[0], "device": "cpu", "graphs": "auto", "fft": "auto",
+        "modes": modes, "slices": slices, "batch": batch, "iterations": iterations, "jitter_px": None, "seed": 0,
     }  # fmt: skip
 
 

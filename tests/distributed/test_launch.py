@@ -86,7 +86,9 @@ def test_ranks_are_one_run_with_one_voice_and_any_number_resumes(
     refined = ("model.dtype=float64", "optimizer.shifts=1e-2", "reconstruction.batch_size=5")
     if where == "shared":
         refined += ("data.residency=disk",)  # which may differ from what the run alone does
-    refined += (f"distributed.object={where}", "constraints=[{name: lateral_blur}, {name: positive_phase}]")
+    filters = "{name: lateral_low_pass, radius: 0.6}, {name: frequency_threshold, thresh: 0.5}, "
+    constraints = f"[{{name: lateral_blur}}, {filters if where == 'tiled' else ''}{{name: positive_phase}}]"
+    refined += (f"distributed.object={where}", f"constraints={constraints}")
     code, out, err = recon(config, *refined, "output.name=two", ranks=ranks)
     folder = tmp_path / "runs" / "two"
     assert (code, out) == (0, f"{folder}\n"), err

@@ -22,7 +22,7 @@ from ptycupy.analysis.centre_of_mass import (
 from ptycupy.data.defects import Evidence, find_defects
 from ptycupy.data.source import PatternSource
 from ptycupy.errors import DataError
-from ptycupy.experiment.calibration import disk_radius
+from ptycupy.experiment.calibration import bright_disk, radius_of
 from ptycupy.experiment.probe import aperture_probe
 from ptycupy.experiment.scan import effective_diameter
 
@@ -150,10 +150,10 @@ def _middle(source: PatternSource) -> tuple[slice, slice]:
 
 
 def _disk(mean: Float) -> tuple[tuple[float, float], float]:
-    """Centre (y, x) and radius in px of the bright-field disk, from the area above half the maximum."""
-    lit = mean > 0.5 * mean.max()
+    """Centre (y, x) and radius in px of the bright-field disk."""
+    lit = bright_disk(mean)
     rows, columns = np.nonzero(lit)
-    return (float(rows.mean()), float(columns.mean())), disk_radius(mean)
+    return (float(rows.mean()), float(columns.mean())), radius_of(lit)
 
 
 def _distance(shape: tuple[int, ...], centre: tuple[float, float]) -> Float:

@@ -23,6 +23,8 @@ Shape = tuple[int, int]
 
 SAMPLING_TOLERANCE = 0.05  # of two statements about the same detector pixel
 DISK_TOLERANCE = 0.2  # of a disk that was fitted in the patterns: scattering and a thick specimen blur its edge
+FIT_TOLERANCE = 0.05  # of its radius by two levels, in one mean pattern
+LEVELS = 20  # rounds at the most until the level of the bright disk stands
 
 
 @dataclass(frozen=True)
@@ -123,8 +125,27 @@ def detector_sampling(calibration: schema.Calibration, known: Known) -> Pair | N
 
 
 def disk_radius(mean_pattern: NDArray[Any]) -> float:
-    """Radius in px of the bright-field disk: that of the area above half the maximum of the mean pattern."""
-    return math.sqrt(np.count_nonzero(mean_pattern > 0.5 * np.max(mean_pattern)) / math.pi)
+    """Radius in px of the bright-field disk as PtyRAD fits it: of the area above half the mean pattern's maximum."""
+    return radius_of(mean_pattern > 0.5 * np.max(mean_pattern))
+
+
+def bright_disk(mean_pattern: NDArray[Any]) -> NDArray[np.bool_]:
+    """Where the bright-field disk lies: above half of its own median, whatever one hot pixel or few electrons do to the
+    maximum. It begins at the level above which half of all counts lie."""
+    counts = np.sort(np.maximum(mean_pattern, 0), axis=None)[::-1].astype(np.float64)
+    total = np.cumsum(counts)
+    level = counts[np.searchsorted(total, 0.5 * total[-1])]
+    for _ in range(LEVELS):
+        inside: NDArray[np.bool_] = mean_pattern > 0.5 * level
+        level, before = np.median(mean_pattern[inside]), level
+        if level == before:
+            break
+    return inside
+
+
+def radius_of(area: NDArray[np.bool_]) -> float:
+    """Of the disk with this area, px."""
+    return math.sqrt(np.count_nonzero(area) / math.pi)
 
 
 def _from_disk(known: Known, radius: Pair) -> Pair:
@@ -189,8 +210,19 @@ def _check(calibration: schema.Calibration, known: Known, geometry: Geometry, dk
             f"illumination.convergence_angle_mrad: the aperture of {known.convergence_angle:g} mrad "
             f"({aperture:.4g} 1/angstrom) is larger than the detector ({edge:.4g} 1/angstrom): {four_numbers(geometry)}"
         )
-    if known.mean_pattern is not None and calibration.mode not in ("fitted_disk", "disk_radius_px"):
-        expected, seen = aperture / math.sqrt(dk[0] * dk[1]), disk_radius(known.mean_pattern)
+    if known.mean_pattern is None:
+        return
+    seen = radius_of(bright_disk(known.mean_pattern))
+    if calibration.mode == "fitted_disk":
+        fitted = disk_radius(known.mean_pattern)
+        if _differ((seen,), (fitted,), FIT_TOLERANCE):
+            log.warning(
+                "calibration.mode: fitted_disk: the area above half the maximum of the mean pattern has a radius of "
+                "%.1f px, that above half the disk's own level %.1f px (hot pixels or few electrons); to take the "
+                "latter: calibration: {mode: disk_radius_px, value: %.2f}", fitted, seen, seen,
+            )  # fmt: skip
+    elif calibration.mode != "disk_radius_px":
+        expected = aperture / math.sqrt(dk[0] * dk[1])
         if _differ((seen,), (expected,), 2 * DISK_TOLERANCE):
             log.warning(
                 "the bright disk of the mean pattern has a radius of %.1f px, but %g mrad would be %.1f px: %s",

@@ -9,7 +9,7 @@ import pytest
 
 from ptycupy.config.schema import Calibration
 from ptycupy.errors import ConfigError
-from ptycupy.experiment.calibration import Known, calibrate, disk_radius
+from ptycupy.experiment.calibration import Known, bright_disk, calibrate, disk_radius, radius_of
 from ptycupy.experiment.optics import electron_wavelength
 
 WAVELENGTH, ANGLE, N, DX = electron_wavelength(80), 24.9, 64, 0.25
@@ -52,6 +52,26 @@ def test_the_fitted_disk_is_the_area_above_half_the_maximum():
     assert disk_radius(disk_pattern(radius=12.0)) == pytest.approx(12.0, rel=0.02)
     geometry = calibrate(Calibration(), known(mean_pattern=disk_pattern()))
     assert geometry.pixel_size == pytest.approx((DX, DX), rel=0.03)
+
+
+@pytest.mark.parametrize("harm", ["few electrons", "hot pixel", "bragg peak", "dark outside", "negative background"])
+def test_the_bright_disk_is_found_whatever_the_maximum_is(harm, caplog):
+    clean = disk_pattern(radius=12.0) + 1e-3 * disk_pattern().max()
+    pattern = clean.copy()
+    if harm == "few electrons":  # some 200 patterns of 60 electrons
+        pattern = np.random.default_rng(1).poisson(clean / clean.sum() * 12000) / 200
+    elif harm == "hot pixel":
+        pattern[3, 4] = 300 * clean.max()
+    elif harm == "bragg peak":
+        pattern[N // 2 - 1 : N // 2 + 2, N // 2 - 1 : N // 2 + 2] *= 8
+    elif harm == "dark outside":
+        pattern[clean < 0.5 * clean.max()] = 0
+    else:
+        pattern -= 5e-3 * clean.max()
+    assert radius_of(bright_disk(pattern)) == pytest.approx(12.0, rel=0.03)
+    calibrate(Calibration(), known(mean_pattern=pattern))
+    warned = "calibration: {mode: disk_radius_px, value: 1" in caplog.text
+    assert warned == (harm in ("few electrons", "hot pixel", "bragg peak"))
 
 
 def test_the_files_own_calibration():

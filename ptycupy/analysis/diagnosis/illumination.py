@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptycupy.analysis.diagnosis.case import Case, Finding
-from ptycupy.experiment.calibration import disk_radius
+from ptycupy.experiment.calibration import bright_disk, radius_of
 
 EDGE_SHARE = 0.05  # of the window's side that counts as its edge
 AT_EDGE = 0.02  # share of the power
@@ -22,7 +22,7 @@ def aperture_mismatch(case: Case) -> Finding | None:
     seen, expected = case.observed, _aperture_px(case)
     if seen is None or expected is None or seen.mean_pattern.shape != case.snapshot.state.probe.shape[-2:]:
         return None
-    found = disk_radius(seen.mean_pattern)
+    found = radius_of(bright_disk(seen.mean_pattern))
     if abs(found / expected - 1) < MISFIT or seen.convergence_angle is None:
         return None
     return Finding(

@@ -227,6 +227,7 @@ def test_a_result_shows_itself(tmp_path, pixel_size):
     assert "a&lt;b" in page
     assert "correlation</td>" in page
     assert "0.9000 with the known truth" in page
+    assert repr(result) == f"<Result of 4 iterations, loss 0.50119, in {tmp_path / 'a<b'}>"
     picture = Image.open(io.BytesIO(result._repr_png_()))
     assert picture.format == "PNG"
     assert np.asarray(picture.convert("L"), float).std() > 10

@@ -20,6 +20,8 @@ from ptycupy.storage.adopted import adopted
 from ptycupy.storage.result import holds_result, load_result, save_result
 from ptycupy.storage.snapshot import History, Snapshot
 
+NAMES = {"ssim": "SSIM"}  # of scores, for people
+
 
 @dataclass(frozen=True)
 class Result:
@@ -48,10 +50,15 @@ class Result:
         """Write one result.h5 there."""
         save_result(Path(path), self.snapshot)
 
+    def __repr__(self) -> str:  # without the arrays, for consoles
+        total = self.history.total
+        loss = f", loss {total[-1]:.5g}" if total else ""
+        return f"<Result of {self.snapshot.iteration} iterations{loss}, in {self.folder}>"
+
     def _repr_html_(self) -> str:
         limit, ended = self.information_limit_angstrom, "a signal, before its last iteration"
         said = {
-            **{name: f"{value:.4f} with the known truth" for name, value in self.scores.items()},
+            **{NAMES.get(name, name): f"{value:.4f} with the known truth" for name, value in self.scores.items()},
             **({} if limit is None else {"information limit": f"{limit:.3g} Å"}),
             **({"worth mending": "; ".join(found.what for found in self.findings)} if self.findings else {}),
             **({"ended by": ended} if self.exit_code else {}),

@@ -14,6 +14,7 @@ import numpy as np
 
 from ptycupy.analysis.contrast import contrast_objective
 from ptycupy.api.resolution_section import resolution
+from ptycupy.api.result import NAMES
 from ptycupy.backends.cpuinfo import processor
 from ptycupy.config.schema import Config
 from ptycupy.experiment.scan import probe_overlap
@@ -88,7 +89,7 @@ def sections(
 
 
 def _named(scores: Mapping[str, float]) -> Rows | list[tuple[str, float]]:
-    return [({"ssim": "SSIM"}.get(name, name), value) for name, value in scores.items()]
+    return [(NAMES.get(name, name), value) for name, value in scores.items()]
 
 
 def _positions(snapshot: Snapshot) -> Rows:

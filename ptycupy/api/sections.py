@@ -34,6 +34,7 @@ def headline(snapshot: Snapshot, residuals: Residuals, scores: Mapping[str, floa
     return [
         *([("loss", f"{history.total[-1]:.4g}")] if history.total else []),
         ("residual", f"{100 * float(np.mean(residuals.relative)):.1f} %"),
+        *([] if residuals.noise is None else [("noise alone", f"{100 * residuals.noise:.1f} %")]),
         *([] if limit is None else [("information limit", f"{limit:.3f} Å")]),
         *((name, f"{value:.3f}") for name, value in _named(scores)),
         ("iterations", str(snapshot.iteration)),

@@ -15,14 +15,13 @@ from ptycupy.data.spaced import evenly_spaced
 from ptycupy.outputs.canvas import robust_limits
 from ptycupy.outputs.chart_figures import window_centres
 from ptycupy.outputs.object_figures import log_spectrum, phase_stack
-from ptycupy.outputs.probe_figures import colour_wave, mode_powers
+from ptycupy.outputs.probe_figures import colour_wave, lit_middle, mode_powers
 from ptycupy.outputs.region import steps
 from ptycupy.outputs.web_images import colour_png, grey_png, heat_png
 from ptycupy.storage.snapshot import Snapshot
 
 MOST_POSITIONS = 2000
 MOST_POINTS = 600  # of a curve
-ENOUGH = 0.97  # of the probe's power
 NAMES = re.compile(r"(phase|fft|slice|mode)(?:-(\d{1,4}))?")
 
 
@@ -73,16 +72,7 @@ class Look:
 
     @cached_property
     def _middle(self) -> tuple[slice, slice]:
-        """The part of the window about its middle that has nearly all of the probe's power, and some margin."""
-        power = (np.abs(self.snapshot.state.probe) ** 2).sum(axis=0, dtype=np.float64)
-        height, width = power.shape
-        parts = [(min(height, round(height * k)), min(width, round(width * k))) for k in (0.25, 0.35, 0.5, 0.7, 1.0)]
-        for rows, columns in parts:
-            top, left = (height - rows) // 2, (width - columns) // 2
-            middle = slice(top, top + rows), slice(left, left + columns)
-            if power[middle].sum() >= ENOUGH * power.sum():
-                break
-        return middle
+        return lit_middle(self.snapshot.state.probe)
 
     def _draw(self, name: str) -> bytes | None:
         match = NAMES.fullmatch(name)

@@ -19,26 +19,48 @@ if TYPE_CHECKING:
 
 COLUMNS = 6
 GAP = 0.03  # between modes in one panel, of a mode's width
+ENOUGH = 0.97  # of the probe's power
+NEARLY_ALL = 0.995  # in Fourier space, where what leaked out of the aperture must be seen
+PARTS = (0.25, 0.35, 0.5, 0.7, 1.0)  # of a window's sides
 
 
 def probe_figure(snapshot: Snapshot) -> Figure:
-    """The modes [p, y, x] with their share of the power, each scaled to its own maximum."""
+    """The modes [p, y, x] with their share of the power, each scaled to its own maximum; only the middle of the windows
+    where that holds nearly all."""
     modes = len(snapshot.state.probe)
     columns = min(modes, COLUMNS)
     bands = math.ceil(modes / columns)
-    figure = new_figure(max(1.9 * columns + 0.3, 4.2), 4.2 * bands + 0.7)
+    figure = new_figure(max(1.9 * columns + 0.3, 4.2), 4.2 * bands + 0.9)
     panels = figure.subplots(2 * bands, columns, squeeze=False)
     for axes in panels.ravel():
         axes.set_axis_off()
+    shares = []
     for row, fourier in enumerate((False, True)):
         waves, step, unit = probe_waves(snapshot, fourier=fourier)
+        middle = lit_middle(waves, NEARLY_ALL if fourier else ENOUGH)
+        shares.append(100 * (middle[0].stop - middle[0].start) / waves.shape[1])
         for mode, wave in enumerate(waves):
             band, column = divmod(mode, columns)
-            show_image(panels[2 * band + row, column], colour_wave(wave), step, unit if mode == 0 else None)
+            show_image(panels[2 * band + row, column], colour_wave(wave[middle]), step, unit if mode == 0 else None)
     for mode in range(modes):
         panels[2 * (mode // columns), mode % columns].set_title(mode_title(snapshot, mode), fontsize=9)
-    figure.suptitle("probe in real space above Fourier space\nbrightness: amplitude, hue: phase", fontsize=9)
+    parts = f"the middle {shares[0]:.0f} % and {shares[1]:.0f} % of the windows' sides\n" if min(shares) < 100 else ""
+    title = f"probe in real space above Fourier space\n{parts}brightness: amplitude, hue: phase"
+    figure.suptitle(title, fontsize=9)
     return figure
+
+
+def lit_middle(waves: NDArray[Any], enough: float = ENOUGH) -> tuple[slice, slice]:
+    """The part of a window about its middle that has such a share of the power of waves [n, y, x], and some margin."""
+    power = (np.abs(waves) ** 2).sum(axis=0, dtype=np.float64)
+    height, width = power.shape
+    for part in PARTS:
+        rows, columns = max(1, round(height * part)), max(1, round(width * part))
+        top, left = (height - rows) // 2, (width - columns) // 2
+        middle = slice(top, top + rows), slice(left, left + columns)
+        if power[middle].sum() >= enough * power.sum():
+            break
+    return middle
 
 
 def probe_waves(snapshot: Snapshot, *, fourier: bool) -> tuple[NDArray[Any], tuple[float, float], str]:

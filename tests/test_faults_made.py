@@ -3,6 +3,8 @@
 One small set of twisted WSe2 is simulated; each case reconstructs it with one thing wrong.
 """
 
+import json
+
 import h5py
 import numpy as np
 import pytest
@@ -100,6 +102,10 @@ def test_saturated_pixels(warnings_of, data, tmp_path):
         counts = whole["dp"][()]
         file["dp"] = np.minimum(counts, 255).astype(np.uint8)
     assert "data.mask_path" in only(warnings_of("data.bad_pixels=ignore", path=clipped)[1], "largest value")
+    np.save(tmp_path / "mask.npy", (counts < 255).all(axis=tuple(range(counts.ndim - 2))))
+    masked = {"path": str(clipped), "key": "dp", "scan_shape": list(SHAPE), "mask_path": str(tmp_path / "mask.npy")}
+    mended = warnings_of(f"data={json.dumps(masked)}", path=clipped)[1]
+    assert not [text for text in mended if "largest value" in text]
 
 
 def test_thick_slices(warnings_of):

@@ -142,6 +142,16 @@ def test_stop_ends_the_run_with_a_result(shown, run):
     assert not shown.find_element("id", "stop").is_enabled()
 
 
+def test_a_run_that_diverges_says_why_it_failed(shown, run):
+    until(lambda: source(shown, "phase"))
+    enter(shown, "optimizer.object_phase.learning_rate", "1e30")
+    until(lambda: text(shown, "banner").startswith("The run failed: iteration "))
+    assert "Learning rates were" in text(shown, "banner")
+    assert text(shown, "state") == "failed"
+    assert shown.execute_script("return document.documentElement.scrollWidth") <= 1366
+    run.thread.join(60)
+
+
 def test_two_browsers_see_the_same_and_one_may_close(shown, run):
     other = live_page.events(run.page)["status"]  # the other one comes, looks and goes
     assert other["folder"] == run.page.board.news(-1, 0)[1]["folder"]

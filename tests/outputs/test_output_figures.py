@@ -1,5 +1,7 @@
 """What the figures show: numbers, units and scales, read back from the drawn artists."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -15,7 +17,7 @@ from ptycupy.outputs.object_figures import (
     windowed_spectrum,
 )
 from ptycupy.outputs.pattern_figures import PatternPair, patterns_figure
-from ptycupy.outputs.probe_figures import colour_wave, probe_figure
+from ptycupy.outputs.probe_figures import colour_wave, lit_middle, probe_figure
 from ptycupy.outputs.region import shown_region
 from ptycupy.outputs.scalebar import label, round_length
 
@@ -168,3 +170,18 @@ def test_patterns_share_a_scale_and_leave_masked_pixels_out():
 def test_fault_39_one_position_shows_all_that_was_illuminated():
     snapshot = make(scan=(1, 1))
     assert shown_region(snapshot) == (slice(4, 20), slice(4, 20))
+
+
+def test_a_small_probe_is_shown_without_the_dark_around_it():
+    probe = np.zeros((2, 64, 48), np.complex64)
+    probe[0, 30:35, 22:27] = 1
+    assert lit_middle(probe) == (slice(24, 40), slice(18, 30))
+    probe[1, :, 0] = 0.3  # 3 % and more of the power far from it
+    assert lit_middle(probe) == (slice(0, 64), slice(0, 48))
+    assert lit_middle(np.zeros((1, 1, 1), complex)) == (slice(0, 1), slice(0, 1))
+    base = make(window=(64, 64), probes=1)
+    spot = np.zeros((1, 64, 64), np.complex64)
+    spot[0, 28:37, 28:37] = 1
+    figure = probe_figure(replace(base, state=replace(base.state, probe=spot)))
+    assert "the middle 25 % and" in figure.get_suptitle()
+    assert figure.axes[0].images[0].get_array().shape == (16, 16, 3)

@@ -54,6 +54,8 @@ def test_libraries_are_told_by_their_paths_and_two_of_one_are_a_fault():
     assert "LD_LIBRARY_PATH" in cufft.fix
     assert gomp.text == "/c/libgomp-a34b.so.1, /c/libgomp.so.1"
     assert gomp.fix == ""
+    (nvrtc,) = findings.libraries(["/d/libnvrtc-builtins.so.12.9", "/d/libnvrtc.so.12"])
+    assert (nvrtc.text, nvrtc.fix) == ("/d/libnvrtc.so.12", "")
 
 
 def test_disk_and_mpi():

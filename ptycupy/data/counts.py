@@ -130,7 +130,7 @@ class Census:
 
 def form_of(bits: int) -> str:
     """What codes of so many bits make of patterns, for people."""
-    return f"packed, {bits} bit{'s' if bits > 1 else ''} per pixel" if bits else "events"
+    return f"packed, {bits} bit{'s' if bits > 1 else ''} per pixel, larger counts listed" if bits else "events"
 
 
 def words_of(pixels: int, bits: int) -> int:

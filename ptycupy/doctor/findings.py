@@ -86,6 +86,8 @@ def libraries(paths: Iterable[str]) -> list[Finding]:
     """The shared libraries that are loaded, by their paths; two versions of one of NVIDIA's are a fault."""
     found: dict[str, list[str]] = {}
     for path in sorted(set(paths)):
+        if "-builtins" in path:  # a part of NVRTC that it loads itself, no second one
+            continue
         letters = re.match(r"[A-Za-z]+", path.rsplit("/", 1)[-1])
         name = letters[0] if letters else ""
         if name in TOLD:

@@ -19,15 +19,13 @@ def ptychography(plain, patterns, scan, step):
         units=["A", "A", "A^-1", "A^-1"],
     )
     data = PtychographyDatasetRaster.from_dataset4dstem(data, verbose=0, learn_descan=False)
-    padding = [32, 32]
+    padding = 32 + -(data._obj_shape_full_2d((0, 0)) // 2) % 4  # quantem pads to a multiple of 8
     quiet = {"plot_rotation": False, "plot_com": False}
     data.preprocess(com_fit_function="no_shift", force_com_rotation=0, force_com_transpose=False,
                     obj_padding_px=padding, **quiet)  # fmt: skip
     probe = ProbePixelated.from_array(
         plain["probe"], probe_params={"energy": float(plain["energy"])}, probe_tilt=tuple(plain["probe_tilt"])
     )
-    probe.set_initial_probe(data.roi_shape, data.reciprocal_sampling, data.mean_diffraction_intensity)
-    probe.probe = plain["probe"]  # as it is, not scaled to the patterns
     volume = np.ones((len(plain["obj"]), *data._obj_shape_full_2d(padding)), np.complex64)
     rows, columns = plain["obj"].shape[-2:]
     volume[:, :rows, :columns] = plain["obj"]
@@ -39,7 +37,8 @@ def ptychography(plain, patterns, scan, step):
         detector_model=DetectorPixelated(),
         verbose=0,
     )
-    found.preprocess(obj_padding_px=tuple(padding), **quiet)
+    found.preprocess(obj_padding_px=padding, **quiet)
+    probe.probe = plain["probe"]  # it has been scaled to the patterns
     data.scan_positions_px = plain["scan_positions_px"]
     data._set_patch_indices(found.obj_padding_px)
     return found

@@ -116,7 +116,7 @@ def test_patterns_may_come_packed(cpu_backend: Any) -> None:
 @pytest.mark.parametrize(
     ("patterns", "said"),
     [
-        (counts(), "packed, 2 bits per pixel, 377 bytes instead of 1.5 KiB as "),
+        (counts(), "packed, 2 bits per pixel, larger counts listed, 377 bytes instead of 1.5 KiB as "),
         (counts() // 20, "events, "),
         (counts() + 0.5, "no whole numbers"),
         (counts(np.uint32) + 70000, "counts up to 70110, which no form packs into less"),

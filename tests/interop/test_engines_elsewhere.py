@@ -74,7 +74,7 @@ def test_the_forward_model_of_ptychi(tmp_path):
         {},
         {"slices": 1},
         {"variations": 3},
-        {"forward": {"diffraction_pattern_blur_sigma": 0.7}},
+        {"forward": {"diffraction_pattern_blur_sigma": 0.6}},
         pytest.param({"device": "GPU"}, marks=pytest.mark.gpu),
     ],
     ids=["slices", "one slice", "OPR modes", "blur", "GPU"],

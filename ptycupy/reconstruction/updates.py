@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
@@ -46,8 +47,11 @@ def halve(engine: Engine, error: MemoryShortage, largest: int) -> None:
     if size == 1:
         raise error
     engine.sub_batch = (size + 1) // 2
-    # The error's text, because whoever keeps the error keeps the arrays of what failed.
+    # The error's text, because whoever keeps the error keeps the arrays of what failed; so do its frames until then.
     logger.warning("%s; going on with sub-batches of %d patterns", str(error), engine.sub_batch)
+    for failed in (error, error.__cause__):
+        if failed is not None:
+            traceback.clear_frames(failed.__traceback__)
     engine.backend.release()
 
 

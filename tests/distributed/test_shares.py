@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tiny_run
 from thread_ranks import together
+from watched_source import WatchedSource
 
 from ptycupy import backends, data
 from ptycupy.api import run, settle
@@ -22,25 +23,6 @@ from ptycupy.errors import DataError, ResourceError
 from ptycupy.reconstruction import fingerprint
 
 COUNT = 75
-
-
-class Counting:
-    """A source that remembers which patterns were read."""
-
-    def __init__(self, source: Any) -> None:
-        self.source, self.seen = source, []
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.source, name)
-
-    def read(self, indices: Any) -> Any:
-        self.seen += np.asarray(indices).tolist()
-        return self.source.read(indices)
-
-    def slabs(self, size: int) -> Any:
-        for part, patterns in self.source.slabs(size):
-            self.seen += range(part.start, part.stop)
-            yield part, patterns
 
 
 def patterns(kind: str) -> np.ndarray:
@@ -64,11 +46,11 @@ def test_pieces_make_the_survey_of_the_whole(kind: str, negative: Any) -> None:
     one = scan(source, negative, mask, "mask")
 
     def surveyed(team: Team) -> Any:
-        counting = Counting(source)
+        counting = WatchedSource(source)
         return scan(counting, negative, mask, "mask", among=team), counting.seen
 
     found = together(3, surveyed)
-    assert sorted(index for _, seen in found for index in set(seen)) == list(range(COUNT))
+    assert sorted(index for _, seen in found for index in seen) == list(range(COUNT))
     for survey, _ in found:
         np.testing.assert_allclose(survey.mean_pattern, one.mean_pattern, rtol=1e-13)
         np.testing.assert_array_equal(survey.total_intensity, one.total_intensity)
@@ -95,13 +77,13 @@ def test_each_rank_reads_its_own_patterns_only(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(fingerprint, "SAMPLE", 2)  # the first and the last pattern
 
     def work(team: Team) -> Any:
-        thread.source = Counting(data.open_source(settled.data))
+        thread.source = WatchedSource(data.open_source(settled.data))
         folder: Any = SimpleNamespace(path=tmp_path, clear=lambda: None)
         engine = run.prepare(settled, folder, False, backends.select("cpu", "float32"), team)
         engine.run(2)
         engine.snapshot()
         look(engine)
-        return team.here, sorted(set(thread.source.seen))
+        return team.here, sorted(thread.source.seen)
 
     for here, seen in together(2, work):
         assert len(here) == 8

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import pytest
 from cuda_on_cpu.host_device import HostDevice
 from numpy.typing import NDArray
 from scenes import random_scene
+from watched_source import WatchedSource
 
 from ptycupy import Engine, Problem, Residency, Settings, State
 from ptycupy.backends.cuda import CudaBackend
@@ -224,7 +225,7 @@ class Broken(ArraySource):
 
 
 def test_any_failure_in_the_thread_is_raised_in_the_run(backend: Any) -> None:
-    source = ArraySourceLike(Broken(counts()))
+    source = WatchedSource(Broken(counts()))
     with pytest.raises(DataError, match=r"<array>: reading 5 of .* failed \(ZeroDivisionError: no such thing\)"):
         run(backend, source, "disk", batch_size=5, seed=1)
 
@@ -249,33 +250,9 @@ def test_a_stopped_iteration_is_finished_later(backend: Any, tmp_path: Path) -> 
 
 
 # --- what is read ---------------------------------------------------------------------------------------------
-@dataclass(frozen=True)
-class ArraySourceLike:
-    """A source that writes down which patterns it is asked for."""
-
-    base: ArraySource
-    asked: list[int] = field(default_factory=list)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.base, name)
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        return self.base.shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return self.base.dtype
-
-    def read(self, indices: Any) -> Any:
-        assert np.all(np.diff(indices) > 0)  # in the order of the file
-        self.asked.extend(np.asarray(indices).tolist())
-        return self.base.read(indices)
-
-
 def test_patterns_without_weight_are_never_read(backend: Any) -> None:
     """But for those that the fingerprint takes from the whole scan."""
-    source = ArraySourceLike(ArraySource(counts()))
+    source = WatchedSource(ArraySource(counts()))
     weights = np.arange(COUNT) % 3 == 1
     problem, state = scene(pattern_weights=weights)
     settings = Settings({"gaussian": {}}, learning_rates=RATES, batch_size=3)
@@ -285,7 +262,8 @@ def test_patterns_without_weight_are_never_read(backend: Any) -> None:
     ]
     for engine in engines:
         engine.run(2)
-    assert set(source.asked) == set(np.flatnonzero(weights).tolist())
+    assert source.seen == set(np.flatnonzero(weights).tolist())
+    assert all(indices == sorted(set(indices)) for indices in source.reads)  # in the order of the file
     assert_same(engines[1], engines[0])
     np.testing.assert_array_equal(engines[1].measured(range(COUNT)), engines[0].measured(range(COUNT)))
 

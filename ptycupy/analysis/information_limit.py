@@ -65,7 +65,6 @@ def _require_noise(power: NDArray[Any], limit: float, shape: tuple[int, ...]) ->
     low, high = np.quantile(power, (0.25, 0.75))
     if high > NOISE_QUARTILES * low:
         raise DataError(
-            f"the field of {shape[0]} x {shape[1]} px is too small: Fourier spots run into each other behind that of "
-            f"{limit:.4g}, where the quartiles of the power differ by a factor of {high / low:.0f} (noise: 5); "
-            "more unit cells are needed to tell it"
+            f"the field of {shape[0]} x {shape[1]} px holds too few unit cells: its Fourier spots run into each other, "
+            f"and any that are finer than that of {limit:.3g} are missed"
         )

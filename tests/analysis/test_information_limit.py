@@ -73,7 +73,7 @@ def test_a_small_field_is_judged_right_or_refused(cells, noise):
 
 def test_a_field_whose_spots_run_into_each_other_is_refused():
     image, _ = hexagonal(3, noise=0.02)
-    with pytest.raises(DataError, match=r"60 x 60 px is too small: Fourier spots run into each other behind that of"):
+    with pytest.raises(DataError, match=r"60 x 60 px holds too few unit cells: its Fourier spots run into each other"):
         information_limit(image, 1.0)
 
 

@@ -29,9 +29,9 @@ def scene(*, variations=0, descan=False, dose=False, near_field=False, **sizes):
     return replace(problem, aberrations=()), state.replace(probe_variations=waves, variation_weights=weights)
 
 
-def allocated(backend, problem, state, count):
-    """Bytes at the peak of a gradient of that many patterns."""
-    fields = [name for name in vars(state) if getattr(state, name) is not None]
+def allocated(backend, problem, state, count, fields=None):
+    """Bytes at the peak of a gradient of that many patterns, for these fields or all that there are."""
+    fields = fields or [name for name in vars(state) if getattr(state, name) is not None]
     backend.release()
     tracemalloc.start()
     ptycupy.loss_and_gradients(problem, state, range(count), {"gaussian": {}}, backend, parameters=fields)
@@ -62,6 +62,19 @@ def test_the_estimate_covers_what_is_allocated_and_not_much_more(request, kind, 
     fields = [field for field, _ in parameters.items()]
     estimate = bytes_per_pattern(backend, parameters, place(backend, problem, parameters), fields)
     assert measured <= estimate <= 1.5 * measured
+
+
+def test_on_the_cpu_waves_stay_with_their_thread(cpu_backend):
+    """A pattern goes to the detector and back in one go, where tilts and thickness are not refined: what it leaves are
+    gradients, one for each probe mode and slice, and not its modes in every slice."""
+    backend, modes, slices, window = cpu_backend("float32"), 4, 6, (64, 64)
+    sizes = {"probe_modes": modes, "object_modes": 1, "slices": slices, "tilt_per_position": False}
+    problem, state = random_scene(positions=48, window=window, **sizes)
+    names = ["object_amplitude", "object_phase", "probe", "shifts"]
+    allocated(backend, problem, state, 1, names)
+    per_pattern = (allocated(backend, problem, state, 48, names) - allocated(backend, problem, state, 16, names)) / 32
+    wave = np.prod(window) * backend.complex.itemsize
+    assert per_pattern < 1.2 * (modes + slices) * wave < 0.6 * modes * slices * wave
 
 
 @pytest.mark.parametrize(

@@ -15,17 +15,15 @@ from ptycupy import config as configuration
 from ptycupy.api.batch import BatchResult, reconstruct_batch
 from ptycupy.api.exporting import Exported, export
 from ptycupy.api.result import Result, read_result
-from ptycupy.api.session import Session, open_page, shared_folder, without_paths
+from ptycupy.api.session import Session, enter, keep_log, open_page, without_paths
 from ptycupy.config.notes import Note
 from ptycupy.config.schema import Config
 from ptycupy.distributed.comm import join
 from ptycupy.distributed.handshake import shake
 from ptycupy.distributed.team import Team, alone
-from ptycupy.distributed.watchdog import Watchdog
 from ptycupy.errors import ConfigError
 from ptycupy.reconstruction.callbacks import Callback
-from ptycupy.reconstruction.interrupt import StopOnSignal
-from ptycupy.reconstruction.logs import console, failures_in_log, log_file, of_rank
+from ptycupy.reconstruction.logs import console, of_rank
 from ptycupy.reconstruction.run_folder import claim
 from ptycupy.storage.patterns import Export, MatVersion, write_patterns
 from ptycupy.storage.scan import write_dataset
@@ -81,17 +79,11 @@ def reconstruct(
         with team.guarded():
             settled, label, notes = settle(config, overrides, backend, ptyrad, allow_unsupported)
             shake(team, {"version of ptycupy": __version__, "configuration": without_paths(settled)})
-        watchdog = stack.enter_context(Watchdog(team.comm, settled.distributed.watchdog_seconds))
-        stack.enter_context(team.guarded())
-        signals = stack.enter_context(StopOnSignal())
         output = settled.output
         again = overwrite or output.overwrite
         claimed = partial(claim, output.folder, output.name, label, overwrite=again, resume=resume)
-        folder = stack.enter_context(shared_folder(team, claimed))
-        watchdog.left = f"What is saved in {folder.path} stays; --resume goes on from it"
-        if team.rank == 0:
-            stack.enter_context(log_file(folder.log))
-        stack.enter_context(failures_in_log())
+        folder, signals = enter(stack, team, settled.distributed.watchdog_seconds, claimed)
+        keep_log(stack, team, folder)
         board = open_page(stack, team, signals, live, live_port)
         logger.info("run folder %s", folder.path)
         for note in notes:

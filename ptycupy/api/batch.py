@@ -14,7 +14,7 @@ from pathlib import Path
 from ptycupy import __version__
 from ptycupy import config as configuration
 from ptycupy.api.result import Result
-from ptycupy.api.session import Session, made_folder, open_page, shared_folder, without_paths
+from ptycupy.api.session import Session, enter, keep_log, made_folder, open_page, shared_folder, without_paths
 from ptycupy.api.together import run_together
 from ptycupy.config.batch import Batch, Entry
 from ptycupy.config.notes import Note
@@ -22,7 +22,6 @@ from ptycupy.config.schema import Config
 from ptycupy.distributed.comm import join
 from ptycupy.distributed.handshake import shake
 from ptycupy.distributed.team import RankFailure, Team, alone
-from ptycupy.distributed.watchdog import Watchdog
 from ptycupy.errors import ConfigError, PtycupyError
 from ptycupy.outputs.overview import Tile, write_overview
 from ptycupy.outputs.summary import (
@@ -36,8 +35,8 @@ from ptycupy.outputs.summary import (
     write_summary,
 )
 from ptycupy.reconstruction.callbacks import Callback
-from ptycupy.reconstruction.interrupt import Interrupted, StopOnSignal
-from ptycupy.reconstruction.logs import console, failures_in_log, log_file, of_rank
+from ptycupy.reconstruction.interrupt import Interrupted
+from ptycupy.reconstruction.logs import console, of_rank
 from ptycupy.reconstruction.run_folder import RESULT, SUMMARY, RunFolder, claim
 from ptycupy.reconstruction.stages import finished, start_from
 from ptycupy.storage.result import load_result
@@ -107,19 +106,13 @@ def reconstruct_batch(
                 )
             text = "\n".join(f"# {e.name}\n{without_paths(c)}" for e, c in zip(batch.entries, configs, strict=True))
             shake(team, {"version of ptycupy": __version__, "list of configurations": text})
-        watchdog = stack.enter_context(Watchdog(team.comm, configs[0].distributed.watchdog_seconds))
-        stack.enter_context(team.guarded())
-        signals = stack.enter_context(StopOnSignal())
         output = configs[0].output
         overwrite = overwrite or output.overwrite
         label = f"batch_{Path(path).stem}"
         claimed = partial(claim, output.folder, output.name, label, overwrite=overwrite, resume=resume)
-        folder = stack.enter_context(shared_folder(team, claimed))
-        watchdog.left = f"What is saved in {folder.path} stays; --resume goes on from it"
+        folder, signals = enter(stack, team, configs[0].distributed.watchdog_seconds, claimed)
         folder.begun = True
-        if team.rank == 0:
-            stack.enter_context(log_file(folder.log))
-        stack.enter_context(failures_in_log())
+        keep_log(stack, team, folder)
         board = open_page(stack, team, signals, live, live_port)
         logger.info("batch folder %s: %d reconstructions", folder.path, len(batch.entries))
         bar = not quiet and sys.stderr.isatty() and team.rank == 0
@@ -225,9 +218,7 @@ class _Batch:
             with contextlib.ExitStack() as stack:
                 stack.enter_context(self.team.guarded())
                 run = stack.enter_context(shared_folder(self.team, partial(made_folder, place)))
-                if self.writes:
-                    stack.enter_context(log_file(run.log))
-                stack.enter_context(failures_in_log())
+                keep_log(stack, self.team, run)
                 _tell(notes)
                 result = self.session.run(config, run, self.resume and run.holds_run, self.folder)
         except (Interrupted, PtycupyError) as error:

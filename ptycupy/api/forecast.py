@@ -23,7 +23,7 @@ from ptycupy.planning.ceilings import best_seconds, cold_seconds
 from ptycupy.planning.exchange import CountedComm, Traffic, most
 from ptycupy.reconstruction.batches import make_groups
 from ptycupy.reconstruction.engine import Engine
-from ptycupy.reconstruction.memory import PLENTY, SHARE
+from ptycupy.reconstruction.memory import room_for_waves
 from ptycupy.reconstruction.residency import Holding, Residency, choose, room_for
 from ptycupy.reconstruction.teamwork import agree, constrain, gather_rows, tiled
 from ptycupy.update.settings import Settings
@@ -173,9 +173,8 @@ class Forecast:
         """Patterns at once that are worth trying: as many as the engine would take by memory, and where the machine has
         a cache for them, no more than whose waves stay in it; (0,) where not even one fits."""
         free = machine.memory_bytes - sum(self.memory.values())
-        room = int(SHARE * free)
-        if self._counted.kind != "cpu" and in_one_pass(self.engine.terms):
-            room = min(room, PLENTY)
+        once = in_one_pass(self.engine.terms)
+        room = room_for_waves(free, on_gpu=self._counted.kind != "cpu", in_one_pass=once)
         fitting = max(0, room // self.bytes_per_pattern)
         resident = self._resident(machine)
         return (fitting, resident) if 0 < resident < fitting else (fitting,)
@@ -204,8 +203,9 @@ class Forecast:
         """What the device, the host and the patterns' way to them take of an iteration."""
         whole, rest = divmod(self.positions, batch)
         device = host = exchange = 0.0
-        for traffic, times in zip(self.traffic if self.team else (), (whole + bool(rest), 1), strict=False):
-            exchange += times * traffic.seconds(machine, self.team.size if self.team else 1)
+        if self.team is not None:
+            update, end = (traffic.seconds(machine, self.team.size) for traffic in self.traffic)
+            exchange = (whole + bool(rest)) * update + end
         way = ""
         for size, times in ((batch, whole), (rest, 1)):
             if size and times:

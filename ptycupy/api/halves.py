@@ -16,19 +16,17 @@ from ptycupy import config as configuration
 from ptycupy.analysis.halves import By, Halves, correlate, write_halves
 from ptycupy.api.resolution_section import CURVE, HALVES, compared, finest_spot, resolution
 from ptycupy.api.run import with_simulation
-from ptycupy.api.session import Session, made_folder, shared_folder, without_paths
+from ptycupy.api.session import Session, enter, keep_log, made_folder, shared_folder, without_paths
 from ptycupy.config.preparation import Thinning
 from ptycupy.config.schema import Config
 from ptycupy.distributed.comm import join
 from ptycupy.distributed.handshake import shake
 from ptycupy.distributed.team import Team, alone
-from ptycupy.distributed.watchdog import Watchdog
 from ptycupy.errors import ConfigError, ResourceError
 from ptycupy.outputs.canvas import new_figure, save_png
 from ptycupy.outputs.report import replace_section
 from ptycupy.plot import ring_correlation
-from ptycupy.reconstruction.interrupt import StopOnSignal
-from ptycupy.reconstruction.logs import console, failures_in_log, log_file, of_rank
+from ptycupy.reconstruction.logs import console, of_rank
 from ptycupy.reconstruction.run_folder import RESULT, RunFolder, claim
 from ptycupy.reconstruction.stages import finished
 from ptycupy.storage.result import load_result
@@ -81,16 +79,12 @@ def measure_resolution(
             config = _of_run(path, given) if path.is_dir() else configuration.read_config(path, given).config
             _require_independent(config)
             shake(team, {"version of ptycupy": __version__, "configuration": without_paths(config)})
-        watchdog = stack.enter_context(Watchdog(team.comm, config.distributed.watchdog_seconds))
-        stack.enter_context(team.guarded())
-        signals = stack.enter_context(StopOnSignal())
         if path.is_dir():
             claimed = partial(RunFolder, path.absolute())
         else:
             output = config.output
             claimed = partial(claim, output.folder, output.name, f"{path.stem}_halves", resume=resume)
-        folder = stack.enter_context(shared_folder(team, claimed))
-        watchdog.left = f"What is saved in {folder.path} stays; --resume goes on from it"
+        folder, signals = enter(stack, team, config.distributed.watchdog_seconds, claimed)
         folder.begun = True
         config = with_simulation(config, folder.path, True, team)
         if by is None:
@@ -156,9 +150,7 @@ def _half(config: Config, within: RunFolder, number: int, session: Session, resu
     session.signals.engine = None  # frees the half before
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(shared_folder(team, partial(made_folder, place)))
-        if team.rank == 0:
-            stack.enter_context(log_file(folder.log))
-        stack.enter_context(failures_in_log())
+        keep_log(stack, team, folder)
         result = session.run(config, folder, resume and folder.holds_run, within)
     return result.exit_code or result.snapshot
 

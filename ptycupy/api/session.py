@@ -13,11 +13,13 @@ from ptycupy.backends.interface import Backend
 from ptycupy.config import dump
 from ptycupy.config.schema import Config
 from ptycupy.distributed.team import Team, alone
+from ptycupy.distributed.watchdog import Watchdog
 from ptycupy.live.board import Board
 from ptycupy.live.server import Page
 from ptycupy.live.watcher import Watcher
 from ptycupy.reconstruction.callbacks import Callback
 from ptycupy.reconstruction.interrupt import StopOnSignal
+from ptycupy.reconstruction.logs import failures_in_log, log_file
 from ptycupy.reconstruction.run_folder import Followed, RunFolder
 from ptycupy.reconstruction.stages import run_stages
 
@@ -33,6 +35,28 @@ def made_folder(place: Path) -> RunFolder:
     """One of a batch's entry, made where it is not there yet."""
     place.mkdir(exist_ok=True)
     return RunFolder(place, made=[place])
+
+
+def enter(
+    stack: contextlib.ExitStack, team: Team, silence: float | None, claimed: Callable[[], RunFolder]
+) -> tuple[RunFolder, StopOnSignal]:
+    """The folder that all ranks work in, and the signals that stop them, for as long as the stack is open.
+
+    From here on a rank that fails, dies, or says nothing for so many seconds ends the others.
+    """
+    watchdog = stack.enter_context(Watchdog(team.comm, silence))
+    stack.enter_context(team.guarded())
+    signals = stack.enter_context(StopOnSignal())
+    folder = stack.enter_context(shared_folder(team, claimed))
+    watchdog.left = f"What is saved in {folder.path} stays; --resume goes on from it"
+    return folder, signals
+
+
+def keep_log(stack: contextlib.ExitStack, team: Team, folder: RunFolder) -> None:
+    """Writes the folder's run.log, on rank 0, and all failures into it, for as long as the stack is open."""
+    if team.rank == 0:
+        stack.enter_context(log_file(folder.log))
+    stack.enter_context(failures_in_log())
 
 
 def open_page(stack: contextlib.ExitStack, team: Team, signals: StopOnSignal, live: bool, port: int) -> Board | None:

@@ -210,7 +210,7 @@ def _check(calibration: schema.Calibration, known: Known, geometry: Geometry, dk
             f"illumination.convergence_angle_mrad: the aperture of {known.convergence_angle:g} mrad "
             f"({aperture:.4g} 1/angstrom) is larger than the detector ({edge:.4g} 1/angstrom): {four_numbers(geometry)}"
         )
-    if known.mean_pattern is None:
+    if known.mean_pattern is None or calibration.mode == "disk_radius_px":
         return
     seen = radius_of(bright_disk(known.mean_pattern))
     if calibration.mode == "fitted_disk":
@@ -221,7 +221,7 @@ def _check(calibration: schema.Calibration, known: Known, geometry: Geometry, dk
                 "%.1f px, that above half the disk's own level %.1f px (hot pixels or few electrons); to take the "
                 "latter: calibration: {mode: disk_radius_px, value: %.2f}", fitted, seen, seen,
             )  # fmt: skip
-    elif calibration.mode != "disk_radius_px":
+    else:
         expected = aperture / math.sqrt(dk[0] * dk[1])
         if _differ((seen,), (expected,), 2 * DISK_TOLERANCE):
             log.warning(

@@ -32,7 +32,10 @@ def patterns_that_fit(
     free = backend.free_bytes()
     if residency is not None and backend.name == "cpu":
         free = min(free, residency.host_free())
-    room = int(SHARE * free / sharing)
-    if in_one_pass and backend.queues:
-        room = min(room, PLENTY)
-    return max(1, room // needed)
+    return max(1, room_for_waves(free / sharing, on_gpu=backend.queues, in_one_pass=in_one_pass) // needed)
+
+
+def room_for_waves(free: float, *, on_gpu: bool, in_one_pass: bool) -> int:
+    """Bytes of the free ones that are for the waves of one sub-batch."""
+    room = int(SHARE * free)
+    return min(room, PLENTY) if on_gpu and in_one_pass else room

@@ -84,6 +84,11 @@ def _field(engine: Engine, positions: NDArray[np.integer[Any]]) -> tuple[slice, 
     return scanned_field(corners, engine.parameters.window)
 
 
+def mean_held_out_loss(engines: Sequence[Engine], indices: NDArray[np.int32]) -> float:
+    """The same over engines that are halves."""
+    return float(np.mean([held_out_loss(engine, indices) for engine in engines]))
+
+
 def values(
     names: Sequence[str],
     engines: Sequence[Engine],
@@ -98,7 +103,7 @@ def values(
             found.append(ring_correlation(even, odd, pixel_size))
         elif name == "held_out_loss":
             assert kept is not None
-            found.append(float(np.mean([held_out_loss(engine, kept) for engine in engines])))
+            found.append(mean_held_out_loss(engines, kept))
         else:
             measure = {"contrast": contrast, "loss": loss}[name]
             found.append(float(np.mean([measure(engine) for engine in engines])))

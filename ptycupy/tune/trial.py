@@ -18,7 +18,7 @@ from ptycupy.experiment.state import Problem, State
 from ptycupy.reconstruction.configured import settings_from
 from ptycupy.reconstruction.engine import Engine
 from ptycupy.tune.data import SharedData
-from ptycupy.tune.objectives import held_out, held_out_loss, summed_phase, values
+from ptycupy.tune.objectives import held_out, mean_held_out_loss, summed_phase, values
 
 HALVES = ("even", "odd")
 BLIND = {"contrast", "ring_correlation"}  # objectives that an object of next to nothing may win
@@ -80,7 +80,7 @@ def run_trial(
         problem = only(problem, seen)
     attempt.engines = _engines(config, tune, with_selection(problem, config.reconstruction), state, shared.backend)
     attempt.stop_requested = attempt.stop_requested  # a signal may have come before there were engines
-    begun = None if gain is None else _misfit(attempt.engines, kept)
+    begun = None if gain is None or kept is None else mean_held_out_loss(attempt.engines, kept)
     for iteration in range(1, iterations + 1):
         for engine in attempt.engines:
             engine.run(iteration - engine.iteration)
@@ -92,18 +92,12 @@ def run_trial(
             if not all(map(math.isfinite, found)):
                 raise DivergenceError(f"iteration {iteration}: the objectives became {found}")
             pruned = watch is not None and watch(iteration, found[0]) and not last
-            if last and gain is not None and begun is not None:
-                _require_gain(begun, _misfit(attempt.engines, kept), gain, tune.objectives)
+            if last and gain is not None and begun is not None and kept is not None:
+                _require_gain(begun, mean_held_out_loss(attempt.engines, kept), gain, tune.objectives)
             if last or pruned:
                 phase = summed_phase(attempt.engines[0])
                 return Outcome(found, iteration, pruned, phase.astype(np.float32), problem.pixel_size)
     raise ConfigError("tune.iterations: at least one is needed")
-
-
-def _misfit(engines: Sequence[Engine], kept: NDArray[np.int32] | None) -> float:
-    """The loss of these patterns, the mean over halves."""
-    assert kept is not None
-    return float(np.mean([held_out_loss(engine, kept) for engine in engines]))
 
 
 def _require_gain(begun: float, ended: float, gain: float, objectives: Sequence[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 from typing import Any
 
@@ -43,3 +44,9 @@ def load_study(folder: Path, name: str = "small") -> optuna.Study:
     """The study that ran there, by Optuna's own reader, as its dashboard opens it."""
     backend = optuna.storages.journal.JournalFileBackend(str(folder / "runs" / name / "journal.log"))
     return optuna.load_study(study_name=name, storage=optuna.storages.JournalStorage(backend))
+
+
+def table(folder: Path) -> list[dict[str, str]]:
+    """The rows of a study's trials.csv."""
+    with (folder / "trials.csv").open(newline="") as file:
+        return list(csv.DictReader(file))

@@ -10,6 +10,8 @@ from ptycupy.backends.interface.losses import Likelihood, Losses
 from ptycupy.backends.interface.waves import Waves
 from ptycupy.backends.tapes import Arrays, FullTape, Tape
 
+Kept = tuple[Tape, list[Any]]  # what enters the slices, and spectra behind them
+
 
 class Steps(Waves, Arrays, Protocol):
     """The ops that the chain is made of, and the memory that its waves wait in."""
@@ -22,41 +24,47 @@ def multislice_forward(
     transfer: Array,
     corners: Array,
     indices: Array,
+    keep: bool,
     tape: type[Tape] = FullTape,
-) -> tuple[Array, Tape]:
-    """`Waves.multislice_forward` from `transmit_forward` and `propagate_forward`; `tape` keeps what enters slices."""
+) -> tuple[Array, Kept]:
+    """`Waves.multislice_forward` from `transmit_forward` and `propagate_forward`; `tape` keeps what enters slices, in
+    full where spectra are kept too."""
     last = transmission.shape[1] - 1
-    kept = tape(backend, waves, (last, waves.shape[0], transmission.shape[0], *waves.shape[2:]))
+    shape = (last, waves.shape[0], transmission.shape[0], *waves.shape[2:])
+    kept, spectra = (FullTape if keep else tape)(backend, waves, shape), []
 
     def slice_and_gap(entry: Array, s: int) -> Array:
         exits = backend.transmit_forward(entry, transmission, s, corners, indices)
-        return backend.propagate_forward(exits, transfer, s % transfer.shape[0], False)[0]
+        exits, spectrum = backend.propagate_forward(exits, transfer, s % transfer.shape[0], keep)
+        spectra.append(spectrum)
+        return exits
 
     entry = waves
     for s in range(last):
         entry = kept.keep(partial(slice_and_gap, entry, s))
-    return backend.transmit_forward(entry, transmission, last, corners, indices), kept
+    return backend.transmit_forward(entry, transmission, last, corners, indices), (kept, spectra)
 
 
 def multislice_backward(
     backend: Waves,
     grad_exits: Array,
-    saved: Tape,
+    saved: Kept,
     transmission: Array,
     transfer: Array,
     corners: Array,
     indices: Array,
     grad_transmission: Array | None,
+    grad_transfer: Array | None,
     needs_waves: bool,
 ) -> Array | None:
     """`Waves.multislice_backward` from `transmit_backward` and `propagate_backward`."""
-    grad = grad_exits
+    grad, (entries, spectra) = grad_exits, saved
     for s in range(transmission.shape[1] - 1, 0, -1):
         where = (s, corners, indices, grad_transmission)
-        grad = backend.transmit_backward(grad, saved.get(s), transmission, *where, needs_waves=True)
-        grad = backend.propagate_backward(grad, transfer, (s - 1) % transfer.shape[0], None, None)
+        grad = backend.transmit_backward(grad, entries.get(s), transmission, *where, needs_waves=True)
+        grad = backend.propagate_backward(grad, transfer, (s - 1) % transfer.shape[0], spectra[s - 1], grad_transfer)
     where = (0, corners, indices, grad_transmission)
-    return backend.transmit_backward(grad, saved.get(0), transmission, *where, needs_waves)
+    return backend.transmit_backward(grad, entries.get(0), transmission, *where, needs_waves)
 
 
 class Diffraction:
@@ -71,13 +79,14 @@ class Diffraction:
         corners: Array,
         indices: Array,
         occupancy: Array,
+        keep: bool,
     ) -> tuple[Array, Any]:
         """From shift, multislice or transmit, far field and intensity."""
         waves, of_shift = self.shift_forward(probe, shifts)
         if transfer is None:
             exits, kept = self.transmit_forward(waves, transmission, 0, corners, indices), waves
         else:
-            exits, kept = self.multislice_forward(waves, transmission, transfer, corners, indices)
+            exits, kept = self.multislice_forward(waves, transmission, transfer, corners, indices, keep)
         far = self.far_field_forward(exits)
         return self.intensity_forward(far, occupancy), (of_shift, kept, far)
 
@@ -94,6 +103,7 @@ class Diffraction:
         grad_probe: Array | None,
         grad_shifts: Array | None,
         grad_transmission: Array | None,
+        grad_transfer: Array | None,
     ) -> None:
         """From the adjoints of the same."""
         of_shift, kept, far = saved
@@ -104,8 +114,8 @@ class Diffraction:
             where = (transmission, 0, corners, indices, grad_transmission, needs_waves)
             back = self.transmit_backward(grad, kept, *where)
         else:
-            arrays = (transmission, transfer, corners, indices, grad_transmission, needs_waves)
-            back = self.multislice_backward(grad, kept, *arrays)
+            arrays = (transmission, transfer, corners, indices, grad_transmission, grad_transfer)
+            back = self.multislice_backward(grad, kept, *arrays, needs_waves)
         if back is not None:
             self.shift_backward(back, shifts, of_shift, grad_probe, grad_shifts)
 
@@ -128,9 +138,10 @@ class Misfit:
         occupancy: Array,
         measured: Array,
         likelihood: Likelihood,
+        keep: bool,
     ) -> tuple[Array, Any]:
         """From diffraction and likelihood."""
-        given = (transmission, transfer, corners, indices, occupancy)
+        given = (transmission, transfer, corners, indices, occupancy, keep)
         intensity, saved = self.diffraction_forward(probe, shifts, *given)
         return likelihood.statistics(self, intensity, measured), (intensity, saved)
 
@@ -150,12 +161,14 @@ class Misfit:
         grad_probe: Array | None,
         grad_shifts: Array | None,
         grad_transmission: Array | None,
+        grad_transfer: Array | None,
     ) -> None:
         """From the adjoints of the same."""
         intensity, kept = saved
         grad = likelihood.gradient(self, intensity, measured, statistics, factor)
         given = (transmission, transfer, corners, indices, occupancy)
-        self.diffraction_backward(grad, kept, shifts, *given, grad_probe, grad_shifts, grad_transmission)
+        grads = (grad_probe, grad_shifts, grad_transmission, grad_transfer)
+        self.diffraction_backward(grad, kept, shifts, *given, *grads)
 
 
 __all__ = ["Diffraction", "Misfit", "multislice_backward", "multislice_forward"]

@@ -56,7 +56,7 @@ class Scene:
         at = (self.corners, self.indices)
         self.tilts, self.thickness = real(1, 2), real(1)
         self.transfer = b.transfer_forward(self.tilts, self.thickness, *self.tables)
-        self.multislice = b.multislice_forward(self.waves, self.grad_object, self.transfer, *at)[1]
+        self.multislice = b.multislice_forward(self.waves, self.grad_object, self.transfer, *at, False)[1]
         self.half = b.zeros((*self.waves.shape, 2), np.float16), b.asarray(np.ones((n, 1, modes), np.float32))
         self.occupancy, self.two = b.asarray(np.ones(1, np.float32)), b.asarray(np.full(2, 0.5, np.float32))
         self.intensity, self.scale = real(*patterns), real(n)
@@ -106,31 +106,33 @@ class Scene:
             "transfer forward": lambda: b.transfer_forward(self.tilts, self.thickness, *self.tables),
             "propagate forward": lambda: b.propagate_forward(self.waves, self.transfer, 0, False),
             "propagate backward": lambda: b.propagate_backward(self.waves, self.transfer, 0, None, None),
-            "multislice forward": lambda: b.multislice_forward(self.waves, self.grad_object, self.transfer, *at),
+            "multislice forward": lambda: b.multislice_forward(self.waves, self.grad_object, self.transfer, *at, False),
             "multislice backward": lambda: b.multislice_backward(
-                self.other, self.multislice, self.grad_object, self.transfer, *at, self.accumulated_object, True
+                self.other, self.multislice, self.grad_object, self.transfer, *at, self.accumulated_object, None, True
             ),
             "half encode": lambda: b.half_encode(self.waves, *self.half),
             "half decode": lambda: b.half_decode(*self.half, self.other),
-            "diffraction forward": lambda: b.diffraction_forward(*beam),
+            "diffraction forward": lambda: b.diffraction_forward(*beam, False),
             "diffraction forward and backward": lambda: b.diffraction_backward(
                 self.intensity,
-                b.diffraction_forward(*beam)[1],
+                b.diffraction_forward(*beam, False)[1],
                 *beam[1:],
                 self.grad_probe,
                 self.grad_shifts,
                 self.accumulated_object,
+                None,
             ),
             "misfit forward and backward": lambda: b.misfit_backward(
                 1.0,
                 self.gaussian,
-                b.misfit_forward(*beam, self.measured, self.likelihood)[1],
+                b.misfit_forward(*beam, self.measured, self.likelihood, False)[1],
                 *beam[1:],
                 self.measured,
                 self.likelihood,
                 self.grad_probe,
                 self.grad_shifts,
                 self.accumulated_object,
+                None,
             ),
             "far field backward": lambda: b.far_field_backward(self.waves),
             "far field forward": lambda: b.far_field_forward(self.waves),

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from ptycupy.backends.interface import Array, Backend
-from ptycupy.ops import Diffraction, FarField, Intensity, Multislice, Propagate, Shift, Transmission, Transmit
+from ptycupy.ops import Diffraction, FarField, Intensity, Multislice, Transmission, Transmit
 from ptycupy.tape import Tape, Variable
 
 
@@ -72,20 +72,15 @@ class Recorded:
         backend, apply, known = self._backend, self._tape.apply, self._variables
         places = given.corners, given.indices
         transmission = apply(Transmission(backend), known["amplitude"], known["phase"])
-        transfer, shifts = known.get("transfer"), known.get("shifts")
-        refined = transfer is not None and transfer.requires_grad
-        if shifts is not None and not refined:
-            way = Diffraction(backend, None if transfer is None else transfer.value, *places, given.occupancy)
-            return apply(way, known["probe"], shifts, transmission)
-        waves = known["probe"] if shifts is None else apply(Shift(backend), known["probe"], shifts)
-        if transfer is not None and not refined:
-            waves = apply(Multislice(backend, transfer.value, *places), waves, transmission)
+        transfer, shifts = known.get("transfer", self._tape.constant(None)), known.get("shifts")
+        if shifts is not None:
+            way = Diffraction(backend, *places, given.occupancy, transfer.requires_grad)
+            return apply(way, known["probe"], shifts, transmission, transfer)
+        if given.slices == 1:
+            waves = apply(Transmit(backend, 0, *places), known["probe"], transmission)
         else:
-            for s in range(given.slices):
-                if s > 0 and transfer is not None:
-                    gap = (s - 1) % transfer.value.shape[0]
-                    waves = apply(Propagate(backend, gap, refined), waves, transfer)
-                waves = apply(Transmit(backend, s, *places), waves, transmission)
+            through = Multislice(backend, *places, transfer.requires_grad)
+            waves = apply(through, known["probe"], transmission, transfer)
         return apply(Intensity(backend, given.occupancy), apply(FarField(backend), waves))
 
 

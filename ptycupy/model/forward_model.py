@@ -136,20 +136,16 @@ class Way:
     """From the probe to the detector's plane in one op."""
 
     op: Diffraction
-    inputs: tuple[Variable, Variable, Variable]  # probe, displacements, transmission
+    inputs: tuple[Variable, Variable, Variable, Variable]  # probe, displacements, transmission, transfer
 
 
 def way(backend: Backend, tape: Tape, experiment: Experiment, v: Shared, indices: Array) -> Way | None:
     """None where the model has more on its way than that op."""
-    refined = v.tilts.requires_grad or v.slice_thickness.requires_grad
-    if refined and v.transmission.value.shape[1] > 1:
-        return None
     if v.variation_weights is not None or v.descan is not None or experiment.near_field is not None:
         return None
-    transfer = transfers(backend, tape, experiment, v, indices)
-    table = None if transfer is None else transfer.value
-    op = Diffraction(backend, table, experiment.corners, indices, experiment.occupancy)
-    return Way(op, (v.probe, displacements(backend, tape, experiment, v, indices), v.transmission))
+    transfer = transfers(backend, tape, experiment, v, indices) or tape.constant(None)
+    op = Diffraction(backend, experiment.corners, indices, experiment.occupancy, transfer.requires_grad)
+    return Way(op, (v.probe, displacements(backend, tape, experiment, v, indices), v.transmission, transfer))
 
 
 def counts_as_it_is(experiment: Experiment, v: Shared) -> bool:
@@ -169,8 +165,9 @@ def scattered(
     corners = experiment.corners
     waves = illumination(backend, tape, experiment, v, indices)
     transfer = transfers(backend, tape, experiment, v, indices)
-    if transfer is not None and not transfer.requires_grad and enter is None:
-        waves = tape.apply(Multislice(backend, transfer.value, corners, indices), waves, v.transmission)
+    if transfer is not None and enter is None:
+        multislice = Multislice(backend, corners, indices, transfer.requires_grad)
+        waves = tape.apply(multislice, waves, v.transmission, transfer)
         return to_detector(backend, tape, experiment, v, indices, waves)
     for s in range(v.transmission.value.shape[1]):
         if s > 0 and transfer is not None:

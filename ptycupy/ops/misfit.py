@@ -14,7 +14,7 @@ from ptycupy.tape import Variable, accumulators
 
 @dataclass(frozen=True)
 class Misfit:
-    """probe [p, y, x], shifts [n, 2] px, transmission [o, z, Y, X] -> [loss] of the patterns.
+    """probe [p, y, x], shifts [n, 2] px, transmission [o, z, Y, X], transfer as in `Diffraction` -> [loss].
 
     The same as `Diffraction`, and then `Gaussian` or `Poisson`, in turns. `add` makes the statistics of these patterns
     [3] those of the whole batch, where others have the rest of it.
@@ -26,19 +26,15 @@ class Misfit:
     likelihood: Likelihood
     add: Callable[[Array], None] | None = None
 
-    def _arrays(self, transmission: Array) -> tuple[Any, ...]:
+    def forward(self, probe: Array, shifts: Array, transmission: Array, transfer: Array | None) -> tuple[Array, Any]:
         way = self.way
         places = (way.corners, way.indices, way.occupancy)
-        return (transmission, way.transfer, *places, self.measured, self.likelihood)
-
-    def forward(self, probe: Array, shifts: Array, transmission: Array) -> tuple[Array, Any]:
-        statistics, saved = self.backend.misfit_forward(probe, shifts, *self._arrays(transmission))
+        arrays = (transmission, transfer, *places, self.measured, self.likelihood)
+        statistics, saved = self.backend.misfit_forward(probe, shifts, *arrays, way.keep_spectra)
         if self.add is not None:
             self.add(statistics)
-        return self.likelihood.value(self.backend, statistics), (statistics, saved, shifts, transmission)
+        return self.likelihood.value(self.backend, statistics), (statistics, saved, shifts, *arrays)
 
-    def backward(self, grad: float, saved: Any, wanted: Sequence[Variable | None]) -> tuple[None, None, None]:
-        statistics, kept, shifts, transmission = saved
-        arrays = self._arrays(transmission)
-        self.backend.misfit_backward(grad, statistics, kept, shifts, *arrays, *accumulators(wanted))
-        return None, None, None
+    def backward(self, grad: float, saved: Any, wanted: Sequence[Variable | None]) -> tuple[None, None, None, None]:
+        self.backend.misfit_backward(grad, *saved, *accumulators(wanted))
+        return None, None, None, None

@@ -12,23 +12,26 @@ from ptycupy.tape import Variable, accumulators
 
 @dataclass(frozen=True)
 class Multislice:
-    """waves [n, o or 1, p, y, x], transmission [o, z, Y, X] -> exit waves [n, o, p, y, x] behind the last slice.
+    """waves [n, o or 1, p, y, x], transmission [o, z, Y, X], transfer [1 or z - 1, 1 or n, y, x] -> exit waves
+    [n, o, p, y, x] behind the last slice.
 
-    The same as `Transmit` and `Propagate` in turns, for a transfer function that takes no gradient.
+    The same as `Transmit` and `Propagate` in turns.
     """
 
     backend: Backend
-    transfer: Array  # [1 or z - 1, 1 or n, y, x]
     corners: Array  # [N, 2] int32 px
     indices: Array  # [n] int32
+    keep_spectra: bool  # the gradient of the transfer function needs them
 
-    def forward(self, waves: Array, transmission: Array) -> tuple[Array, Any]:
-        arrays = (transmission, self.transfer, self.corners, self.indices)
-        exits, saved = self.backend.multislice_forward(waves, *arrays)
-        return exits, (saved, transmission)
+    def forward(self, waves: Array, transmission: Array, transfer: Array) -> tuple[Array, Any]:
+        arrays = (transmission, transfer, self.corners, self.indices)
+        exits, saved = self.backend.multislice_forward(waves, *arrays, self.keep_spectra)
+        return exits, (saved, transmission, transfer)
 
-    def backward(self, grad: Array, saved: Any, wanted: Sequence[Variable | None]) -> tuple[Array | None, None]:
-        kept, transmission = saved
-        (grad_transmission,) = accumulators(wanted[1:])
-        arrays = (transmission, self.transfer, self.corners, self.indices)
-        return self.backend.multislice_backward(grad, kept, *arrays, grad_transmission, wanted[0] is not None), None
+    def backward(self, grad: Array, saved: Any, wanted: Sequence[Variable | None]) -> tuple[Array | None, None, None]:
+        needs_waves = wanted[0] is not None
+        kept, transmission, transfer = saved
+        arrays = (transmission, transfer, self.corners, self.indices)
+        grad_transmission, grad_transfer = accumulators(wanted[1:])
+        grads = (grad_transmission, grad_transfer, needs_waves)
+        return self.backend.multislice_backward(grad, kept, *arrays, *grads), None, None

@@ -150,8 +150,8 @@ def _there_and_back(backend: Any, probe: Array, shifts: Array, given: Sequence[A
     """The misfit of some patterns, and what it would change."""
     likelihood = Likelihood("gaussian", 0.5)
     with backend.arena():
-        statistics, saved = backend.misfit_forward(probe, shifts, *given, likelihood)
-        backend.misfit_backward(1.0, statistics, saved, shifts, *given, likelihood, *wanted)
+        statistics, saved = backend.misfit_forward(probe, shifts, *given, likelihood, False)
+        backend.misfit_backward(1.0, statistics, saved, shifts, *given, likelihood, *wanted, None)
 
 
 def best_seconds(call: Callable[[], object], synchronize: Callable[[], None], budget_s: float) -> float:

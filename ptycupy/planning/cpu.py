@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from ptycupy.backends import composed
 from ptycupy.backends.interface import Array
 from ptycupy.backends.interface.losses import Likelihood
 from ptycupy.backends.sizes import PADDING, by_patterns, has_own_transforms
@@ -31,8 +33,10 @@ class CountingCpu(Counting):
 
     @op
     def multislice_forward(
-        self, waves: Array, transmission: Array, transfer: Array, corners: Array, indices: Array
+        self, waves: Array, transmission: Array, transfer: Array, corners: Array, indices: Array, keep: bool
     ) -> tuple[Array, Any]:
+        if keep:
+            return composed.multislice_forward(self, waves, transmission, transfer, corners, indices, keep)
         states, slices = transmission.shape[:2]
         exits = self.empty((waves.shape[0], states, *waves.shape[2:]), self.complex)
         entries = self.empty((slices - 1, *exits.shape), self.complex)
@@ -52,8 +56,12 @@ class CountingCpu(Counting):
         corners: Array,
         indices: Array,
         grad_transmission: Array | None,
+        grad_transfer: Array | None,
         needs_waves: bool,
     ) -> Array | None:
+        if grad_transfer is not None:
+            given = (transmission, transfer, corners, indices, grad_transmission, grad_transfer, needs_waves)
+            return composed.multislice_backward(self, grad_exits, saved, *given)
         waves, entries = saved
         (patterns, states, _, *window), slices = grad_exits.shape, transmission.shape[1]
         overlaps = self.empty((patterns, states, slices, *window), self.complex)
@@ -78,10 +86,12 @@ class CountingCpu(Counting):
         corners: Array,
         indices: Array,
         occupancy: Array,
+        keep: bool,
     ) -> tuple[Array, Any]:
         modes, *window = probe.shape
         if not self._fused(window):
-            return super().diffraction_forward(probe, shifts, transmission, transfer, corners, indices, occupancy)
+            given = (transmission, transfer, corners, indices, occupancy, keep)
+            return super().diffraction_forward(probe, shifts, *given)
         states, slices = transmission.shape[:2]
         stack = (shifts.shape[0], states, modes)
         spectrum = self.empty(probe.shape, self.complex)
@@ -94,8 +104,9 @@ class CountingCpu(Counting):
         self._transformed(entries[:, :, :, 0], 2 * slices)
         flops = MULTIPLY * (2 * slices + 1) * waves.size // 2
         reads = (probe, spectra, slices * self._windows(intensity[:, None, None], transmission), moves, waves)
-        self._traffic(reads, (spectra, moves, entries, waves, intensity), flops)
-        return intensity, (waves, entries)
+        gaps, gap_pulls = self._between(transfer, len(shifts), math.prod(stack), slices, keep)
+        self._traffic(reads, (spectra, moves, entries, gaps, waves, intensity), flops)
+        return intensity, (waves, entries, gaps, gap_pulls)
 
     @op
     def diffraction_backward(
@@ -111,19 +122,23 @@ class CountingCpu(Counting):
         grad_probe: Array | None,
         grad_shifts: Array | None,
         grad_transmission: Array | None,
+        grad_transfer: Array | None,
     ) -> None:
+        grads = (grad_probe, grad_shifts, grad_transmission, grad_transfer)
         if not self._fused(grad_intensity.shape[1:]):
             arrays = (transmission, transfer, corners, indices, occupancy)
-            grads = (grad_probe, grad_shifts, grad_transmission)
             super().diffraction_backward(grad_intensity, saved, shifts, *arrays, *grads)
             return
-        waves, entries = saved
+        waves, entries, gaps, gap_pulls = saved
         slices = transmission.shape[1]
         self._transformed(entries[:, :, :, 0], 2 * slices)
         windows = slices * self._windows(grad_intensity[:, None, None], transmission)
         flops = (MULTIPLY * 2 + ACCUMULATE) * slices * waves.size // 2
-        self._traffic((grad_intensity, waves, entries, windows, transfer), (waves, entries), flops)
-        self._spread(waves, entries, grad_probe, grad_transmission)
+        if gaps is not None:
+            flops += ACCUMULATE * (slices - 1) * waves.size // 2
+        reads = (grad_intensity, waves, entries, windows, transfer, gaps)
+        self._traffic(reads, (waves, entries, gap_pulls), flops)
+        self._spread(waves, entries, gap_pulls, grad_probe, grad_transmission, grad_transfer)
 
     @op
     def misfit_forward(
@@ -137,10 +152,11 @@ class CountingCpu(Counting):
         occupancy: Array,
         measured: Array,
         likelihood: Likelihood,
+        keep: bool,
     ) -> tuple[Array, Any]:
         modes, *window = probe.shape
         if not self._fused(window):
-            given = (transmission, transfer, corners, indices, occupancy, measured, likelihood)
+            given = (transmission, transfer, corners, indices, occupancy, measured, likelihood, keep)
             return super().misfit_forward(probe, shifts, *given)
         (states, slices), patterns = transmission.shape[:2], shifts.shape[0]
         at_once = self.threads if by_patterns(patterns, self.threads) else patterns
@@ -150,17 +166,21 @@ class CountingCpu(Counting):
         moves = None if transfer is None else self.empty((*transfer.shape[:-1], length), self.real)
         waves = self.empty((patterns, states, modes, height, length + PADDING), self.real)
         pulls = self.empty((patterns, states, 1, slices, height, length), self.real)
-        self.empty((at_once * states * modes if at_once < patterns else 0, slices, height, length), self.real)
+        slots = at_once * states * modes
+        self.empty((slots if at_once < patterns else 0, slices, height, length), self.real)
+        _, gap_pulls = self._between(transfer, patterns, slots, slices, keep)
         for _ in range(2):
             self.empty((at_once, *window), self.real)
         self._transform(spectrum)
         self._transformed(waves[..., :length], 4 * slices)
         flops = (MULTIPLY * (4 * slices + 1) + ACCUMULATE * slices) * waves.size // 2
+        if gap_pulls is not None:
+            flops += ACCUMULATE * (slices - 1) * waves.size // 2
         roots, elementary = powers(likelihood.power, 3 * measured.size)
         windows = slices * self._windows(measured[:, None, None], transmission)
         reads = (probe, spectra, windows, moves, measured)
-        self._traffic(reads, (spectra, moves, waves, pulls), flops + roots, 1, elementary)
-        return self.empty((3,), np.float64), (waves, pulls)
+        self._traffic(reads, (spectra, moves, waves, pulls, gap_pulls), flops + roots, 1, elementary)
+        return self.empty((3,), np.float64), (waves, pulls, gap_pulls)
 
     @op
     def misfit_backward(
@@ -179,17 +199,38 @@ class CountingCpu(Counting):
         grad_probe: Array | None,
         grad_shifts: Array | None,
         grad_transmission: Array | None,
+        grad_transfer: Array | None,
     ) -> None:
+        grads = (grad_probe, grad_shifts, grad_transmission, grad_transfer)
         if not self._fused(measured.shape[1:]):
             given = (transmission, transfer, corners, indices, occupancy, measured, likelihood)
-            grads = (grad_probe, grad_shifts, grad_transmission)
             super().misfit_backward(factor, statistics, saved, shifts, *given, *grads)
             return
-        waves, pulls = saved
-        self._spread(waves, pulls, grad_probe, grad_transmission)
+        waves, pulls, gap_pulls = saved
+        self._spread(waves, pulls, gap_pulls, grad_probe, grad_transmission, grad_transfer)
 
-    def _spread(self, waves: Array, pulls: Array, grad_probe: Array | None, grad_transmission: Array | None) -> None:
+    def _between(
+        self, transfer: Array | None, patterns: int, slots: int, slices: int, keep: bool
+    ) -> tuple[Array | None, Array | None]:
+        """Spectra between the slices, and the gradients of every pattern's transfer functions."""
+        if transfer is None or not keep:
+            return None, None
+        plane = (transfer.shape[-2], 2 * transfer.shape[-1])
+        spectra = self.empty((slots, slices - 1, *plane), self.real)
+        return spectra, self.empty((patterns, transfer.shape[0], *plane), self.real)
+
+    def _spread(
+        self,
+        waves: Array,
+        pulls: Array,
+        gap_pulls: Array | None,
+        grad_probe: Array | None,
+        grad_transmission: Array | None,
+        grad_transfer: Array | None,
+    ) -> None:
         """What all patterns have left is added up."""
+        if grad_transfer is not None and gap_pulls is not None:
+            self._traffic((gap_pulls, grad_transfer), (grad_transfer,), 2 * gap_pulls.size)
         if grad_transmission is not None:
             self._traffic((pulls, pulls), (pulls,), 2 * pulls.size)
         if grad_probe is not None:

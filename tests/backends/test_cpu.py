@@ -114,21 +114,25 @@ def test_propagate(backend: CpuBackend, scene: Scene, fft: str, per_pattern: boo
 @pytest.mark.parametrize("fft", ["rocket", "scipy"])
 @pytest.mark.parametrize("gaps", ["one", "each"])
 @pytest.mark.parametrize("shared", [True, False])
-def test_multislice(backend: CpuBackend, scene: Scene, fft: str, gaps: str, shared: bool) -> None:
+@pytest.mark.parametrize("keep", [True, False], ids=["with the transfer's gradient", "without"])
+def test_multislice(backend: CpuBackend, scene: Scene, fft: str, gaps: str, shared: bool, keep: bool) -> None:
     backend = CpuBackend(backend.real, fft)
     shape = (1 if gaps == "one" else max(scene.slices - 1, 1), scene.patterns if shared else 1, *scene.window)
     transmission = narrowed(backend, scene.complex(scene.states, scene.slices, *scene.canvas))
     waves, transfer = narrowed(backend, scene.waves(1 if shared else None)), narrowed(backend, scene.complex(*shape))
     where = (transmission, transfer, scene.corners, scene.indices)
-    expected, exact_saved = REFERENCE.multislice_forward(waves, *where)
-    found, saved = backend.multislice_forward(waves, *where)
+    expected, exact_saved = REFERENCE.multislice_forward(waves, *where, keep)
+    found, saved = backend.multislice_forward(waves, *where, keep)
     close(backend, found, expected)
     grad = narrowed(backend, scene.waves())
     target, exact = np.ones_like(transmission), np.ones(transmission.shape, complex)
-    expected = REFERENCE.multislice_backward(grad.astype(complex), exact_saved, *where, exact, True)
-    close(backend, backend.multislice_backward(grad.copy(), saved, *where, target, True), expected)
+    turn, exact_turn = (np.ones_like(transfer), np.ones(transfer.shape, complex)) if keep else (None, None)
+    expected = REFERENCE.multislice_backward(grad.astype(complex), exact_saved, *where, exact, exact_turn, True)
+    close(backend, backend.multislice_backward(grad.copy(), saved, *where, target, turn, True), expected)
     close(backend, target, exact)
-    assert backend.multislice_backward(grad.copy(), saved, *where, target, False) is None
+    if keep:
+        close(backend, turn, exact_turn)
+    assert backend.multislice_backward(grad.copy(), saved, *where, target, turn, False) is None
 
 
 @pytest.mark.parametrize(

@@ -126,22 +126,26 @@ def multislice(b: Backend, s: Scene) -> Outputs:
         transfer = s.draw_complex(b, f"transfer {gaps}", gaps, s.t, *s.window)
         for states in {1, s.o}:
             waves = s.draw_complex(b, "waves", s.n, states, s.p, *s.window)
-            for name, grad_object, needs_waves in (("both", 1, 1), ("object", 1, 0), ("waves", 0, 1)):
-                exits, saved = b.multislice_forward(waves, transmission, transfer, *where)
-                key = f"{gaps} {states} {name}"
+            for wanted in ("waves transmission", "transmission", "waves", "transfer", "waves transmission transfer"):
+                keep = "transfer" in wanted
+                exits, saved = b.multislice_forward(waves, transmission, transfer, *where, keep)
+                key = f"{gaps} {states} {wanted}"
                 outputs[f"exits {key}"] = b.to_host(exits).copy()
                 target = s.draw_complex(b, "start", s.o, s.z, *s.canvas)
+                of_transfer = s.draw_complex(b, "start", *transfer.shape)
                 grad = b.multislice_backward(
                     s.draw_complex(b, "grad", s.n, s.o, s.p, *s.window),
                     saved,
                     transmission,
                     transfer,
                     *where,
-                    target if grad_object else None,
-                    bool(needs_waves),
+                    target if "transmission" in wanted else None,
+                    of_transfer if keep else None,
+                    "waves" in wanted,
                 )
                 outputs[f"grad_transmission {key}"] = b.to_host(target)
-                assert (grad is not None) == bool(needs_waves)
+                outputs[f"grad_transfer {key}"] = b.to_host(of_transfer)
+                assert (grad is not None) == ("waves" in wanted)
                 if grad is not None:
                     outputs[f"grad_waves {key}"] = b.to_host(grad)
     return outputs
@@ -171,6 +175,16 @@ def half(b: Backend, s: Scene) -> Outputs:
     return outputs
 
 
+WANTED = (
+    "probe shifts transmission transfer",
+    "probe shifts transmission",
+    "transmission",
+    "shifts",
+    "probe",
+    "transfer",
+)
+
+
 def diffraction(b: Backend, s: Scene) -> Outputs:
     outputs = {}
     probe, shifts = s.draw_complex(b, "probe", s.p, *s.window), s.draw(b, "shifts", s.n, 2, low=-2, high=2)
@@ -178,16 +192,19 @@ def diffraction(b: Backend, s: Scene) -> Outputs:
     for gaps in {0, 1, max(s.z - 1, 1)}:
         transfer = s.draw_complex(b, f"transfer {gaps}", gaps, s.t, *s.window) if gaps else None
         transmission = s.draw_complex(b, f"object {gaps}", s.o, s.z if gaps else 1, *s.canvas)
-        for wanted in ("probe shifts transmission", "transmission", "shifts", "probe"):
+        for wanted in WANTED:
             arrays = (transmission, transfer, *where, occupancy)
-            intensity, saved = b.diffraction_forward(probe, shifts, *arrays)
+            keep = gaps > 0 and "transfer" in wanted
+            intensity, saved = b.diffraction_forward(probe, shifts, *arrays, keep)
             outputs[f"intensity {gaps} {wanted}"] = b.to_host(intensity).copy()
             grads = {
                 "probe": s.draw_complex(b, "start", *probe.shape),
                 "shifts": s.draw(b, "start", s.n, 2),
                 "transmission": s.draw_complex(b, "start", *transmission.shape),
+                "transfer": s.draw_complex(b, "start", *((1,) if transfer is None else transfer.shape)),
             }
             targets = [grad if name in wanted.split() else None for name, grad in grads.items()]
+            targets[-1] = targets[-1] if keep else None
             grad = s.draw(b, "grad", s.n, *s.window)
             b.diffraction_backward(grad, saved, shifts, *arrays, *targets)
             outputs |= {f"grad_{name} {gaps} {wanted}": b.to_host(target) for name, target in grads.items()}
@@ -205,16 +222,19 @@ def misfit(b: Backend, s: Scene) -> Outputs:
     ):
         transfer = s.draw_complex(b, f"transfer {gaps}", gaps, s.t, *s.window) if gaps else None
         transmission = s.draw_complex(b, f"object {gaps}", s.o, s.z if gaps else 1, *s.canvas)
-        for wanted in ("probe shifts transmission", "transmission", "shifts", "probe"):
+        for wanted in WANTED:
             arrays = (transmission, transfer, *where, occupancy, measured, likelihood)
-            statistics, saved = b.misfit_forward(probe, shifts, *arrays)
+            keep = gaps > 0 and "transfer" in wanted
+            statistics, saved = b.misfit_forward(probe, shifts, *arrays, keep)
             outputs[f"statistics {gaps} {wanted}"] = b.to_host(statistics).copy()
             grads = {
                 "probe": s.draw_complex(b, "start", *probe.shape),
                 "shifts": s.draw(b, "start", s.n, 2),
                 "transmission": s.draw_complex(b, "start", *transmission.shape),
+                "transfer": s.draw_complex(b, "start", *((1,) if transfer is None else transfer.shape)),
             }
             targets = [grad if name in wanted.split() else None for name, grad in grads.items()]
+            targets[-1] = targets[-1] if keep else None
             b.misfit_backward(0.7, statistics, saved, shifts, *arrays, *targets)
             outputs |= {f"grad_{name} {gaps} {wanted}": b.to_host(target) for name, target in grads.items()}
     return outputs

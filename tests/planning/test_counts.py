@@ -30,7 +30,14 @@ SCENES = {
     "multislice": {"slices": 4, "probe_modes": 3, "object_modes": 1, "losses": "sparsity", "refined": ("probe",)},
     "object modes": {"slices": 3, "object_modes": 2, "losses": "mixed", "tilt_per_position": False},
     "everything, a tilt each": {"slices": 3, "losses": "sparsity", "optional": True},
-    "transforms of our own": {"slices": 3, "window": (64, 64), "losses": "gaussian", "tilt_per_position": False},
+    "transforms of our own": {
+        "slices": 3,
+        "window": (64, 64),
+        "object_modes": 1,
+        "losses": "gaussian",
+        "tilt_per_position": False,
+    },
+    "transforms of our own, a tilt each": {"slices": 2, "window": (64, 64), "object_modes": 1, "losses": "gaussian"},
     "nothing but the specimen and the probe": {
         "slices": 3,
         "window": (64, 64),
@@ -128,7 +135,9 @@ def test_the_cuda_backend_queues_and_allocates_what_is_counted(kernel_folder, mo
     ways = {"steps": wave_steps, "whole": whole_waves}
     kernels = {"steps": "transmit_rows_forward", "whole": "multislice_forward"}
     for way, kernel in kernels.items():
-        assert (kernel in device.launches) == (way == fft and counted._chains.choose((7, 1, 2, 64, 64), 1) is ways[way])
+        assert (kernel in device.launches) == (
+            way == fft and counted._chains.choose((7, 1, 2, 64, 64), 1, False) is ways[way]
+        )
 
 
 def within(monkeypatch, backend, calls, queued):
@@ -156,7 +165,7 @@ def within(monkeypatch, backend, calls, queued):
 
 def test_a_twin_leaves_the_log_to_the_backend(caplog):
     with caplog.at_level("INFO", "ptycupy.backends"):
-        assert counting("cuda", How(fft="own"))._chains.choose((2, 1, 1, 10, 10), 1) is composed
+        assert counting("cuda", How(fft="own"))._chains.choose((2, 1, 1, 10, 10), 1, False) is composed
     assert not caplog.records
 
 

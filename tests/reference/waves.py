@@ -128,13 +128,14 @@ class Waves(Memory):
         return ifft2(transfer[gap][:, None, None].conj() * grad_spectrum)
 
     def multislice_forward(
-        self, waves: Array, transmission: Array, transfer: Array, corners: Array, indices: Array
+        self, waves: Array, transmission: Array, transfer: Array, corners: Array, indices: Array, keep: bool
     ) -> tuple[Array, Any]:
-        entries = [waves.astype(np.complex128)]
+        entries, spectra = [waves.astype(np.complex128)], [np.empty(0)]
         for s in range(transmission.shape[1] - 1):
-            exits = self.transmit_forward(entries[s], transmission, s, corners, indices)
-            entries.append(ifft2(transfer[s % len(transfer)][:, None, None] * fft2(exits)))
-        return self.transmit_forward(entries[-1], transmission, transmission.shape[1] - 1, corners, indices), entries
+            spectra.append(fft2(self.transmit_forward(entries[s], transmission, s, corners, indices)))
+            entries.append(ifft2(transfer[s % len(transfer)][:, None, None] * spectra[-1]))
+        exits = self.transmit_forward(entries[-1], transmission, transmission.shape[1] - 1, corners, indices)
+        return exits, list(zip(entries, spectra, strict=True))
 
     def multislice_backward(
         self,
@@ -145,15 +146,16 @@ class Waves(Memory):
         corners: Array,
         indices: Array,
         grad_transmission: Array | None,
+        grad_transfer: Array | None,
         needs_waves: bool,
     ) -> Array | None:
         grad: Array | None = grad_exits
-        for s, entry in reversed(list(enumerate(saved))):
+        for s, (entry, spectrum) in reversed(list(enumerate(saved))):
             grad = self.transmit_backward(
                 grad, entry, transmission, s, corners, indices, grad_transmission, needs_waves or s > 0
             )
             if s > 0:
-                grad = ifft2(transfer[(s - 1) % len(transfer)].conj()[:, None, None] * fft2(grad))
+                grad = self.propagate_backward(grad, transfer, (s - 1) % len(transfer), spectrum, grad_transfer)
         return grad
 
     def far_field_forward(self, waves: Array) -> Array:
@@ -177,10 +179,11 @@ class Waves(Memory):
         corners: Array,
         indices: Array,
         occupancy: Array,
+        keep: bool,
     ) -> tuple[Array, Any]:
         waves, spectrum = self.shift_forward(probe, shifts)
         gaps = np.empty((1, 1, *probe.shape[1:])) if transfer is None else transfer
-        exits, entries = self.multislice_forward(waves, transmission, gaps, corners, indices)
+        exits, entries = self.multislice_forward(waves, transmission, gaps, corners, indices, keep)
         far = fft2(exits)
         return self.intensity_forward(far, occupancy), (spectrum, gaps, entries, far)
 
@@ -197,10 +200,11 @@ class Waves(Memory):
         grad_probe: Array | None,
         grad_shifts: Array | None,
         grad_transmission: Array | None,
+        grad_transfer: Array | None,
     ) -> None:
         spectrum, gaps, entries, far = saved
         grad = ifft2(self.intensity_backward(grad_intensity, far, occupancy))
-        where = (transmission, gaps, corners, indices, grad_transmission)
+        where = (transmission, gaps, corners, indices, grad_transmission, grad_transfer)
         back = self.multislice_backward(grad, entries, *where, needs_waves=True)
         self.shift_backward(back, shifts, spectrum, grad_probe, grad_shifts)
 

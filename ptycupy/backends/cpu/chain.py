@@ -12,6 +12,7 @@ import numpy as np
 from numba import prange
 
 from ptycupy.backends.cpu import gaussian, poisson
+from ptycupy.backends.cpu import wave_ends as ends
 from ptycupy.backends.cpu import wave_steps as steps
 from ptycupy.backends.cpu.intensity import FLOOR
 from ptycupy.backends.cpu.jit import jit, jit_parallel
@@ -38,6 +39,8 @@ class Room(NamedTuple):
     waves: Array  # [n, o, p, y, 2 x + padding] planar: on the detector, or the gradients of each pattern's spectra
     entries: Array  # [slots, z, y, 2 x] planar: what enters slices
     pulls: Array  # [n, o, 1 or p, z, y, 2 x] planar: gradients of the transmission at the windows; may be entries
+    gap_spectra: Array  # [slots, z - 1, y, 2 x] planar: before the transfer functions; of none where not kept
+    gap_pulls: Array  # [n, gaps, y, 2 x] planar: gradients of the transfer functions; of none where not wanted
     intensity: Array  # [n or chunks, y, x]
     grads: Array  # [n or chunks, y, x] of the intensity
     slopes: Array  # [n o p, 2] float64: each wave's share of the gradient of the shifts, over 2 pi
@@ -68,15 +71,19 @@ def forth(
     top, left = beam.corners[beam.indices[i], 0], beam.corners[beam.indices[i], 1]
     wave = k * rows * stride
     ramp_y, ramp_x = 2 * i * beam.ramps_y.shape[1], 2 * i * beam.ramps_x.shape[1]
-    steps.enter(waves, wave, stride, beam.spectra, p * plane, beam.ramps_y, ramp_y, beam.ramps_x, ramp_x, height, width)
+    ends.enter(waves, wave, stride, beam.spectra, p * plane, beam.ramps_y, ramp_y, beam.ramps_x, ramp_x, height, width)
     for s in range(slices):
         window = 2 * (((o * slices + s) * canvas_height + top) * canvas_width + left)
         entry = (slot * slices + s) * plane
         steps.transmit(waves, wave, stride, entries, entry, transmission, window, 2 * canvas_width, height, width)
         if s + 1 < slices:
             gap = (s % gaps * tilts + i % tilts) * plane
-            steps.propagate(waves, wave, stride, transfer, gap, height, width)
-    steps.detect(waves, wave, stride, scale, height, width)
+            if room.gap_spectra.size:
+                spectrum = (slot * (slices - 1) + s) * plane
+                steps.propagate_kept(waves, wave, stride, transfer, gap, room.gap_spectra, spectrum, height, width)
+            else:
+                steps.propagate(waves, wave, stride, transfer, gap, height, width)
+    ends.detect(waves, wave, stride, scale, height, width)
 
 
 @jit
@@ -101,7 +108,7 @@ def back(
     wave, pattern = k * rows * stride, at * rows * room.grads.shape[2]
     parts = pulls.shape[2]  # modes share one place, or have one each
     part = (k // modes * parts + p % parts) * slices
-    steps.detect_back(waves, wave, stride, room.grads, pattern, factors[o], height, width)
+    ends.detect_back(waves, wave, stride, room.grads, pattern, factors[o], height, width)
     for s in range(slices - 1, -1, -1):
         window = 2 * (((o * slices + s) * canvas_height + top) * canvas_width + left)
         entry, pull = (slot * slices + s) * plane, (part + s) * plane
@@ -122,10 +129,29 @@ def back(
         )
         if s > 0:
             gap = ((s - 1) % gaps * tilts + i % tilts) * plane
-            steps.propagate_back(waves, wave, stride, transfer, gap, height, width)
+            if room.gap_pulls.size:
+                spectrum = (slot * (slices - 1) + s - 1) * plane
+                gap_pull = (i * gaps + (s - 1) % gaps) * plane
+                more = o + p > 0 or (gaps == 1 and s + 1 < slices)
+                steps.propagate_back_pulling(
+                    waves,
+                    wave,
+                    stride,
+                    transfer,
+                    gap,
+                    room.gap_spectra,
+                    spectrum,
+                    room.gap_pulls,
+                    gap_pull,
+                    more,
+                    height,
+                    width,
+                )
+            else:
+                steps.propagate_back(waves, wave, stride, transfer, gap, height, width)
     ramp_y, ramp_x = 2 * i * beam.ramps_y.shape[1], 2 * i * beam.ramps_x.shape[1]
-    steps.leave(waves, wave, stride, beam.ramps_y, ramp_y, beam.ramps_x, ramp_x, height, width)
-    steps.slopes(waves, wave, stride, beam.spectra, p * plane, room.slopes, 2 * k, height, width)
+    ends.leave(waves, wave, stride, beam.ramps_y, ramp_y, beam.ramps_x, ramp_x, height, width)
+    ends.slopes(waves, wave, stride, beam.spectra, p * plane, room.slopes, 2 * k, height, width)
 
 
 @jit
@@ -137,7 +163,7 @@ def _intensities(intensity: Array, waves: Array, i: int, occupancy: Array, width
             intensity[y, x] = FLOOR
         for k in range(states * modes):
             place = ((i * states * modes + k) * rows + y) * stride
-            steps.add_power(intensity, y * intensity.shape[1], waves, place, occupancy[k // modes], width)
+            ends.add_power(intensity, y * intensity.shape[1], waves, place, occupancy[k // modes], width)
 
 
 @jit

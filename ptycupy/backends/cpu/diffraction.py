@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from numba import prange
 
-from ptycupy.backends.cpu import wave_steps as steps
+from ptycupy.backends.cpu import wave_ends as ends
 from ptycupy.backends.cpu.jit import jit, jit_parallel
 from ptycupy.backends.cpu.lanes import LANES
 from ptycupy.backends.interface import Array
@@ -64,7 +64,20 @@ def scatter(
                         target = 2 * (((o * slices + s) * canvas_height + row) * canvas_width + left)
                         place = (((i * states + o) * parts * slices + s) * rows + y) * length
                         apart = slices * rows * length
-                        steps.add_rows(grad_transmission, target, pulls, place, parts, apart, factor, width)
+                        ends.add_rows(grad_transmission, target, pulls, place, parts, apart, factor, width)
 
 
-__all__ = ["pairs", "planar", "scatter", "size"]
+@jit_parallel
+def gather(grad_transfer: Array, pulls: Array, factor: float, width: tuple[int, ...]) -> None:
+    """grad_transfer [g, 1 or n, y, x] += factor * pulls [n, g, y, 2 x], of every pattern or summed over them."""
+    gaps, tilts, rows, _ = grad_transfer.shape
+    patterns, length = pulls.shape[0], pulls.shape[3]
+    parts, apart = patterns // tilts, gaps * rows * length
+    for item in prange(gaps * rows):
+        g, y = item // rows, item % rows
+        for t in range(tilts):
+            target, place = ((g * tilts + t) * rows + y) * length, ((t * gaps + g) * rows + y) * length
+            ends.add_rows(grad_transfer, target, pulls, place, parts, apart, factor, width)
+
+
+__all__ = ["gather", "pairs", "planar", "scatter", "size"]

@@ -31,11 +31,12 @@ class Fitting(composed.Misfit, Scattering, Losses):
         occupancy: Array,
         measured: Array,
         likelihood: Likelihood,
+        keep: bool,
     ) -> tuple[Array, Any]:
         """There and back at once, with gradients to a scale that follows when all patterns have been seen."""
         window = probe.shape[1:]
         if not (self._fused and has_own_transforms(window)):
-            given = (transmission, transfer, corners, indices, occupancy, measured, likelihood)
+            given = (transmission, transfer, corners, indices, occupancy, measured, likelihood, keep)
             return super().misfit_forward(probe, shifts, *given)
         beam = self._beam(probe, shifts, transmission, transfer, corners, indices)
         threads, patterns = get_num_threads(), len(indices)
@@ -46,7 +47,7 @@ class Fitting(composed.Misfit, Scattering, Losses):
         how = chain.Likelihood(
             measured, sums, likelihood.kind == "poisson", power, power_kind(likelihood.power), eps, scale
         )
-        room = self._room(beam, threads if recycled else None)
+        room = self._room(beam, keep, threads if recycled else None)
         spots = (threads if recycled else patterns, *window)
         room = room._replace(intensity=self.empty(spots, self.real), grads=self.empty(spots, self.real))
         if recycled:
@@ -72,14 +73,15 @@ class Fitting(composed.Misfit, Scattering, Losses):
         grad_probe: Array | None,
         grad_shifts: Array | None,
         grad_transmission: Array | None,
+        grad_transfer: Array | None,
     ) -> None:
+        grads = (grad_probe, grad_shifts, grad_transmission, grad_transfer)
         if not isinstance(saved, Fused):
             given = (transmission, transfer, corners, indices, occupancy, measured, likelihood)
-            grads = (grad_probe, grad_shifts, grad_transmission)
             super().misfit_backward(factor, statistics, saved, shifts, *given, *grads)
             return
         scale = _outer(likelihood, statistics, factor) / _outer(likelihood, UNIT, 1.0)
-        self._spread(saved.room, saved.beam, scale, grad_probe, grad_shifts, grad_transmission)
+        self._spread(saved.room, saved.beam, scale, *grads)
 
 
 def _outer(likelihood: Likelihood, statistics: Array, factor: float) -> float:

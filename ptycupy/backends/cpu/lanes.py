@@ -219,6 +219,25 @@ class Memory:
         return self.build.bitcast(place, ir.PointerType(ir.VectorType(self.real, length)))
 
 
+@dataclass(frozen=True)
+class Planar:
+    """A planar wave, its rows `stride` reals apart: places are a row and a block of columns."""
+
+    memory: Memory
+    pointer: Any
+    start: Any
+    stride: Any
+
+    def place(self, y: Any, block: Any) -> Any:
+        return self.memory.at(self.start, (y, self.stride), (block, 2 * LANES))
+
+    def load(self, y: Any, block: Any) -> Lanes:
+        return self.memory.load(self.pointer, self.place(y, block))
+
+    def store(self, y: Any, block: Any, value: Lanes) -> None:
+        self.memory.store(self.pointer, self.place(y, block), value)
+
+
 def _alignment(real: Any) -> int:
     return 8 if isinstance(real, ir.DoubleType) else 4
 
@@ -260,4 +279,4 @@ def emitted(write: Callable[..., None]) -> Any:
     return intrinsic(typed)
 
 
-__all__ = ["LANES", "Lanes", "Memory", "emitted", "shuffle"]
+__all__ = ["LANES", "Lanes", "Memory", "Planar", "emitted", "shuffle"]

@@ -26,14 +26,22 @@ class Fused:
     beam: chain.Beam
 
 
+@dataclass(frozen=True)
+class Whole:
+    """What a specimen's adjoint needs of the way through it in one go."""
+
+    waves: Array  # [n, o or 1, p, y, x] before the first slice
+    entries: Array  # [z - 1, n, o, p, y, x] before the others
+
+
 class Scattering(composed.Diffraction, Waves):
     _fused: bool
 
     def multislice_forward(
-        self, waves: Array, transmission: Array, transfer: Array, corners: Array, indices: Array
+        self, waves: Array, transmission: Array, transfer: Array, corners: Array, indices: Array, keep: bool
     ) -> tuple[Array, Any]:
-        if not hasattr(self._fourier, "multislice"):
-            return composed.multislice_forward(self, waves, transmission, transfer, corners, indices)
+        if keep or not hasattr(self._fourier, "multislice"):
+            return composed.multislice_forward(self, waves, transmission, transfer, corners, indices, keep)
         require_inside(corners, indices, waves.shape[-2:], transmission.shape[-2:])
         states, slices = transmission.shape[:2]
         exits = self.empty((len(waves), states, *waves.shape[2:]), self.complex)
@@ -41,7 +49,7 @@ class Scattering(composed.Diffraction, Waves):
         self._fourier.multislice(
             exits, entries, waves, transmission, transfer, corners, indices, self._pixel_share(waves)
         )
-        return exits, (waves, entries)
+        return exits, Whole(waves, entries)
 
     def multislice_backward(
         self,
@@ -52,12 +60,13 @@ class Scattering(composed.Diffraction, Waves):
         corners: Array,
         indices: Array,
         grad_transmission: Array | None,
+        grad_transfer: Array | None,
         needs_waves: bool,
     ) -> Array | None:
-        if not hasattr(self._fourier, "multislice"):
-            given = (transmission, transfer, corners, indices, grad_transmission, needs_waves)
+        if not isinstance(saved, Whole):
+            given = (transmission, transfer, corners, indices, grad_transmission, grad_transfer, needs_waves)
             return composed.multislice_backward(self, grad_exits, saved, *given)
-        waves, entries = saved
+        waves, entries = saved.waves, saved.entries
         patterns, states, _, *window = grad_exits.shape
         wants_transmission = grad_transmission is not None
         overlaps = self.empty((patterns, states, transmission.shape[1], *window), self.complex)
@@ -77,12 +86,13 @@ class Scattering(composed.Diffraction, Waves):
         corners: Array,
         indices: Array,
         occupancy: Array,
+        keep: bool,
     ) -> tuple[Array, Any]:
-        window = probe.shape[1:]
+        window, given = probe.shape[1:], (transmission, transfer, corners, indices)
         if not (self._fused and has_own_transforms(window)):
-            return super().diffraction_forward(probe, shifts, transmission, transfer, corners, indices, occupancy)
-        beam = self._beam(probe, shifts, transmission, transfer, corners, indices)
-        room = self._room(beam)._replace(intensity=self.empty((len(shifts), *window), self.real))
+            return super().diffraction_forward(probe, shifts, *given, occupancy, keep)
+        beam = self._beam(probe, shifts, *given)
+        room = self._room(beam, keep)._replace(intensity=self.empty((len(shifts), *window), self.real))
         self._chain(chain.FORTH, room, beam, occupancy)
         self._chain(chain.INTENSITIES, room, beam, occupancy)
         return room.intensity, Fused(room, beam)
@@ -100,15 +110,16 @@ class Scattering(composed.Diffraction, Waves):
         grad_probe: Array | None,
         grad_shifts: Array | None,
         grad_transmission: Array | None,
+        grad_transfer: Array | None,
     ) -> None:
+        grads = (grad_probe, grad_shifts, grad_transmission, grad_transfer)
         if not isinstance(saved, Fused):
             arrays = (transmission, transfer, corners, indices, occupancy)
-            grads = (grad_probe, grad_shifts, grad_transmission)
             super().diffraction_backward(grad_intensity, saved, shifts, *arrays, *grads)
             return
         room = saved.room._replace(grads=grad_intensity)
         self._chain(chain.BACK, room, saved.beam, occupancy)
-        self._spread(room, saved.beam, 1.0, grad_probe, grad_shifts, grad_transmission)
+        self._spread(room, saved.beam, 1.0, *grads)
 
     def _beam(
         self, probe: Array, shifts: Array, transmission: Array, transfer: Array | None, corners: Array, indices: Array
@@ -123,8 +134,9 @@ class Scattering(composed.Diffraction, Waves):
         moves = self._planar(spectrum[None, :0] if transfer is None else transfer, share)
         return chain.Beam(spectra, *self._ramps(shifts, window), transmission, moves, corners, indices)
 
-    def _room(self, beam: chain.Beam, threads: int | None = None) -> chain.Room:
-        """For what enters the slices of every wave of a batch, or of one pattern on each of so many threads."""
+    def _room(self, beam: chain.Beam, keep: bool, threads: int | None = None) -> chain.Room:
+        """For what enters the slices of every wave of a batch, or of one pattern on each of so many threads; with
+        `keep` for spectra between slices too, and the gradients of transfer functions."""
         (modes, height, width), (states, slices) = beam.spectra.shape, beam.transmission.shape[:2]
         stack, plane = (len(beam.indices), states, modes), (slices, height, width)
         nothing = np.empty((0, 0, 0), self.real)
@@ -132,10 +144,15 @@ class Scattering(composed.Diffraction, Waves):
         slopes = np.empty((math.prod(stack), 2))
         if threads is None:
             pulls = self.empty((*stack, *plane), self.real)
-            return chain.Room(waves, pulls.reshape(-1, *plane), pulls, nothing, nothing, slopes)
-        entries = self.empty((threads * states * modes, *plane), self.real)
-        pulls = self.empty((*stack[:2], 1, *plane), self.real)
-        return chain.Room(waves, entries, pulls, nothing, nothing, slopes)
+            entries = pulls.reshape(-1, *plane)
+        else:
+            entries = self.empty((threads * states * modes, *plane), self.real)
+            pulls = self.empty((*stack[:2], 1, *plane), self.real)
+        gap_spectra = gap_pulls = np.empty((0, 0, 0, 0), self.real)
+        if keep and slices > 1:
+            gap_spectra = self.empty((len(entries), slices - 1, *plane[1:]), self.real)
+            gap_pulls = self.empty((len(beam.indices), beam.transfer.shape[0], *plane[1:]), self.real)
+        return chain.Room(waves, entries, pulls, gap_spectra, gap_pulls, nothing, nothing, slopes)
 
     def _chain(
         self,
@@ -149,7 +166,9 @@ class Scattering(composed.Diffraction, Waves):
         """Stages of `chain` on all threads; wave by wave where it is one that asks no more."""
         patterns, states, modes, height, _ = room.waves.shape
         width = beam.ramps_x.shape[1]
-        together = 1 if stages in (chain.FORTH, chain.BACK) else states * modes
+        # The waves of a pattern share one place for their shares of the transfer function's gradient.
+        alone = stages == chain.FORTH or (stages == chain.BACK and not room.gap_pulls.size)
+        together = 1 if alone else states * modes
         threads = get_num_threads()
         bounds = np.arange(threads + 1) * (patterns * states * modes // together) // threads
         scale = self.real.type((height * width) ** -0.5)
@@ -169,6 +188,7 @@ class Scattering(composed.Diffraction, Waves):
         grad_probe: Array | None,
         grad_shifts: Array | None,
         grad_transmission: Array | None,
+        grad_transfer: Array | None,
     ) -> None:
         """Adds factor times what the way back has left to the gradients that are wanted."""
         waves = room.waves
@@ -178,6 +198,9 @@ class Scattering(composed.Diffraction, Waves):
             bands = row_bands(beam.corners, beam.indices, (height, width), grad_transmission.shape[-2:])
             arrays = (beam.corners, beam.indices, bands, diffraction.size(width))
             diffraction.scatter(grad_transmission, room.pulls, self.real.type(factor), *arrays)
+        if grad_transfer is not None and room.gap_pulls.size:
+            share = self.real.type(factor / (height * width))  # as the transfer functions of `beam` have it
+            diffraction.gather(grad_transfer, room.gap_pulls, share, diffraction.size(width))
         if grad_shifts is not None:
             sums = room.slopes.reshape(patterns, -1, 2).sum(1)
             grad_shifts += (2 * math.pi * factor * sums).astype(self.real)

@@ -41,11 +41,12 @@ class Chains:
         self._dtype, self._deterministic = dtype, deterministic
         self._told: set[tuple[int, int]] = set()  # windows that the log has
 
-    def choose(self, waves: tuple[int, ...], object_modes: int) -> ModuleType:
-        """The module whose multislice_forward and multislice_backward take waves [n, w, p, y, x]."""
+    def choose(self, waves: tuple[int, ...], object_modes: int, keep: bool) -> ModuleType:
+        """The module whose multislice_forward and multislice_backward take waves [n, w, p, y, x]; `keep`: for the
+        gradient of the transfer function too."""
         patterns, wave_modes, probe_modes, height, width = waves
         window = (height, width)
-        if self._fft in ("auto", "cufft"):
+        if self._fft in ("auto", "cufft") or keep:
             return composed
         if not has_own_transforms(window):
             self._tell("take cuFFT; own sides are %s", window, ", ".join(map(str, FACTORS)))

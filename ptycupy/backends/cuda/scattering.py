@@ -24,11 +24,12 @@ class Scattering(Waves):
         corners: Array,
         indices: Array,
         occupancy: Array,
+        keep: bool,
     ) -> tuple[Array, Any]:
         shape, arrays = (shifts.shape[0], 1, *probe.shape), (transmission, transfer, corners, indices)
-        chain = self._chains.choose(shape, transmission.shape[0])
+        chain = self._chains.choose(shape, transmission.shape[0], keep)
         if chain is composed:
-            intensity, saved = composed.Diffraction.diffraction_forward(self, probe, shifts, *arrays, occupancy)
+            intensity, saved = composed.Diffraction.diffraction_forward(self, probe, shifts, *arrays, occupancy, keep)
             return intensity, (chain, None, saved)
         far: Array
         kept: Any
@@ -57,11 +58,12 @@ class Scattering(Waves):
         grad_probe: Array | None,
         grad_shifts: Array | None,
         grad_transmission: Array | None,
+        grad_transfer: Array | None,
     ) -> None:
         chain, spectrum, kept = saved
         arrays = (transmission, transfer, corners, indices)
         if chain is composed:
-            grads = (grad_probe, grad_shifts, grad_transmission)
+            grads = (grad_probe, grad_shifts, grad_transmission, grad_transfer)
             composed.Diffraction.diffraction_backward(self, grad_intensity, kept, shifts, *arrays, occupancy, *grads)
             return
         far, entries = kept

@@ -200,12 +200,12 @@ class Waves(composed.Diffraction, Memory):
         return grad_waves
 
     def multislice_forward(
-        self, waves: Array, transmission: Array, transfer: Array, corners: Array, indices: Array
+        self, waves: Array, transmission: Array, transfer: Array, corners: Array, indices: Array, keep: bool
     ) -> tuple[Array, Any]:
         arrays = (waves, transmission, transfer, corners, indices)
-        chain = self._chains.choose(waves.shape, transmission.shape[0])
+        chain = self._chains.choose(waves.shape, transmission.shape[0], keep)
         if chain is composed:
-            exits, kept = composed.multislice_forward(self, *arrays, TAPES[self.tape])
+            exits, kept = composed.multislice_forward(self, *arrays, keep, TAPES[self.tape])
         else:
             exits, kept = chain.multislice_forward(self, *arrays)
         return exits, (chain, kept)
@@ -219,11 +219,14 @@ class Waves(composed.Diffraction, Memory):
         corners: Array,
         indices: Array,
         grad_transmission: Array | None,
+        grad_transfer: Array | None,
         needs_waves: bool,
     ) -> Array | None:
         chain, kept = saved
-        arrays = (transmission, transfer, corners, indices)
-        grad: Array | None = chain.multislice_backward(self, grad_exits, kept, *arrays, grad_transmission, needs_waves)
+        arrays = (transmission, transfer, corners, indices, grad_transmission)
+        if chain is composed:
+            return composed.multislice_backward(self, grad_exits, kept, *arrays, grad_transfer, needs_waves)
+        grad: Array | None = chain.multislice_backward(self, grad_exits, kept, *arrays, needs_waves)
         return grad
 
     def far_field_forward(self, waves: Array) -> Array:

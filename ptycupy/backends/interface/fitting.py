@@ -22,8 +22,10 @@ class Fitting(Protocol):
         occupancy: Array,
         measured: Array,
         likelihood: Likelihood,
+        keep: bool,
     ) -> tuple[Array, Any]:
-        """Statistics [3] float64 of a likelihood of `diffraction_forward`'s intensities, and what the adjoint needs."""
+        """Statistics [3] float64 of a likelihood of `diffraction_forward`'s intensities, and what the adjoint needs,
+        with `keep` for grad_transfer too."""
         ...
 
     def misfit_backward(
@@ -42,6 +44,7 @@ class Fitting(Protocol):
         grad_probe: Array | None,
         grad_shifts: Array | None,
         grad_transmission: Array | None,
+        grad_transfer: Array | None,
     ) -> None:
         """Accumulates factor * dL into the gradients that are wanted; overwrites what was saved."""
         ...

@@ -103,12 +103,13 @@ class Waves(Protocol):
         ...
 
     def multislice_forward(
-        self, waves: Array, transmission: Array, transfer: Array, corners: Array, indices: Array
+        self, waves: Array, transmission: Array, transfer: Array, corners: Array, indices: Array, keep: bool
     ) -> tuple[Array, Any]:
         """exits [n, o, p, y, x] behind the last slice, of waves [n, o or 1, p, y, x] before the first one.
 
         `transmit_forward` by every slice of transmission [o, z, Y, X], and between them `propagate_forward` by
-        transfer [1 or z - 1, 1 or n, y, x]. Also returns what the adjoint needs; waves must stay as they are till then.
+        transfer [1 or z - 1, 1 or n, y, x]. Also returns what the adjoint needs, with `keep` for grad_transfer
+        too; waves must stay as they are till then.
         """
         ...
 
@@ -121,9 +122,11 @@ class Waves(Protocol):
         corners: Array,
         indices: Array,
         grad_transmission: Array | None,
+        grad_transfer: Array | None,
         needs_waves: bool,
     ) -> Array | None:
-        """The gradient of the waves; accumulates into grad_transmission [o, z, Y, X]. Overwrites grad_exits."""
+        """The gradient of the waves; accumulates into grad_transmission [o, z, Y, X] and grad_transfer, the shape of
+        transfer. Overwrites grad_exits."""
         ...
 
     def far_field_forward(self, waves: Array) -> Array:
@@ -151,11 +154,13 @@ class Waves(Protocol):
         corners: Array,
         indices: Array,
         occupancy: Array,
+        keep: bool,
     ) -> tuple[Array, Any]:
         """intensity [n, y, x] of the probe [p, y, x] shifted by shifts [n, 2] px, behind transmission [o, z, Y, X].
 
         `shift_forward`, `multislice_forward` with transfer [1 or z - 1, 1 or n, y, x] (None for one slice),
-        `far_field_forward` and `intensity_forward`, one after the other. Also returns what the adjoint needs.
+        `far_field_forward` and `intensity_forward`, one after the other. Also returns what the adjoint needs, with
+        `keep` for grad_transfer too.
         """
         ...
 
@@ -172,6 +177,7 @@ class Waves(Protocol):
         grad_probe: Array | None,
         grad_shifts: Array | None,
         grad_transmission: Array | None,
+        grad_transfer: Array | None,
     ) -> None:
         """Accumulates into the gradients that are wanted; overwrites what was saved."""
         ...

@@ -27,6 +27,7 @@ OPS = (
     "intensity backward",
     "diffraction forward",
     "misfit forward and backward",
+    "misfit forward and backward, with the transfer function's",
     "patterns (uint16)",
     "gaussian statistics",
     "gaussian gradient",

@@ -57,6 +57,7 @@ class Scene:
         self.tilts, self.thickness = real(1, 2), real(1)
         self.transfer = b.transfer_forward(self.tilts, self.thickness, *self.tables)
         self.multislice = b.multislice_forward(self.waves, self.grad_object, self.transfer, *at, False)[1]
+        self.grad_transfer = wave(*self.transfer.shape)
         self.half = b.zeros((*self.waves.shape, 2), np.float16), b.asarray(np.ones((n, 1, modes), np.float32))
         self.occupancy, self.two = b.asarray(np.ones(1, np.float32)), b.asarray(np.full(2, 0.5, np.float32))
         self.intensity, self.scale = real(*patterns), real(n)
@@ -133,6 +134,18 @@ class Scene:
                 self.grad_shifts,
                 self.accumulated_object,
                 None,
+            ),
+            "misfit forward and backward, with the transfer function's": lambda: b.misfit_backward(
+                1.0,
+                self.gaussian,
+                b.misfit_forward(*beam, self.measured, self.likelihood, True)[1],
+                *beam[1:],
+                self.measured,
+                self.likelihood,
+                self.grad_probe,
+                self.grad_shifts,
+                self.accumulated_object,
+                self.grad_transfer,
             ),
             "far field backward": lambda: b.far_field_backward(self.waves),
             "far field forward": lambda: b.far_field_forward(self.waves),

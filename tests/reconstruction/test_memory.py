@@ -74,17 +74,22 @@ def test_the_estimate_covers_what_is_allocated_and_not_much_more(backend, name):
     assert measured <= estimate <= 1.5 * measured
 
 
-def test_on_the_cpu_waves_stay_with_their_thread(cpu_backend):
-    """A pattern goes to the detector and back in one go, where tilts and thickness are not refined: what it leaves are
-    gradients, one for each probe mode and slice, and not its modes in every slice."""
-    backend, modes, slices, window = cpu_backend("float32"), 4, 6, (64, 64)
+LATERAL = ["object_amplitude", "object_phase", "probe", "shifts"]
+
+
+@pytest.mark.parametrize(
+    ("names", "gaps"), [(LATERAL, 0), ([*LATERAL, "tilts", "slice_thickness"], 5)], ids=["lateral", "gaps too"]
+)
+def test_on_the_cpu_waves_stay_with_their_thread(cpu_backend, names, gaps):
+    """A pattern goes to the detector and back in one go: what it leaves are gradients, one for each probe mode, slice
+    and transfer function, and not its modes in every slice."""
+    backend, modes, slices, window = cpu_backend("float32"), 8, 6, (64, 64)
     sizes = {"probe_modes": modes, "object_modes": 1, "slices": slices, "tilt_per_position": False}
     problem, state = random_scene(positions=48, window=window, **sizes)
-    names = ["object_amplitude", "object_phase", "probe", "shifts"]
     allocated(backend, problem, state, 1, names)
     per_pattern = (allocated(backend, problem, state, 48, names) - allocated(backend, problem, state, 16, names)) / 32
     wave = np.prod(window) * backend.complex.itemsize
-    assert per_pattern < 1.2 * (modes + slices) * wave < 0.6 * modes * slices * wave
+    assert per_pattern < 1.2 * (modes + slices + gaps) * wave < 0.6 * modes * slices * wave
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """preview.png: replaced as a run goes, whole at any moment, and cheap."""
 
 import io
+import signal
 import threading
 
 import numpy as np
@@ -10,13 +11,14 @@ import thread_ranks
 import tiny_run
 from PIL import Image
 
-from ptycupy.api import pictures
+from ptycupy.api import pictures, reconstruct
 from ptycupy.api.pictures import Preview
 from ptycupy.api.run import keepers, prepare
 from ptycupy.backends import select
 from ptycupy.config import load_config
 from ptycupy.outputs.preview import write_preview
 from ptycupy.reconstruction import turns
+from ptycupy.reconstruction.callbacks import Quiet
 from ptycupy.reconstruction.run_folder import RunFolder
 from ptycupy.reconstruction.turns import Turns
 
@@ -72,6 +74,77 @@ def test_a_run_replaces_it_after_a_while(engine, tmp_path, monkeypatch):
     engine.run(1, [preview])
     assert drawn[0] == (tmp_path / "preview.png", 1)  # within the iteration
     assert drawn[-1] == (tmp_path / "preview.png", 2)
+
+
+class Asked:
+    """Turns that come at these questions."""
+
+    def __init__(self, due):
+        self.left = iter(due)
+
+    @property
+    def due(self):
+        return next(self.left, False)
+
+    def took(self, seconds):
+        """Nothing."""
+
+
+@pytest.mark.parametrize("end", ["finished", "stopped early", "interrupted"])
+@pytest.mark.parametrize(
+    ("due", "on_the_way"),
+    [
+        ([False] * 4 + [True], [1]),  # four batches, and the end of the first iteration
+        ([False] * 13 + [True], [2]),  # within the third, that ends
+        ([True] * 15, [0, 0, 0, 0, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 3]),
+    ],
+    ids=["once", "in the last iteration", "always"],
+)
+def test_the_last_one_shows_what_was_saved_and_none_is_drawn_twice(tmp_path, monkeypatch, end, due, on_the_way):
+    drawn = []
+
+    def draw(path, snapshot):
+        path.write_text(str(snapshot.iteration))
+        drawn.append(snapshot.iteration)
+
+    class Stop(Quiet):
+        def on_iteration(self, engine):
+            if engine.iteration == 3 and end == "stopped early":
+                engine.stop_requested = True
+            if engine.iteration == 3 and end == "interrupted":
+                signal.raise_signal(signal.SIGINT)
+
+    tiny_run.without_pictures(monkeypatch)
+    monkeypatch.setattr(pictures, "write_preview", draw)
+    monkeypatch.setattr(pictures, "Turns", lambda seconds: Asked(due))
+    config = tiny_run.write(tmp_path, iterations=3 if end == "finished" else 9)
+    result = reconstruct(config, callbacks=[Stop()], backend="cpu")
+    assert (result.snapshot.iteration, result.exit_code) == (3, 130 if end == "interrupted" else 0)
+    assert drawn == (on_the_way if on_the_way[-1] == 3 else [*on_the_way, 3])
+    assert (result.folder / "preview.png").read_text() == "3"
+
+
+def test_a_stop_within_an_iteration_is_shown_and_a_resumed_run_replaces_what_was_left(tmp_path, monkeypatch):
+    moments, due = [], [False] * 9 + [True]  # at the end of the second iteration
+
+    def draw(path, snapshot):
+        moments.append((snapshot.iteration, len(snapshot.pending)))
+        path.write_text("a picture")
+
+    class Stop(Quiet):
+        def on_batch(self, engine, number, batches):
+            engine.stop_requested |= (engine.iteration, number) == (2, 3)
+
+    tiny_run.without_pictures(monkeypatch)
+    monkeypatch.setattr(pictures, "write_preview", draw)
+    monkeypatch.setattr(pictures, "Turns", lambda seconds: Asked(due))
+    config, named = tiny_run.write(tmp_path, iterations=4), ["output.name=run"]
+    reconstruct(config, overrides=named, callbacks=[Stop()], backend="cpu")
+    assert moments == [(2, 0), (2, 1)]
+    due.clear()
+    reconstruct(config, overrides=named, backend="cpu", resume=True)
+    assert moments == [(2, 0), (2, 1), (4, 0)]
+    assert not (reconstruct(config, backend="cpu").folder / "preview.png").exists()  # a short run needs none
 
 
 def test_drawing_takes_a_fiftieth_of_the_time(monkeypatch):

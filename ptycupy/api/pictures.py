@@ -14,6 +14,7 @@ from ptycupy.reconstruction.callbacks import Quiet
 from ptycupy.reconstruction.engine import Engine
 from ptycupy.reconstruction.resume import take_snapshot
 from ptycupy.reconstruction.turns import Turns
+from ptycupy.storage.snapshot import Snapshot
 
 logger = logging.getLogger(__name__)
 PREVIEW = "preview.png"
@@ -43,7 +44,8 @@ class Figures(Quiet):
 class Preview(Quiet):
     """preview.png, replaced every so many seconds, at the ends of iterations and, without other ranks, within them.
 
-    Drawing takes at most a fiftieth of the time. All ranks have one, and one of them writes.
+    Drawing takes at most a fiftieth of the time. All ranks have one, and one of them writes. The last picture is that
+    of what the run has saved at its end.
     """
 
     def __init__(self, folder: Path, seconds: float, *, writes: bool) -> None:
@@ -52,6 +54,7 @@ class Preview(Quiet):
         self._cold = True
         self.turns = Turns(seconds)
         self.turns.took(0.0)  # short runs need none
+        self._shown: tuple[int, int] | None = None  # the moment that this run drew last
 
     def on_batch(self, engine: Engine, number: int, batches: int) -> None:
         if engine.ranks.size == 1:
@@ -67,8 +70,23 @@ class Preview(Quiet):
         snapshot = take_snapshot(engine, to_resume=False)
         if not self.writes:
             return
+        self._draw(snapshot)
+        self.turns.took(time.monotonic() - start)
+
+    def end(self, snapshot: Snapshot) -> None:
+        """Replaces a picture from the way, also that of a run that is resumed, by one of the end."""
+        if self._shown != _moment(snapshot) and self.path.exists():
+            self._draw(snapshot)
+
+    def _draw(self, snapshot: Snapshot) -> None:
         try:
             write_preview(self.path, snapshot)
         except OSError as error:
             logger.warning("preview not written, the run goes on: %s", error)
-        self.turns.took(time.monotonic() - start)
+        else:
+            self._shown = _moment(snapshot)
+
+
+def _moment(snapshot: Snapshot) -> tuple[int, int]:
+    """Finished iterations, and batches that the one under way has still to do."""
+    return snapshot.iteration, len(snapshot.pending)

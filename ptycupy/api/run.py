@@ -157,13 +157,21 @@ def _follower(engine: Engine, config: Config) -> Follower | None:
     return Follower(engine, taking_part(engine.problem, loop), loop.iterations, follow.timeout_seconds)
 
 
-def iterate(engine: Engine, config: Config, folder: RunFolder, callbacks: Sequence[Callback], *, bar: bool) -> None:
-    """The iterations that are still to be done, with log, checkpoints and figures."""
+def iterate(
+    engine: Engine,
+    config: Config,
+    folder: RunFolder,
+    callbacks: Sequence[Callback],
+    kept: Sequence[Callback],
+    *,
+    bar: bool,
+) -> None:
+    """The iterations that are still to be done, with log and what the run keeps as it goes."""
     loop = config.reconstruction
     follower = _follower(engine, config)
     bar = bar and follower is None  # nobody knows how long it takes
     log = IterationLog(loop.iterations, bar=bar)
-    watchers: list[Callback] = [*callbacks, log, *keepers(config, folder, writes=engine.ranks.rank == 0)]
+    watchers: list[Callback] = [*callbacks, log, *kept]
     if follower is not None:
         follower.log = log
         follower.grow()
@@ -181,8 +189,8 @@ def iterate(engine: Engine, config: Config, folder: RunFolder, callbacks: Sequen
         try:
             engine.run(max(left, 0), watchers)
         except DivergenceError as error:
-            kept = list_checkpoints(folder.path)
-            raise DivergenceError(f"{error}. Last good checkpoint: {kept[-1] if kept else 'none yet'}") from error
+            saved = list_checkpoints(folder.path)
+            raise DivergenceError(f"{error}. Last good checkpoint: {saved[-1] if saved else 'none yet'}") from error
 
 
 def keepers(config: Config, folder: RunFolder, *, writes: bool = True) -> list[Callback]:
@@ -203,18 +211,22 @@ def finish(
     folder: RunFolder,
     signals: StopOnSignal,
     run_folder: RunFolder,
+    kept: Sequence[Callback],
     team: Team | None = None,
 ) -> Result:
     """Writes the result, and where no signal ended the run its pictures, scores and information limit.
 
-    `folder` is a stage's own or that of a batch's entry, in the `run_folder`, or the latter itself. Of a team, rank 0
-    does.
+    `folder` is a stage's own or that of a batch's entry, in the `run_folder`, or the latter itself; `kept` its
+    `keepers`. Of a team, rank 0 does.
     """
     team = alone() if team is None else team
     snapshot = engine.snapshot(configuration.dump(config))
     code = next((code for code in team.exchange(signals.exit_code) if code is not None), None)
     if team.rank == 0:
         save_result(folder.result, snapshot)
+        for preview in kept:
+            if isinstance(preview, Preview):
+                preview.end(snapshot)
     seen = look(engine) if code is None else None
     if team.rank:
         team.exchange(None)  # rank 0 has written

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ptycupy import backends
 from ptycupy.api.result import Result
-from ptycupy.api.run import finish, iterate, prepare, with_simulation
+from ptycupy.api.run import finish, iterate, keepers, prepare, with_simulation
 from ptycupy.backends.interface import Backend
 from ptycupy.config import dump
 from ptycupy.config.schema import Config
@@ -122,8 +122,9 @@ class Session:
             callbacks = [*self.callbacks]
             if self.live:
                 callbacks.append(Watcher(engine, part, self.team, self.board, str(place.path)))
-            iterate(engine, part, place, callbacks, bar=self.bar)
-            return finish(engine, part, place, self.signals, within or folder, self.team)
+            kept = keepers(part, place, writes=self.team.rank == 0)
+            iterate(engine, part, place, callbacks, kept, bar=self.bar)
+            return finish(engine, part, place, self.signals, within or folder, kept, self.team)
 
         if not config.stages:
             return run(config, folder, resume)

@@ -54,10 +54,11 @@ def run_together(
         if session.bar:
             watchers.append(stack.enter_context(ProgressBar(iterations, joint.iteration)))
         writes = team.rank == 0
-        of_scans = [[*session.callbacks, *keepers(c, p, writes=writes)] for c, p in zip(configs, places, strict=True)]
+        kept = [keepers(config, place, writes=writes) for config, place in zip(configs, places, strict=True)]
+        of_scans = [[*session.callbacks, *theirs] for theirs in kept]
         joint.run(max(iterations - joint.iteration, 0), watchers, of_scans)
-        scans = zip(joint.engines, configs, places, strict=True)
-        return [finish(engine, config, place, session.signals, folder, team) for engine, config, place in scans]
+        scans = zip(joint.engines, configs, places, kept, strict=True)
+        return [finish(engine, c, place, session.signals, folder, theirs, team) for engine, c, place, theirs in scans]
 
 
 def _joint(

@@ -94,18 +94,21 @@ DEVICE size_t canvas_offset(const int* corners, int index, int column, int width
 DEVICE real frequency(int i, int n) { return real(i < (n + 1) / 2 ? i : i - n) / real(n); }
 
 // --- sums in a fixed order -----------------------------------------------------------------------------------------
-// Sums over the block, in every thread. All threads of the block must call it.
-template <int K> DEVICE void block_sum(double (&values)[K]) {
-    SHARED_ARRAY(double, buffer, K * THREADS);
-    for (int k = 0; k < K; ++k) buffer[k * THREADS + threadIdx.x] = values[k];
+// Sums over a block of so many threads, in every thread; buffer [K, threads] shared. All threads must call it.
+template <int K> DEVICE void block_sum(double (&values)[K], double* buffer, int threads) {
+    for (int k = 0; k < K; ++k) buffer[k * threads + threadIdx.x] = values[k];
     __syncthreads();
-    for (int half = THREADS / 2; half > 0; half /= 2) {
+    for (int half = threads / 2; half > 0; half /= 2) {
         if (int(threadIdx.x) < half)
-            for (int k = 0; k < K; ++k) buffer[k * THREADS + threadIdx.x] += buffer[k * THREADS + threadIdx.x + half];
+            for (int k = 0; k < K; ++k) buffer[k * threads + threadIdx.x] += buffer[k * threads + threadIdx.x + half];
         __syncthreads();
     }
-    for (int k = 0; k < K; ++k) values[k] = buffer[k * THREADS];
+    for (int k = 0; k < K; ++k) values[k] = buffer[k * threads];
     __syncthreads();  // the buffer may be used again
+}
+template <int K> DEVICE void block_sum(double (&values)[K]) {
+    SHARED_ARRAY(double, buffer, K * THREADS);
+    block_sum(values, buffer, THREADS);
 }
 
 // First stage of a sum over columns: `parts` blocks per row stride over it; store_part writes [rows, parts, K].
@@ -122,6 +125,9 @@ template <int K> DEVICE void store_part(double* partials, double (&sums)[K]) {
     if (threadIdx.x == 0)
         for (int k = 0; k < K; ++k) partials[size_t(blockIdx.x) * K + k] = sums[k];
 }
+
+// What gradients that were made to a scale are multiplied by, once it is known; 1 without one.
+DEVICE real deferred_scale(const double* deferred, double factor) { return deferred ? real(factor * deferred[0]) : real(1); }
 
 // --- memory --------------------------------------------------------------------------------------------------------
 // Reads through the read-only cache: data that no thread of this launch writes.

@@ -107,8 +107,8 @@ template <int LENGTH_, bool ROWS> struct Lines {
     int line, holder;
     complex middle, last;  // what the second and third pass turn by
 
-    __device__ __forceinline__ explicit Lines(complex* shared) : exchange(shared) {
-        int thread = int(threadIdx.x);
+    // thread: among the THREADS that hold the lines together.
+    __device__ __forceinline__ explicit Lines(complex* shared, int thread = int(threadIdx.x)) : exchange(shared) {
         line = ROWS ? thread / HOLDERS : thread % COUNT;
         holder = ROWS ? thread % HOLDERS : thread / COUNT;
         middle = phasor_cycles(-real(holder % FIRST) / real(FIRST * 8));

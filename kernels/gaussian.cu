@@ -1,5 +1,5 @@
 // L = sqrt(mean (I^p - M^p)^2) / mean M^p over the counted pixels (M >= 0)
-#include "powers.cuh"
+#include "residual.cuh"
 
 // statistics = [sum (I^p - M^p)^2, sum M^p, count]; first stage
 KERNEL gaussian_statistics(
@@ -11,15 +11,7 @@ KERNEL gaussian_statistics(
     int parts) {
     Part at = part(parts);
     double sums[3] = {0, 0, 0};
-    for (size_t i = at.first; i < count; i += at.stride) {
-        real data = measured[i];
-        if (data < 0) continue;
-        data = raise(data, power);
-        double difference = double(model_power(intensity[i], power)) - double(data);
-        sums[0] += difference * difference;
-        sums[1] += data;
-        sums[2] += 1;
-    }
+    for (size_t i = at.first; i < count; i += at.stride) residual(intensity[i], measured[i], {0, power, 0}, sums);
     store_part(partials, sums);
 }
 
@@ -50,12 +42,7 @@ KERNEL gaussian_gradient(
     size_t count) {
     size_t i = element();
     if (i >= count) return;
-    double squares = statistics[0], data = statistics[1], counted = statistics[2];
-    if (measured[i] < 0 || squares == 0 || data == 0) {
-        grad_intensity[i] = 0;
-        return;
-    }
-    real outer = real(factor / (sqrt(squares / counted) * data));
-    real difference = model_power(intensity[i], power) - raise(measured[i], power);
-    grad_intensity[i] = outer * difference * model_slope(intensity[i], power);
+    double squares = statistics[0], data = statistics[1], counted = statistics[2], sums[3] = {0, 0, 0};
+    real outer = squares > 0 && data > 0 ? real(factor / (sqrt(squares / counted) * data)) : 0;
+    grad_intensity[i] = outer * residual(intensity[i], measured[i], {0, power, 0}, sums);
 }

@@ -20,17 +20,19 @@ KERNEL intensity_forward(
     intensity[size_t(at.row) * pixels + at.column] = total + INTENSITY_FLOOR;
 }
 
-// grad_waves[i, o, p, k] = 2 occupancy[o] grad_intensity[i, k] waves[i, o, p, k]
+// grad_waves[i, o, p, k] = 2 occupancy[o] grad_intensity[i, k] waves[i, o, p, k], times factor deferred if there is one
 KERNEL intensity_backward(
     complex* waves,              // [n, o, p, y, x], becomes grad_waves
     const real* grad_intensity,  // [n, y, x]
     const real* occupancy,       // [o]
+    const double* deferred,      // [1] or null
+    double factor,
     int object_modes,
     int probe_modes,
     int pixels) {
     Place at = place(pixels);
     if (at.column >= pixels) return;
-    real grad = 2 * grad_intensity[size_t(at.row) * pixels + at.column];
+    real grad = 2 * deferred_scale(deferred, factor) * grad_intensity[size_t(at.row) * pixels + at.column];
     for (int o = 0; o < object_modes; ++o) {
         real weight = occupancy[o] * grad;
         for (int p = 0; p < probe_modes; ++p) {

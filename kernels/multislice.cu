@@ -169,7 +169,8 @@ KERNEL_OF_WAVES multislice_forward(
 // The adjoint, from the last slice to the first: grad_waves, summed over o where the waves have one object mode, and
 // grad_transmission[o, s, corner + (y, x)] += sum_p conj(entries) g. A block for each of n w parts, which share the
 // modes p, `abreast` at once: as many waves of shared memory, summed in registers, and one atomic addition per pixel.
-// With grad_intensity, grad_exits = F^-1 2 occupancy[o] grad_intensity exits / LENGTH, and grad_waves = F grad_waves.
+// With grad_intensity, grad_exits = F^-1 2 occupancy[o] grad_intensity exits / LENGTH, times factor deferred if there is
+// one, and grad_waves = F grad_waves.
 KERNEL_OF_WAVES multislice_backward(
     complex* grad_waves,          // [n, w, p, y, x] or null; may be grad_exits where w = o
     complex* grad_transmission,   // [o, z, Y, X] or null, accumulated into at the windows, atomically
@@ -183,6 +184,8 @@ KERNEL_OF_WAVES multislice_backward(
     const complex* transfer,      // [g, t, y, x]
     const int* corners,           // [N, 2]
     const int* indices,           // [n]
+    const double* deferred,       // [1] or null
+    double factor,
     real scale,
     int slices,
     int gaps,
@@ -208,7 +211,7 @@ KERNEL_OF_WAVES multislice_backward(
         for (int mode = wave_mode; mode < wave_mode + modes; ++mode) {
             const int count = most == 1 || probe_modes - first >= most ? most : probe_modes - first;
             if (grad_intensity) {
-                real weight = 2 * occupancy[mode] * scale * LENGTH;
+                real weight = 2 * occupancy[mode] * scale * LENGTH * deferred_scale(deferred, factor);
 #pragma unroll 1
                 for (int a = 0; a < count; ++a)
                     begin_at_detector(

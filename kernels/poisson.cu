@@ -1,5 +1,5 @@
 // L = -mean(M^p ln(I^p + eps) - I^p) / mean M^p over the counted pixels (M >= 0)
-#include "powers.cuh"
+#include "residual.cuh"
 
 // statistics = [sum (M^p ln(I^p + eps) - I^p), sum M^p, count]; first stage
 KERNEL poisson_statistics(
@@ -12,15 +12,7 @@ KERNEL poisson_statistics(
     int parts) {
     Part at = part(parts);
     double sums[3] = {0, 0, 0};
-    for (size_t i = at.first; i < count; i += at.stride) {
-        real data = measured[i];
-        if (data < 0) continue;
-        data = raise(data, power);
-        real model = model_power(intensity[i], power);
-        sums[0] += double(data) * double(log(model + eps)) - double(model);
-        sums[1] += data;
-        sums[2] += 1;
-    }
+    for (size_t i = at.first; i < count; i += at.stride) residual(intensity[i], measured[i], {1, power, eps}, sums);
     store_part(partials, sums);
 }
 
@@ -50,11 +42,7 @@ KERNEL poisson_gradient(
     size_t count) {
     size_t i = element();
     if (i >= count) return;
-    if (measured[i] < 0 || statistics[1] == 0) {
-        grad_intensity[i] = 0;
-        return;
-    }
-    real outer = real(factor / statistics[1]);
-    real ratio = raise(measured[i], power) / (model_power(intensity[i], power) + eps);
-    grad_intensity[i] = outer * (1 - ratio) * model_slope(intensity[i], power);
+    double sums[3] = {0, 0, 0};
+    real outer = statistics[1] > 0 ? real(factor / statistics[1]) : 0;
+    grad_intensity[i] = outer * residual(intensity[i], measured[i], {1, power, eps}, sums);
 }

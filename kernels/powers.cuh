@@ -8,7 +8,5 @@ DEVICE real raise(real base, real power) {
     return pow(base, power);
 }
 
-// I^p and d(I^p)/dI; the floor keeps both finite at I = 0. A NaN passes, so that divergence is seen.
+// I^p and d(I^p)/dI stay finite at I = 0. A NaN passes, so that divergence is seen.
 DEVICE real floored(real intensity) { return intensity < INTENSITY_FLOOR ? INTENSITY_FLOOR : intensity; }
-DEVICE real model_power(real intensity, real power) { return raise(floored(intensity), power); }
-DEVICE real model_slope(real intensity, real power) { return power * raise(floored(intensity), power - 1); }

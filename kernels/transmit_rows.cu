@@ -77,6 +77,7 @@ KERNEL transmit_rows_forward(
 
 // grad_waves = F conj(transmission) g, g = F^-1 grad_exits, summed over o where the waves have one object mode;
 // grad_transmission[o, slice, corner + (y, x)] += sum_p conj(entries) g. Launched as above, for each of n w.
+// With a deferred scalar, grad_exits is multiplied by factor deferred first.
 // The sum over p is made in registers, then over the modes abreast: one atomic addition per object pixel, or none.
 KERNEL transmit_rows_backward(
     complex* grad_waves,          // [n, w, p, y, x] or null; may be grad_exits where w = o
@@ -87,6 +88,8 @@ KERNEL transmit_rows_backward(
     const complex* transmission,  // [o, z, Y, X]
     const int* corners,           // [N, 2]
     const int* indices,           // [n]
+    const double* deferred,       // [1] or null
+    double factor,
     int slice,
     int slices,
     int spectra,
@@ -103,6 +106,7 @@ KERNEL transmit_rows_backward(
     Row row = row_of(rows, height, abreast);
     int pattern = row.stack / wave_modes, wave_mode = row.stack - pattern * wave_modes;
     int modes = object_modes / wave_modes;  // of the object, seen by one wave
+    real scale = deferred_scale(deferred, factor);
     size_t canvas = size_t(canvas_height) * canvas_width;
     size_t offset = row_offset(corners, indices[pattern], row.y, canvas_width);
     for (int mode = wave_mode; mode < wave_mode + modes; ++mode) {
@@ -119,6 +123,8 @@ KERNEL transmit_rows_backward(
 #pragma unroll
             for (int e = 0; e < ELEMENTS; ++e) x[e] = there ? grad_exits[source + rows.place(e)] : complex{0, 0};
             if (from_spectrum) rows.transform<INVERSE>(x);
+#pragma unroll
+            for (int e = 0; e < ELEMENTS; ++e) x[e] = scale * x[e];
             if (there && (grad_transmission || grad_patches))
 #pragma unroll
                 for (int e = 0; e < ELEMENTS; ++e)

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from ptycupy.backends.interface import Array
-from ptycupy.backends.interface.losses import Likelihood, Losses
+from ptycupy.backends.interface.losses import Likelihood, Losses, Measured, decoded
 from ptycupy.backends.interface.waves import Waves
 from ptycupy.backends.tapes import Arrays, FullTape, Tape
 
@@ -67,6 +67,53 @@ def multislice_backward(
     return backend.transmit_backward(grad, entries.get(0), transmission, *where, needs_waves)
 
 
+def exits_forward(
+    backend: Waves,
+    probe: Array,
+    shifts: Array,
+    transmission: Array,
+    transfer: Array | None,
+    corners: Array,
+    indices: Array,
+    keep: bool,
+) -> tuple[Array, Any]:
+    """From the probe to the waves behind the last slice: `shift_forward`, and `multislice_forward` or of one slice
+    `transmit_forward`."""
+    waves, of_shift = backend.shift_forward(probe, shifts)
+    if transfer is None:
+        return backend.transmit_forward(waves, transmission, 0, corners, indices), (of_shift, waves)
+    exits, kept = backend.multislice_forward(waves, transmission, transfer, corners, indices, keep)
+    return exits, (of_shift, kept)
+
+
+def exits_backward(
+    backend: Waves,
+    grad_exits: Array,
+    saved: Any,
+    shifts: Array,
+    transmission: Array,
+    transfer: Array | None,
+    corners: Array,
+    indices: Array,
+    grad_probe: Array | None,
+    grad_shifts: Array | None,
+    grad_transmission: Array | None,
+    grad_transfer: Array | None,
+) -> None:
+    """From the adjoints of the same."""
+    of_shift, kept = saved
+    needs_waves = grad_probe is not None or grad_shifts is not None
+    back: Array | None
+    if transfer is None:
+        where = (transmission, 0, corners, indices, grad_transmission, needs_waves)
+        back = backend.transmit_backward(grad_exits, kept, *where)
+    else:
+        arrays = (transmission, transfer, corners, indices, grad_transmission, grad_transfer)
+        back = backend.multislice_backward(grad_exits, kept, *arrays, needs_waves)
+    if back is not None:
+        backend.shift_backward(back, shifts, of_shift, grad_probe, grad_shifts)
+
+
 class Diffraction:
     """`Waves.diffraction_forward` and its adjoint, for backends to inherit."""
 
@@ -82,13 +129,9 @@ class Diffraction:
         keep: bool,
     ) -> tuple[Array, Any]:
         """From shift, multislice or transmit, far field and intensity."""
-        waves, of_shift = self.shift_forward(probe, shifts)
-        if transfer is None:
-            exits, kept = self.transmit_forward(waves, transmission, 0, corners, indices), waves
-        else:
-            exits, kept = self.multislice_forward(waves, transmission, transfer, corners, indices, keep)
+        exits, kept = exits_forward(self, probe, shifts, transmission, transfer, corners, indices, keep)
         far = self.far_field_forward(exits)
-        return self.intensity_forward(far, occupancy), (of_shift, kept, far)
+        return self.intensity_forward(far, occupancy), (far, kept)
 
     def diffraction_backward(
         self: Waves,
@@ -106,18 +149,10 @@ class Diffraction:
         grad_transfer: Array | None,
     ) -> None:
         """From the adjoints of the same."""
-        of_shift, kept, far = saved
+        far, kept = saved
         grad = self.far_field_backward(self.intensity_backward(grad_intensity, far, occupancy))
-        needs_waves = grad_probe is not None or grad_shifts is not None
-        back: Array | None
-        if transfer is None:
-            where = (transmission, 0, corners, indices, grad_transmission, needs_waves)
-            back = self.transmit_backward(grad, kept, *where)
-        else:
-            arrays = (transmission, transfer, corners, indices, grad_transmission, grad_transfer)
-            back = self.multislice_backward(grad, kept, *arrays, needs_waves)
-        if back is not None:
-            self.shift_backward(back, shifts, of_shift, grad_probe, grad_shifts)
+        grads = (grad_probe, grad_shifts, grad_transmission, grad_transfer)
+        exits_backward(self, grad, kept, shifts, transmission, transfer, corners, indices, *grads)
 
 
 class WavesAndLosses(Waves, Losses, Protocol):
@@ -136,14 +171,15 @@ class Misfit:
         corners: Array,
         indices: Array,
         occupancy: Array,
-        measured: Array,
+        measured: Measured,
         likelihood: Likelihood,
         keep: bool,
     ) -> tuple[Array, Any]:
         """From diffraction and likelihood."""
         given = (transmission, transfer, corners, indices, occupancy, keep)
+        counts = decoded(self, measured)
         intensity, saved = self.diffraction_forward(probe, shifts, *given)
-        return likelihood.statistics(self, intensity, measured), (intensity, saved)
+        return likelihood.statistics(self, intensity, counts), (intensity, counts, saved)
 
     def misfit_backward(
         self: WavesAndLosses,
@@ -156,7 +192,7 @@ class Misfit:
         corners: Array,
         indices: Array,
         occupancy: Array,
-        measured: Array,
+        measured: Measured,
         likelihood: Likelihood,
         grad_probe: Array | None,
         grad_shifts: Array | None,
@@ -164,11 +200,11 @@ class Misfit:
         grad_transfer: Array | None,
     ) -> None:
         """From the adjoints of the same."""
-        intensity, kept = saved
-        grad = likelihood.gradient(self, intensity, measured, statistics, factor)
+        intensity, counts, kept = saved
+        grad = likelihood.gradient(self, intensity, counts, statistics, factor)
         given = (transmission, transfer, corners, indices, occupancy)
         grads = (grad_probe, grad_shifts, grad_transmission, grad_transfer)
         self.diffraction_backward(grad, kept, shifts, *given, *grads)
 
 
-__all__ = ["Diffraction", "Misfit", "multislice_backward", "multislice_forward"]
+__all__ = ["Diffraction", "Misfit", "exits_backward", "exits_forward", "multislice_backward", "multislice_forward"]

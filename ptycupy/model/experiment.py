@@ -11,6 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from ptycupy.backends.exchange import to_numpy
 from ptycupy.backends.interface import Array, Backend
+from ptycupy.backends.interface.losses import Measured, StoredPatterns, decoded
 from ptycupy.data.counts import PackedPatterns
 from ptycupy.data.pad import padded_mask
 from ptycupy.errors import ConfigError, DataError
@@ -94,14 +95,19 @@ class Experiment:
         if self.feed is not None:
             self.feed.stage(self.located(indices))
 
+    def observed(self, backend: Backend, places: Array) -> Measured:
+        """Of the patterns at `places`, staged before: as they are stored, or as `measured` gives them where they are
+        resampled first."""
+        how = self.scale, self.mask, self.weights, self.background
+        stored = StoredPatterns(self.patterns, places, *how, self.slots)
+        return self._resampled(backend, stored.decoded(backend)) if any(self.resampling) else stored
+
     def measured(self, backend: Backend, places: Array) -> Array:
         """Measured intensities [n, *detector_shape] of the patterns at `places`, staged before, zero frequency in the
         corner, padded and resampled; -1 where not counted."""
-        how = self.scale, self.mask, self.weights, self.background
-        if isinstance(self.patterns, PackedPatterns):
-            values = backend.packed_patterns(self.patterns, places, *how)
-        else:
-            values = backend.patterns(self.patterns, places, *how, self.slots)
+        return decoded(backend, self.observed(backend, places))
+
+    def _resampled(self, backend: Backend, values: Array) -> Array:
         down, across = self.resampling
         if down is not None:
             values = backend.counted_filter(values, down.indices, down.weights)

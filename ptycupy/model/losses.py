@@ -97,10 +97,10 @@ def misfit(term: Term, batch: Batch, add: Callable[[Array], None] | None = None)
         return None  # a subclass may have ops of its own
     if not counts_as_it_is(batch.experiment, batch.shared):
         return None
-    measured = batch.measured
     found = way(batch.backend, batch.tape, batch.experiment, batch.shared, batch.indices)
     if found is None or not any(given.requires_grad for given in found.inputs):
         return None
+    measured = batch.experiment.observed(batch.backend, batch.places)
     return batch.tape.apply(ops.Misfit(batch.backend, found.op, measured, term.likelihood, add), *found.inputs)
 
 

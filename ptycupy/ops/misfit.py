@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ptycupy.backends.interface import Array, Backend
-from ptycupy.backends.interface.losses import Likelihood
+from ptycupy.backends.interface.losses import Likelihood, Measured
 from ptycupy.ops.diffraction import Diffraction
 from ptycupy.tape import Variable, accumulators
 
@@ -22,7 +22,7 @@ class Misfit:
 
     backend: Backend
     way: Diffraction
-    measured: Array  # [n, y, x], -1 where not counted
+    measured: Measured  # [n, y, x]
     likelihood: Likelihood
     add: Callable[[Array], None] | None = None
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from ptycupy.backends import composed
 from ptycupy.backends.interface import Array
-from ptycupy.backends.interface.losses import Likelihood
+from ptycupy.backends.interface.losses import Likelihood, Measured, decoded
 from ptycupy.backends.sizes import PADDING, by_patterns, has_own_transforms
 from ptycupy.planning.counting import Counting
 from ptycupy.planning.data import powers
@@ -150,7 +150,7 @@ class CountingCpu(Counting):
         corners: Array,
         indices: Array,
         occupancy: Array,
-        measured: Array,
+        measured: Measured,
         likelihood: Likelihood,
         keep: bool,
     ) -> tuple[Array, Any]:
@@ -158,6 +158,7 @@ class CountingCpu(Counting):
         if not self._fused(window):
             given = (transmission, transfer, corners, indices, occupancy, measured, likelihood, keep)
             return super().misfit_forward(probe, shifts, *given)
+        counts = decoded(self, measured)
         (states, slices), patterns = transmission.shape[:2], shifts.shape[0]
         at_once = self.threads if by_patterns(patterns, self.threads) else patterns
         height, length = window[0], 2 * window[1]
@@ -176,9 +177,9 @@ class CountingCpu(Counting):
         flops = (MULTIPLY * (4 * slices + 1) + ACCUMULATE * slices) * waves.size // 2
         if gap_pulls is not None:
             flops += ACCUMULATE * (slices - 1) * waves.size // 2
-        roots, elementary = powers(likelihood.power, 3 * measured.size)
-        windows = slices * self._windows(measured[:, None, None], transmission)
-        reads = (probe, spectra, windows, moves, measured)
+        roots, elementary = powers(likelihood.power, 3 * counts.size)
+        windows = slices * self._windows(counts[:, None, None], transmission)
+        reads = (probe, spectra, windows, moves, counts)
         self._traffic(reads, (spectra, moves, waves, pulls, gap_pulls), flops + roots, 1, elementary)
         return self.empty((3,), np.float64), (waves, pulls, gap_pulls)
 
@@ -194,7 +195,7 @@ class CountingCpu(Counting):
         corners: Array,
         indices: Array,
         occupancy: Array,
-        measured: Array,
+        measured: Measured,
         likelihood: Likelihood,
         grad_probe: Array | None,
         grad_shifts: Array | None,

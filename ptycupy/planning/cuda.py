@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from ptycupy.backends.cuda.arena import Arena
 from ptycupy.backends.cuda.chains import Chains, require_one_tape
+from ptycupy.backends.cuda.fitting import Fitting
 from ptycupy.backends.cuda.scattering import Scattering
 from ptycupy.backends.cuda.transforms import LARGEST_PLAN
 from ptycupy.backends.interface import Array
@@ -37,7 +38,7 @@ class CountingCuda(Launches, Counting):
     def way(self) -> str:
         if "multislice_forward" in self.launched:
             return "own transforms, whole waves"
-        return "own transforms, in steps" if self.launched else "cuFFT"
+        return "own transforms, in steps" if "transmit_rows_forward" in self.launched else "cuFFT"
 
     def fresh(self) -> CountingCuda:
         """Another one of the same kind, that has counted nothing."""
@@ -54,6 +55,14 @@ class CountingCuda(Launches, Counting):
     multislice_backward = op(Scattering.multislice_backward)
     diffraction_forward = op(Scattering.diffraction_forward)
     diffraction_backward = op(Scattering.diffraction_backward)
+    misfit_forward = op(Fitting.misfit_forward)
+    misfit_backward = op(Fitting.misfit_backward)
+    _beam, _beam_backward, _residual = Scattering._beam, Scattering._beam_backward, Fitting._residual
+
+    def _intensity_backward(
+        self, grad_intensity: Array, waves: Array, occupancy: Array, deferred: Array, factor: float
+    ) -> Array:
+        return self.intensity_backward(grad_intensity, waves, occupancy)
 
     def _scatter(self, windows: int, flops: float) -> None:
         super()._scatter(windows, flops)

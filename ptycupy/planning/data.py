@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
+from ptycupy.backends.cuda.reading import pattern_arguments
 from ptycupy.backends.interface import Array
+from ptycupy.backends.interface.losses import StoredPatterns
 from ptycupy.data.counts import PackedPatterns
 from ptycupy.planning.ledger import ROOT
 from ptycupy.planning.memory import Memory, op
@@ -17,6 +20,22 @@ def powers(power: float, count: float) -> tuple[float, float]:
     if power == 1:
         return 0.0, 0.0
     return (ROOT * count, 0.0) if power == 0.5 else (0.0, count)
+
+
+def reading(count: int, measured: tuple[Any, ...]) -> tuple[int, float]:
+    """Bytes and elementary functions of so many measured patterns, given as kernels are given them. Every packed
+    pattern's list is as long as on average; where codes have no bits, every pixel is looked for in it."""
+    stored, _, _, scale, mask, _, background, words, offsets, extras, bits, _, *shape = measured
+    pixels = count * shape[2] * shape[3]
+    if scale is None:
+        return int(stored.nbytes), 0.0
+    around = mask.nbytes + (0 if background is None else background.nbytes)
+    if offsets is None:
+        return int(count * shape[0] * shape[1] * stored.dtype.itemsize + around), pixels
+    patterns = offsets.size - 1
+    packed = sum(array.nbytes for array in (words, offsets, stored, extras) if array is not None)
+    looked = 0.0 if bits else pixels * math.log2(1 + stored.size / patterns)
+    return int(count * packed // patterns + around), pixels + looked
 
 
 class Data(Memory):
@@ -42,10 +61,7 @@ class Data(Memory):
         background: Array | None = None,
         slots: Array | None = None,
     ) -> Array:
-        measured = self.empty((indices.size, *mask.shape), self.real)
-        read = indices.size * math.prod(stored.shape[1:]) * stored.dtype.itemsize
-        self._traffic((read, mask, background), (measured,), elementary=measured.size)
-        return measured
+        return self._decoded(StoredPatterns(stored, indices, scale, mask, weights, background, slots))
 
     @op
     def packed_patterns(
@@ -57,13 +73,13 @@ class Data(Memory):
         weights: Array,
         background: Array | None = None,
     ) -> Array:
-        """Every pattern's list is as long as on average; where codes have no bits, every pixel is looked for in it."""
-        measured = self.empty((indices.size, *mask.shape), self.real)
-        count = stored.shape[0]
-        looked = 0 if stored.bits else measured.size * math.log2(1 + stored.pixels.size / count)
-        read = indices.size * stored.nbytes // count
-        self._traffic((read, mask, background), (measured,), elementary=measured.size + looked)
-        return measured
+        return self._decoded(StoredPatterns(stored, indices, scale, mask, weights, background))
+
+    def _decoded(self, stored: StoredPatterns) -> Array:
+        values = self.empty(stored.shape, self.real)
+        read, elementary = reading(stored.shape[0], pattern_arguments(stored))
+        self._traffic((read,), (values,), elementary=elementary)
+        return values
 
     def set_slots(self, slots: Array, indices: Array, first: int) -> None:
         self._traffic((indices,), (indices,))

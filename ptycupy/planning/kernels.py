@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from ptycupy.backends.cuda import whole_waves
-from ptycupy.backends.cuda.launch import Blocks
+from ptycupy.backends.cuda.launch import Blocks, Rows
 from ptycupy.backends.interface import Array
 from ptycupy.planning.chip import Chip
-from ptycupy.planning.memory import Memory
+from ptycupy.planning.data import powers, reading
+from ptycupy.planning.memory import Bytes, Memory
 from ptycupy.planning.waves import ACCUMULATE, MULTIPLY
 
 
@@ -19,7 +23,7 @@ class Launches(Memory):
     _device: Chip
 
     def _launch(
-        self, name: str, size: Blocks, *arguments: Any, length: int = 0, threads: int = 0, shared: int = 0
+        self, name: str, size: Blocks | Rows, *arguments: Any, length: int = 0, threads: int = 0, shared: int = 0
     ) -> None:
         self.launched.add(name)
         counts: dict[str, Callable[..., None]] = {
@@ -30,12 +34,14 @@ class Launches(Memory):
             "transform_rows": self._rows,
             "transform_columns": self._ends,
             "transform_shifted": self._shifted,
+            "detect_columns": self._detector,
+            "residual": self._pull,
             "multislice_forward": self._whole_forward,
             "multislice_backward": self._whole_backward,
         }
         before = self.ledger.cost.all_flops
         counts[name](*arguments)
-        if name.startswith("multislice"):
+        if name.startswith("multislice") and isinstance(size, Blocks):
             at_once = whole_waves.blocks_at_once(self._device, length)  # type: ignore[arg-type]
             rounds = -(-size.blocks // at_once)
             flops = self.ledger.cost.all_flops - before
@@ -77,6 +83,34 @@ class Launches(Memory):
         self._transformed(waves, 1)
         self._traffic((spectrum, shifts), (waves,), MULTIPLY * waves.size)
 
+    # --- the detector ----------------------------------------------------------------------------------------
+    def _detector(self, waves: Array, partials: Array, occupancy: Array, *rest: Any) -> None:
+        """Modes that a group of threads holds one of are read and transformed once on the way to the detector."""
+        *data, _, groups, _, _ = rest
+        self._transformed(waves, 2)
+        again = waves if waves.shape[1] * waves.shape[2] > groups else None
+        flops = 6 * waves.size if again is None else (6 + 5 * math.log2(waves.shape[-2])) * waves.size
+        self._compared(waves, data, (waves, again), (waves, partials), flops)
+
+    def _pull(self, pull: Array, partials: Array, waves: Array, occupancy: Array, *rest: Any) -> None:
+        *data, _, _, _ = rest
+        self._compared(waves, data, (waves,), (pull, partials), 4 * waves.size)
+
+    def _compared(
+        self, waves: Array, data: Sequence[Any], reads: Sequence[Bytes], writes: Sequence[Bytes], flops: float
+    ) -> None:
+        """With measured patterns, by a likelihood; both as kernels are given them."""
+        *measured, poisson, power, _ = data
+        read, elementary = reading(waves.shape[0], tuple(measured))
+        pixels = waves.shape[0] * waves.shape[-2] * waves.shape[-1]
+        roots, raised = powers(power, 2 * pixels)
+        elementary += raised + (pixels if poisson else 0)
+        self._traffic((*reads, read), writes, flops + roots + 8 * pixels, 1, elementary)
+
+    def _summed(self, partials: Array) -> Array:
+        self._traffic((partials,), (8 * partials.shape[1],))
+        return self.alloc(partials.shape[1:], np.float64)
+
     # --- whole waves -----------------------------------------------------------------------------------------
     def _whole_forward(
         self,
@@ -110,6 +144,8 @@ class Launches(Memory):
         transfer: Array | None,
         corners: Array,
         indices: Array,
+        deferred: Array | None,
+        factor: float,
         scale: float,
         slices: int,
         gaps: int,

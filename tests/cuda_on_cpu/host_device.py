@@ -24,6 +24,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from ptycupy.backends.collective import Connector
 from ptycupy.backends.cuda import sources
+from ptycupy.backends.cuda.cupy_device import UNASKED
 from ptycupy.backends.cuda.device import array_bytes
 from ptycupy.backends.recording import Recorder, Recording
 from ptycupy.errors import ResourceError
@@ -149,7 +150,7 @@ class HostDevice:
 
     texts: other sources for some ops, to see what their tests say of a mistake. `launches` are the kernels that ran,
     `calls` the host's calls, `done` all that ran with its arguments, as long as it is a list.
-    shared_memory: bytes that a block gets at most; without any, waves have no room in it.
+    shared_memory: bytes that a block may have; without any, waves have no room in it.
     """
 
     name = "host"
@@ -261,8 +262,9 @@ class HostDevice:
 
     def launch(self, kernel: Any, grid: int, block: int, shared: int, arguments: Sequence[Any]) -> None:
         name, function = kernel
-        if shared > self.shared_memory:
-            raise ValueError(f"{name}: {shared} bytes of shared memory, but a block gets {self.shared_memory}")
+        room = max(self.shared_memory, UNASKED)
+        if shared > room:
+            raise ValueError(f"{name}: {shared} bytes of shared memory, but a block gets {room}")
         values = [self._value(argument) for argument in arguments]
         pointers = (ctypes.c_void_p * len(values))(*(value.ctypes.data for value in values))
 

@@ -105,12 +105,12 @@ else:
     HostDevice.launch = lambda self, kernel, grid, block, shared, given: launch(
         self, kernel, grid, block, shared - 8, given
     )
-device = HostDevice(Path({str(kernel_folder)!r}), shared_memory=32767 if sys.argv[1] == "less" else 40000)
+device = HostDevice(Path({str(kernel_folder)!r}), shared_memory=65535 if sys.argv[1] == "less" else 80000)
 scene = Scene(n=1, p=1, o=1, z=2, window=(64, 64), canvas=(65, 65), tilts=False)
-wave_cases.multislice(CudaBackend(device, fft="whole"), scene)
+wave_cases.multislice(CudaBackend(device, "float64", "whole"), scene)
 """
     messages = {
-        "less": "multislice_forward: 32768 bytes of shared memory, but a block gets 32767",
+        "less": "multislice_forward: 65536 bytes of shared memory, but a block gets 65535",
         "short": "a write behind the block's dynamic shared memory",
     }
     for mistake, message in messages.items():

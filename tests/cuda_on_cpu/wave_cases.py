@@ -6,7 +6,9 @@ import numpy as np
 
 from cuda_on_cpu.scene import Outputs, Scene
 from ptycupy.backends.interface import Backend
-from ptycupy.backends.interface.losses import Likelihood
+from ptycupy.backends.interface.losses import Likelihood, Measured, StoredPatterns
+from ptycupy.data.counts import count_of, pack
+from ptycupy.model.storage import as_source
 
 
 def take(b: Backend, s: Scene) -> Outputs:
@@ -238,6 +240,59 @@ def misfit(b: Backend, s: Scene) -> Outputs:
             b.misfit_backward(0.7, statistics, saved, shifts, *arrays, *targets)
             outputs |= {f"grad_{name} {gaps} {wanted}": b.to_host(target) for name, target in grads.items()}
     return outputs
+
+
+def misfit_of_stored(b: Backend, s: Scene) -> Outputs:
+    """Patterns in every form, each with another likelihood, of one slice and of several."""
+    outputs = {}
+    probe, shifts = s.draw_complex(b, "probe", s.p, *s.window), s.draw(b, "shifts", s.n, 2, low=-2, high=2)
+    where, occupancy = (s.corners(b), s.indices(b)), s.occupancy(b)
+    likelihoods = (
+        Likelihood("gaussian", 0.5), Likelihood("poisson", 1.0, 1e-6), Likelihood("poisson", 0.5, 1e-3),
+        Likelihood("gaussian", 0.3), Likelihood("gaussian", 1.0),
+    )  # fmt: skip
+    for (name, measured), likelihood in zip(_measured_forms(b, s).items(), likelihoods, strict=True):
+        slices = 1 if name == "packed" else s.z
+        transfer = s.draw_complex(b, "transfer", 1, s.t, *s.window) if slices > 1 else None
+        transmission = s.draw_complex(b, "object", s.o, slices, *s.canvas)
+        arrays = (transmission, transfer, *where, occupancy, measured, likelihood)
+        statistics, saved = b.misfit_forward(probe, shifts, *arrays, False)
+        outputs[f"statistics {name}"] = b.to_host(statistics).copy()
+        grads = {
+            "probe": s.draw_complex(b, "start", *probe.shape),
+            "shifts": s.draw(b, "start", s.n, 2),
+            "transmission": s.draw_complex(b, "start", *transmission.shape),
+        }
+        b.misfit_backward(0.7, statistics, saved, shifts, *arrays, *grads.values(), None)
+        outputs |= {f"grad_{field} {name}": b.to_host(grad) for field, grad in grads.items()}
+    return outputs
+
+
+def _measured_forms(b: Backend, s: Scene) -> dict[str, Measured]:
+    """What patterns of s.window px come as."""
+    rng = s.random("forms")
+    mask = b.asarray((rng.random(s.window) < 0.8).astype(np.uint8))
+    weights = b.asarray((np.arange(s.total) != 1).astype(np.uint8))
+    how = s.draw(b, "scale", s.total, low=0.1, high=2), mask, weights
+    counts = rng.poisson(2.0, (s.total, *s.window)).astype(np.uint16)
+    counts.flat[::5] = 300
+    slots = rng.permutation(s.total + 2)[: s.total].astype(np.int32)
+    slotted = np.zeros((s.total + 2, *s.window), np.uint16)
+    slotted[slots] = counts
+    small = rng.uniform(0, 3, (s.total, *(max(length - 3, 1) for length in s.window))).astype(np.float16)
+    small.flat[::7] = np.nan
+    around, every = s.draw(b, "background", *s.window, low=0, high=1), np.ones(s.total, bool)
+    census = count_of(as_source(counts), np.ones(s.window, bool), every)
+    packed, listed = (
+        pack(as_source(counts), census, bits, np.ones(s.window, bool), every).moved(b.asarray) for bits in (4, 0)
+    )
+    return {
+        "decoded": s.measured(b),
+        "in slots": StoredPatterns(b.asarray(slotted), s.indices(b), *how, slots=b.asarray(slots)),
+        "padded": StoredPatterns(b.asarray(small), s.indices(b), *how, around),
+        "packed": StoredPatterns(packed, s.indices(b), *how),
+        "events": StoredPatterns(listed, s.indices(b), *how),
+    }
 
 
 def far_field(b: Backend, s: Scene) -> Outputs:

@@ -28,7 +28,11 @@ IN_PLANE = {
 }  # fmt: skip
 # Of few things, but of names that stand for many elsewhere: places in a block's own memory, or along one line.
 ALLOWED = {
-    "common.cuh": {"K * THREADS", "k * THREADS"},
+    "common.cuh": {"K * THREADS", "k * THREADS", "k * threads"},
+    "detect_columns.cu": {
+        "e * THREADS", "g * APART", "group * APART", "group * EXCHANGE", "groups * EXCHANGE",
+        "groups * THREADS",
+    },
     "reanchor.cu": {"k * THREADS"},
     "fft.cuh": {
         "e * HOLDERS", "e % APART * HOLDERS", "e % APART * HOLDERS * FIRST", "e * FIRST", "e * THREADS",

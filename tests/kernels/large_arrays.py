@@ -28,7 +28,6 @@ OPS = [
     "patch",
     "take",
     "patterns",
-    "packed_patterns",
     "transfer",
     "dose",
     "gaussian",
@@ -44,6 +43,7 @@ OPS = [
     "vary",
     "descan",
     "half",
+    "reduce",
 ]
 
 

@@ -41,12 +41,13 @@ def whole() -> str:
     """All kernels in one program, which takes a third of the time; VALUE is the largest type of each."""
     parts = [f'#include "{header}"' for header in sources.headers()]
     for op in sources.ops():
+        text = sources.read(f"{op}.cu")
+        parts.append(f"#define VALUE {'float16' if 'patterns.cuh' in text else 'complex'}")
         if sources.lengths(op):
             parts += (part for length in sources.lengths(op) for part in sized(op, length))
-            continue
-        value = {"patterns": "float16", "packed_patterns": "unsigned"}.get(op, "complex")
-        parts += [f"#define VALUE {value}", f"namespace op_{op} {{", f'#line 1 "{op}.cu"']
-        parts += [sources.read(f"{op}.cu"), "}", "#undef VALUE"]
+        else:
+            parts += [f"namespace op_{op} {{", f'#line 1 "{op}.cu"', text, "}"]
+        parts.append("#undef VALUE")
     return "\n".join(parts) + "\n"
 
 

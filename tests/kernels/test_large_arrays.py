@@ -18,6 +18,7 @@ from kernels.large_arrays import CANVAS, MODES, PATTERNS, WINDOW, Batch, LastBlo
 from numpy.typing import NDArray
 
 from ptycupy.backends.cuda import CudaBackend, wave_steps, whole_waves
+from ptycupy.backends.interface.losses import Likelihood
 from ptycupy.data.counts import PackedPatterns
 
 Outputs = list[NDArray[Any]]
@@ -104,6 +105,16 @@ def packed_patterns(b: Batch) -> Outputs:
     return [b.backend.packed_patterns(stored, here, scale, mask, weights) for stored in (packed, listed)]
 
 
+def detector(b: Batch) -> Outputs:
+    """Waves on the detector, and waves on the way to it along y, against patterns that are decoded already."""
+    measured, occupancy = b.last(WINDOW, np.float32, 0.5), b.put((1,), np.float32)
+    likelihood = Likelihood("gaussian", 0.5)
+    pull, _ = b.backend._residual(b.waves(), 1.0, occupancy, measured, likelihood)
+    waves = b.waves()
+    wave_steps.detect(b.backend, waves, occupancy, measured, likelihood)
+    return [pull[-1], waves[-1]]
+
+
 def take(b: Batch) -> Outputs:
     table, here = b.last((2 * MODES * WINDOW[0] * WINDOW[1],), np.float32), b.backend.zeros((1,), np.int32)
     here[0] = b.n - 1
@@ -168,8 +179,8 @@ def whole(b: Batch) -> Outputs:
 
 
 CASES = (
-    transmit, propagate, intensity, shift, descan, vary, patch, transfer, patterns, packed_patterns, take, images,
-    halves, lines, steps, whole,
+    transmit, propagate, intensity, shift, descan, vary, patch, transfer, patterns, packed_patterns, detector, take,
+    images, halves, lines, steps, whole,
 )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from ptycupy.backends.cuda import CudaBackend
 
 H100 = 232448  # bytes of shared memory that a block may have
 SCALE = "0.000244141"  # 1 / 4096
+PATTERNS = "0 0 64 64 64 64 0 0.5 0"  # not packed, as large as the window; Gaussian, power
 SMALL = "1 1 2 71 70"  # modes of object and waves, of the probe, canvas
 
 
@@ -29,15 +30,13 @@ def in_steps(n):
         f"transmit_rows_forward {rows} 0 3 1 2 {SMALL} 64",
         *(f"propagate_columns_forward {columns}", f"transmit_rows_forward {rows} 1 3 1 2 {SMALL} 64"),
         *(f"propagate_columns_forward {columns}", f"transmit_rows_forward {rows} 2 3 1 2 {SMALL} 64"),
-        f"transform_columns {4 * n} 0.015625 0 64",
-        f"intensity_forward {16 * n} 1 2 4096",
+        f"detect_columns {2 * n} {PATTERNS} {SCALE} 2 1 2",
+        f"reduce 3 {2 * n} 3",
     ]
     back = [
-        f"intensity_backward {16 * n} 1 2 4096",
-        f"transform_columns {4 * n} 0.015625 1 64",
-        f"transmit_rows_backward {rows} 2 3 1 2 {SMALL} 64",
-        *(f"propagate_columns_backward {columns}", f"transmit_rows_backward {rows} 1 3 1 2 {SMALL} 64"),
-        *(f"propagate_columns_backward {columns}", f"transmit_rows_backward {rows} 0 3 1 2 {SMALL} 64"),
+        f"transmit_rows_backward {rows} 1 2 3 1 2 {SMALL} 64",
+        *(f"propagate_columns_backward {columns}", f"transmit_rows_backward {rows} 1 1 3 1 2 {SMALL} 64"),
+        *(f"propagate_columns_backward {columns}", f"transmit_rows_backward {rows} 1 0 3 1 2 {SMALL} 64"),
         f"transform_columns {4 * n} 1 0 64",
         f"shift_backward_probe 32 {SCALE} {n} 2 64 64",
         *("transform_rows 4 1", "transform_columns 4 1 1 64"),
@@ -48,9 +47,10 @@ def in_steps(n):
 def as_whole_waves(n):
     """The same. Back, a block takes both modes of a pattern where that leaves one multiprocessor its two blocks."""
     parts, abreast = (1, 2) if n == 2 else (2, 1)
-    there = ["fft", f"multislice_forward {2 * n} {SCALE} 3 2 1 {SMALL}", f"intensity_forward {16 * n} 1 2 4096"]
+    there = ["fft", f"multislice_forward {2 * n} {SCALE} 3 2 1 {SMALL}"]
+    there += [f"residual {16 * n} {PATTERNS} 1 1 2", f"reduce 3 {16 * n} 3"]
     back = [
-        f"multislice_backward {n * parts} {SCALE} 3 2 1 {parts} {abreast} {SMALL}",
+        f"multislice_backward {n * parts} 1 {SCALE} 3 2 1 {parts} {abreast} {SMALL}",
         f"shift_backward_probe 32 {SCALE} {n} 2 64 64",
         "inverse fft",
     ]
@@ -63,10 +63,9 @@ def update(way, n):
     return [
         *["clear"] * 5,  # gradients and values
         *("transmission_forward 59 14910", "transfer_forward 32 1 64 64", "clear"),
-        *(f"patterns {16 * n} 64 64 64 64", f"take_forward 1 2 {2 * n}", "copy"),
+        *(f"take_forward 1 2 {2 * n}", "copy"),
         *there,
-        *(f"gaussian_statistics {2 * n} 0.5 {4096 * n} {2 * n}", f"reduce 3 {2 * n} 3", "gaussian_value 1", "add 1 1"),
-        *("clear", f"gaussian_gradient {16 * n} 0.5 1 {4096 * n}"),
+        *("gaussian_value 1", "add 1 1", "clear", "gaussian_scale 1"),
         *back,
         "add 32 8192",
         f"shift_backward_shifts {2 * n} {SCALE} 2 64 64 2",

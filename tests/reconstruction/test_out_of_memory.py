@@ -124,7 +124,7 @@ POINTS = (
     "plan",
     "shift_forward",
     "transmit_backward",
-    "gaussian_gradient",
+    "residual",
     "transfer_backward",
     "patch_gather",
 )
@@ -163,7 +163,7 @@ def test_fault_50_in_the_second_of_two_accumulated_batches(kernel_folder):
     def failing():
         objective = accumulate()
         calls.append(1)
-        device.fail = "gaussian_gradient" if len(calls) == 2 else ""
+        device.fail = "residual" if len(calls) == 2 else ""
         return objective
 
     calls = []

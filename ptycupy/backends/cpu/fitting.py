@@ -13,7 +13,7 @@ from ptycupy.backends.cpu.losses import Losses
 from ptycupy.backends.cpu.scalar import power_kind
 from ptycupy.backends.cpu.scattering import Fused, Scattering
 from ptycupy.backends.interface import Array
-from ptycupy.backends.interface.losses import Likelihood
+from ptycupy.backends.interface.losses import Likelihood, Measured, decoded
 from ptycupy.backends.sizes import by_patterns, has_own_transforms
 
 UNIT = np.ones(3)  # statistics for which the scale of a likelihood is one of its power
@@ -29,7 +29,7 @@ class Fitting(composed.Misfit, Scattering, Losses):
         corners: Array,
         indices: Array,
         occupancy: Array,
-        measured: Array,
+        measured: Measured,
         likelihood: Likelihood,
         keep: bool,
     ) -> tuple[Array, Any]:
@@ -38,6 +38,7 @@ class Fitting(composed.Misfit, Scattering, Losses):
         if not (self._fused and has_own_transforms(window)):
             given = (transmission, transfer, corners, indices, occupancy, measured, likelihood, keep)
             return super().misfit_forward(probe, shifts, *given)
+        counts = decoded(self, measured)
         beam = self._beam(probe, shifts, transmission, transfer, corners, indices)
         threads, patterns = get_num_threads(), len(indices)
         recycled = by_patterns(patterns, threads)
@@ -45,7 +46,7 @@ class Fitting(composed.Misfit, Scattering, Losses):
         power, eps = self.real.type(likelihood.power), self.real.type(likelihood.eps)
         scale = self.real.type(_outer(likelihood, UNIT, 1.0))
         how = chain.Likelihood(
-            measured, sums, likelihood.kind == "poisson", power, power_kind(likelihood.power), eps, scale
+            counts, sums, likelihood.kind == "poisson", power, power_kind(likelihood.power), eps, scale
         )
         room = self._room(beam, keep, threads if recycled else None)
         spots = (threads if recycled else patterns, *window)
@@ -68,7 +69,7 @@ class Fitting(composed.Misfit, Scattering, Losses):
         corners: Array,
         indices: Array,
         occupancy: Array,
-        measured: Array,
+        measured: Measured,
         likelihood: Likelihood,
         grad_probe: Array | None,
         grad_shifts: Array | None,

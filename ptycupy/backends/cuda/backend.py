@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from numpy.typing import DTypeLike
 
-from ptycupy.backends import composed
 from ptycupy.backends.collective import Connector
 from ptycupy.backends.cuda.constraining import Constraining
 from ptycupy.backends.cuda.device import Device
 from ptycupy.backends.cuda.filtering import Filtering
+from ptycupy.backends.cuda.fitting import Fitting
 from ptycupy.backends.cuda.instrument import Instrument
-from ptycupy.backends.cuda.losses import Losses
 from ptycupy.backends.cuda.measuring import Measuring
 from ptycupy.backends.cuda.optimizing import Optimizing
-from ptycupy.backends.cuda.scattering import Scattering
 
 
-class CudaBackend(composed.Misfit, Scattering, Instrument, Losses, Optimizing, Constraining, Filtering, Measuring):
+class CudaBackend(Fitting, Instrument, Optimizing, Constraining, Filtering, Measuring):
     """Every method queues kernels of kernels/ and FFT plans; nothing but indices crosses the bus per batch.
 
     device: where it runs. dtype: float32 or float64. fft: "auto" is "cufft"; "own" takes transforms of our

@@ -54,6 +54,11 @@ class Blocks(NamedTuple):
     blocks: int
 
 
+def blocks_of(rows: Rows) -> int:
+    """Blocks of such a launch."""
+    return rows.rows * -(-rows.columns // THREADS)
+
+
 def parts_of(columns: int) -> int:
     """Blocks per row of a reduction's first stage; a function of the size alone, so that sums repeat bit by bit."""
     return max(1, min(LARGEST_PARTS, -(-columns // (THREADS * ITEMS_PER_THREAD))))
@@ -121,7 +126,7 @@ class Launcher:
         elif isinstance(size, Rows):
             if size.columns > LARGEST_INT:
                 raise ValueError(f"{name}: rows of {size.columns} pixels, but kernels count at most {LARGEST_INT} each")
-            grid = size.rows * -(-size.columns // THREADS)
+            grid = blocks_of(size)
         else:
             grid = -(-size // THREADS)
         if grid > LARGEST_GRID:
@@ -165,4 +170,4 @@ class Launcher:
         return dtype.type(given)
 
 
-__all__ = ["Blocks", "Launcher", "Rows", "parts_of"]
+__all__ = ["Blocks", "Launcher", "Rows", "blocks_of", "parts_of"]

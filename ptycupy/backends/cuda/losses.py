@@ -8,7 +8,9 @@ import numpy as np
 
 from ptycupy.backends.cuda.launch import Blocks, Rows, parts_of
 from ptycupy.backends.cuda.memory import Memory
+from ptycupy.backends.cuda.reading import pattern_arguments
 from ptycupy.backends.interface import Array
+from ptycupy.backends.interface.losses import StoredPatterns
 from ptycupy.data.counts import PackedPatterns
 
 
@@ -25,10 +27,7 @@ class Losses(Memory):
         background: Array | None = None,
         slots: Array | None = None,
     ) -> Array:
-        measured = self.empty((indices.size, *mask.shape), self.real)
-        rows, sizes = Rows(indices.size, mask.size), (*stored.shape[1:], *mask.shape)
-        self._launch("patterns", rows, measured, stored, indices, slots, scale, mask, weights, background, *sizes)
-        return measured
+        return self._decoded(StoredPatterns(stored, indices, scale, mask, weights, background, slots))
 
     def packed_patterns(
         self,
@@ -39,13 +38,13 @@ class Losses(Memory):
         weights: Array,
         background: Array | None = None,
     ) -> Array:
-        measured = self.empty((indices.size, *mask.shape), self.real)
-        packed = stored.words, stored.offsets, stored.pixels, stored.extras
-        row_words = 0 if stored.words is None else stored.words.shape[1]
-        sizes = stored.bits, row_words, *stored.detector_shape, *mask.shape
-        arguments = measured, *packed, indices, scale, mask, weights, background, *sizes
-        self._launch("packed_patterns", Rows(indices.size, mask.size), *arguments)
-        return measured
+        return self._decoded(StoredPatterns(stored, indices, scale, mask, weights, background))
+
+    def _decoded(self, stored: StoredPatterns) -> Array:
+        values = self.empty(stored.shape, self.real)
+        rows = Rows(stored.indices.size, stored.mask.size)
+        self._launch("patterns", rows, values, *pattern_arguments(stored))
+        return values
 
     def set_slots(self, slots: Array, indices: Array, first: int) -> None:
         self._launch("set_slots", indices.size, slots, indices, first, indices.size)

@@ -147,6 +147,13 @@ class Memory:
         self._launch("reduce", Blocks(rows * components), sums, partials, parts_of(columns), components)
         return sums
 
+    def _summed(self, partials: Array) -> Array:
+        """float64 [k] from [parts, k]; kept."""
+        parts, components = partials.shape
+        sums = self._device.alloc((components,), np.float64)
+        self._launch("reduce", Blocks(components), sums, partials, parts, components)
+        return sums
+
     def _scalar(self, name: str, *arguments: Any) -> Array:
         """float64 [1] from a kernel of one thread."""
         value = self._device.alloc((1,), np.float64)

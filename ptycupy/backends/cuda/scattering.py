@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from types import ModuleType
+from typing import Any, NamedTuple
 
 from ptycupy.backends import composed
 from ptycupy.backends.cuda import wave_steps, whole_waves
 from ptycupy.backends.cuda.waves import Waves
 from ptycupy.backends.interface import Array
+
+Pull = tuple[Array | None, Array | None]  # grad_intensity [n, y, x] and the occupancy [o], where a kernel takes them
+
+
+class Beam(NamedTuple):
+    """Waves on their way, and what the way back needs."""
+
+    chain: ModuleType
+    waves: Array  # [n, o, p, y, x] behind the last slice; in steps transformed along x, as whole waves on the detector
+    kept: Any
+    spectrum: Array | None  # of the probe
 
 
 class Scattering(Waves):
@@ -26,24 +38,12 @@ class Scattering(Waves):
         occupancy: Array,
         keep: bool,
     ) -> tuple[Array, Any]:
-        shape, arrays = (shifts.shape[0], 1, *probe.shape), (transmission, transfer, corners, indices)
-        chain = self._chains.choose(shape, transmission.shape[0], keep)
-        if chain is composed:
-            intensity, saved = composed.Diffraction.diffraction_forward(self, probe, shifts, *arrays, occupancy, keep)
-            return intensity, (chain, None, saved)
-        far: Array
-        kept: Any
-        if chain is wave_steps:
-            waves, spectrum = wave_steps.shifted(self, probe, shifts)
-            far, kept = wave_steps.multislice_forward(self, waves, *arrays, spectra=True)
-            wave_steps.columns(self, far, inverse=False, scale=_unitary(far))
-        else:
-            spectrum = self.empty(probe.shape, self.complex)
-            self.copy(spectrum, probe)
-            self._fft.forward(spectrum)
-            waves = self.empty(shape, self.complex)
-            far, kept = whole_waves.multislice_forward(self, waves, *arrays, spectrum, shifts)
-        return self.intensity_forward(far, occupancy), (chain, spectrum, (far, kept))
+        beam = self._beam(probe, shifts, transmission, transfer, corners, indices, keep)
+        if beam.chain is composed:
+            self.far_field_forward(beam.waves)
+        if beam.chain is wave_steps:
+            wave_steps.columns(self, beam.waves, inverse=False, scale=_unitary(beam.waves))
+        return self.intensity_forward(beam.waves, occupancy), beam
 
     def diffraction_backward(
         self,
@@ -60,28 +60,83 @@ class Scattering(Waves):
         grad_transmission: Array | None,
         grad_transfer: Array | None,
     ) -> None:
-        chain, spectrum, kept = saved
+        beam: Beam = saved
+        pull: Pull = (None, None)
+        if beam.chain is whole_waves:
+            pull = grad_intensity, occupancy
+        else:
+            grad_far = self.intensity_backward(grad_intensity, beam.waves, occupancy)
+            if beam.chain is composed:
+                self.far_field_backward(grad_far)
+            else:
+                wave_steps.columns(self, grad_far, inverse=True, scale=_unitary(grad_far))
         arrays = (transmission, transfer, corners, indices)
+        grads = (grad_probe, grad_shifts, grad_transmission, grad_transfer)
+        self._beam_backward(beam, shifts, *arrays, *grads, pull)
+
+    def _beam(
+        self,
+        probe: Array,
+        shifts: Array,
+        transmission: Array,
+        transfer: Array | None,
+        corners: Array,
+        indices: Array,
+        keep: bool,
+    ) -> Beam:
+        shape, arrays = (shifts.shape[0], 1, *probe.shape), (transmission, transfer, corners, indices)
+        chain = self._chains.choose(shape, transmission.shape[0], keep)
+        waves: Array
+        kept: Any
+        spectrum: Array | None = None
         if chain is composed:
+            waves, kept = composed.exits_forward(self, probe, shifts, *arrays, keep)
+        elif chain is wave_steps:
+            begun, spectrum = wave_steps.shifted(self, probe, shifts)
+            waves, kept = wave_steps.multislice_forward(self, begun, *arrays, spectra=True)
+        else:
+            spectrum = self.empty(probe.shape, self.complex)
+            self.copy(spectrum, probe)
+            self._fft.forward(spectrum)
+            begun = self.empty(shape, self.complex)
+            waves, kept = whole_waves.multislice_forward(self, begun, *arrays, spectrum, shifts)
+        return Beam(chain, waves, kept, spectrum)
+
+    def _beam_backward(
+        self,
+        beam: Beam,
+        shifts: Array,
+        transmission: Array,
+        transfer: Array | None,
+        corners: Array,
+        indices: Array,
+        grad_probe: Array | None,
+        grad_shifts: Array | None,
+        grad_transmission: Array | None,
+        grad_transfer: Array | None,
+        pull: Pull = (None, None),
+        deferred: Array | None = None,
+        factor: float = 1.0,
+    ) -> None:
+        """beam.waves are their own gradient by now, or as whole waves `pull` makes it of them. With `deferred` [1]
+        float64, which a composed chain does not take, it is still to be multiplied by that and by `factor`."""
+        arrays = (transmission, transfer, corners, indices)
+        if beam.chain is composed:
             grads = (grad_probe, grad_shifts, grad_transmission, grad_transfer)
-            composed.Diffraction.diffraction_backward(self, grad_intensity, kept, shifts, *arrays, occupancy, *grads)
+            composed.exits_backward(self, beam.waves, beam.kept, shifts, *arrays, *grads)
             return
-        far, entries = kept
         needs_waves = grad_probe is not None or grad_shifts is not None
-        if chain is wave_steps:
-            grad_far = self.intensity_backward(grad_intensity, far, occupancy)
-            wave_steps.columns(self, grad_far, inverse=True, scale=_unitary(far))
-            wanted = (grad_transmission, needs_waves)
-            grad_spectra = wave_steps.multislice_backward(self, grad_far, entries, *arrays, *wanted, spectra=True)
+        told = (self, beam.waves, beam.kept, *arrays, grad_transmission, needs_waves)
+        if beam.chain is wave_steps:
+            grad_spectra = wave_steps.multislice_backward(*told, spectra=True, deferred=deferred, factor=factor)
             if grad_spectra is not None:
                 wave_steps.columns(self, grad_spectra, inverse=False)
             inverse: Callable[[Array], None] = partial(wave_steps.transform, self, inverse=True)
         else:
-            told = (grad_transmission, needs_waves, grad_intensity, occupancy)
-            grad_spectra = whole_waves.multislice_backward(self, far, entries, *arrays, *told)
+            grad_spectra = whole_waves.multislice_backward(*told, *pull, deferred=deferred, factor=factor)
             inverse = self._fft.inverse
         if grad_spectra is not None:
-            self._shift_backward(grad_spectra, shifts, spectrum, grad_probe, grad_shifts, inverse)
+            self._shift_backward(grad_spectra, shifts, beam.spectrum, grad_probe, grad_shifts, inverse)
 
 
 def _unitary(waves: Array) -> float:
@@ -89,4 +144,4 @@ def _unitary(waves: Array) -> float:
     return float((height * width) ** -0.5)
 
 
-__all__ = ["Scattering"]
+__all__ = ["Beam", "Pull", "Scattering"]

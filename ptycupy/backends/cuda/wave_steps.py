@@ -3,22 +3,29 @@
 Between steps a wave is transformed along x alone. A step of rows goes back to real space, keeps the entry, multiplies
 by the transmission and goes forth; a step of columns goes to the spectrum, multiplies by the transfer function and
 goes back. Both read and write every wave once: kernels/transmit_rows.cu, propagate_columns.cu, fft.cuh. From the probe
-to the detector waves are transformed along x at both ends too, by a step of columns of its own: kernels/transform.cu.
+to the detector waves are transformed along x at both ends too, by a step of columns of its own: kernels/transform.cu,
+and where patterns are compared with them at once, the detector itself is one: detect_columns.cu.
 """
 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ptycupy.backends.cuda.launch import THREADS, Blocks
+from ptycupy.backends.cuda.reading import likelihood_arguments, pattern_arguments
 from ptycupy.backends.interface import Array
+from ptycupy.backends.interface.losses import Likelihood, Measured
 from ptycupy.backends.tapes import TAPES, Tape
 
 if TYPE_CHECKING:
     from ptycupy.backends.cuda.waves import Waves
 
 ELEMENTS = 8  # of a line, per thread: fft.cuh
+EXCHANGE = ELEMENTS * THREADS * 17 // 16  # numbers of shared memory for a block's lines: fft.cuh
+MOST_GROUPS = 2  # of THREADS, in a block of detect_columns.cu
 ENOUGH_BLOCKS = 512  # to keep a large GPU busy; a function of sizes alone, so that sums repeat bit by bit
 
 
@@ -93,8 +100,11 @@ def multislice_backward(
     grad_transmission: Array | None,
     needs_waves: bool,
     spectra: bool = False,
+    deferred: Array | None = None,
+    factor: float = 1.0,
 ) -> Array | None:
-    """`Waves.multislice_backward`; with `spectra` both gradients of waves are transformed along x."""
+    """`Waves.multislice_backward`; with `spectra` both gradients of waves are transformed along x. With `deferred` [1]
+    float64 grad_exits is still to be multiplied by it and by `factor`."""
     patterns, object_modes, probe_modes, height, width = grad_exits.shape
     slices, *canvas = transmission.shape[1:]
     patches = None
@@ -108,7 +118,8 @@ def multislice_backward(
             grad_waves = backend.empty(entry.shape, backend.complex)
         step = RowStep(patterns * wave_modes, probe_modes, (height, width))
         targets = (grad_waves, None if patches is not None else grad_transmission, patches)
-        arrays = (*targets, grad_exits, entry, transmission, corners, indices)
+        rest = (deferred, factor) if s == slices - 1 else (None, 1.0)
+        arrays = (*targets, grad_exits, entry, transmission, corners, indices, *rest)
         sizes = (s, slices, int(spectra), step.abreast, object_modes, wave_modes, probe_modes, *canvas, height)
         backend._launch("transmit_rows_backward", step.blocks, *arrays, *sizes, length=width)
         if patches is not None:
@@ -148,6 +159,32 @@ def columns(backend: Waves, waves: Array, inverse: bool, scale: float = 1.0) -> 
     backend._launch("transform_columns", blocks, waves, scale, int(inverse), width, length=height)
 
 
+def detect(backend: Waves, waves: Array, occupancy: Array, measured: Measured, likelihood: Likelihood) -> Array:
+    """Statistics [3] float64 of waves [n, o, p, y, x] transformed along x, which become their own gradient, but for
+    `likelihood.scale` of the statistics of all patterns."""
+    patterns, object_modes, probe_modes, height, width = waves.shape
+    tiles, modes = patterns * (width // lines_per_block(height)), object_modes * probe_modes
+    groups = shared_out(tiles, modes, MOST_GROUPS)
+    while groups > 1 and detector_room(groups, backend.real) > backend._device.shared_memory:
+        groups //= 2
+    partials = backend.empty((tiles, 3), np.float64)
+    backend._launch(
+        "detect_columns",
+        Blocks(tiles),
+        *(waves, partials, occupancy, *pattern_arguments(measured), *likelihood_arguments(likelihood)),
+        *(1 / (height * width), groups, object_modes, probe_modes),
+        length=height,
+        threads=groups * THREADS,
+        shared=detector_room(groups, backend.real),
+    )
+    return backend._summed(partials)
+
+
+def detector_room(groups: int, real: np.dtype[Any]) -> int:
+    """Bytes of shared memory of a block of detect_columns.cu: an exchange per group, and the pull on the pixels."""
+    return (2 * EXCHANGE * groups + ELEMENTS * THREADS) * real.itemsize
+
+
 def propagate(backend: Waves, kernel: str, waves: Array, transfer: Array | None, gap: int) -> None:
     """waves [n, o, p, y, x], transformed along x, over a gap and on, in place."""
     assert transfer is not None  # None of one slice, which has no gap
@@ -160,4 +197,4 @@ def propagate(backend: Waves, kernel: str, waves: Array, transfer: Array | None,
     backend._launch(kernel, blocks, waves, factors, scale, *sizes, length=height)
 
 
-__all__ = ["columns", "multislice_backward", "multislice_forward", "shifted", "transform"]
+__all__ = ["columns", "detect", "multislice_backward", "multislice_forward", "shifted", "transform"]

@@ -251,8 +251,14 @@ class Waves(composed.Diffraction, Memory):
         return intensity
 
     def intensity_backward(self, grad_intensity: Array, waves: Array, occupancy: Array) -> Array:
+        return self._intensity_backward(grad_intensity, waves, occupancy, None, 1.0)
+
+    def _intensity_backward(
+        self, grad_intensity: Array, waves: Array, occupancy: Array, deferred: Array | None, factor: float
+    ) -> Array:
+        """With `deferred` [1] float64 the gradient is still to be multiplied by it and by `factor`."""
         patterns, object_modes, probe_modes, height, width = waves.shape
-        rows, sizes = Rows(patterns, height * width), (object_modes, probe_modes, height * width)
+        rows, sizes = Rows(patterns, height * width), (deferred, factor, object_modes, probe_modes, height * width)
         self._launch("intensity_backward", rows, waves, grad_intensity, occupancy, *sizes)
         return waves
 

@@ -118,9 +118,12 @@ def multislice_backward(
     needs_waves: bool,
     grad_intensity: Array | None = None,
     occupancy: Array | None = None,
+    deferred: Array | None = None,
+    factor: float = 1.0,
 ) -> Array | None:
     """`Waves.multislice_backward`. With grad_intensity [n, y, x] and occupancy [o], grad_exits are the waves on the
-    detector, and what comes back is the unnormalised spectrum of the gradient of the waves."""
+    detector, and what comes back is the unnormalised spectrum of the gradient of the waves. With `deferred` [1] float64
+    grad_intensity is still to be multiplied by it and by `factor`."""
     waves, entries = saved
     patterns, wave_modes, probe_modes, side, _ = waves.shape
     object_modes, slices, *canvas = transmission.shape
@@ -139,7 +142,7 @@ def multislice_backward(
         Blocks(stacks * parts),
         *(grad_waves, None if patches is not None else grad_transmission, patches),
         *(grad_exits, grad_intensity, occupancy, waves, entries, transmission, transfer, corners, indices),
-        *(side**-2, slices, *sizes),
+        *(deferred, factor, side**-2, slices, *sizes),
         length=side,
         threads=threads(side),
         shared=abreast * side * side * dtype.itemsize,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from ptycupy.backends.interface.array import Array
-from ptycupy.backends.interface.losses import Likelihood
+from ptycupy.backends.interface.losses import Likelihood, Measured
 
 
 class Fitting(Protocol):
@@ -20,7 +20,7 @@ class Fitting(Protocol):
         corners: Array,
         indices: Array,
         occupancy: Array,
-        measured: Array,
+        measured: Measured,
         likelihood: Likelihood,
         keep: bool,
     ) -> tuple[Array, Any]:
@@ -39,7 +39,7 @@ class Fitting(Protocol):
         corners: Array,
         indices: Array,
         occupancy: Array,
-        measured: Array,
+        measured: Measured,
         likelihood: Likelihood,
         grad_probe: Array | None,
         grad_shifts: Array | None,

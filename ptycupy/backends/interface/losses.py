@@ -151,6 +151,10 @@ class Likelihood:
             return losses.gaussian_statistics(intensity, measured, self.power)
         return losses.poisson_statistics(intensity, measured, self.power, self.eps)
 
+    def scale(self, losses: Losses, statistics: Array) -> Array:
+        """[1] float64 with gradient(statistics) = scale gradient([1, 1, 1])."""
+        return losses.gaussian_scale(statistics) if self.kind == "gaussian" else losses.poisson_scale(statistics)
+
     def value(self, losses: Losses, statistics: Array) -> Array:
         """[1] float64: the loss."""
         return losses.gaussian_value(statistics) if self.kind == "gaussian" else losses.poisson_value(statistics)
@@ -160,3 +164,35 @@ class Likelihood:
         if self.kind == "gaussian":
             return losses.gaussian_gradient(intensity, measured, self.power, statistics, factor)
         return losses.poisson_gradient(intensity, measured, self.power, self.eps, statistics, factor)
+
+
+@dataclass(frozen=True)
+class StoredPatterns:
+    """Measured patterns [n, Y, X] of a batch as they are stored: what `Losses.patterns` or `packed_patterns` takes."""
+
+    stored: Array | PackedPatterns
+    indices: Array
+    scale: Array
+    mask: Array
+    weights: Array
+    background: Array | None = None
+    slots: Array | None = None
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return (int(self.indices.size), int(self.mask.shape[0]), int(self.mask.shape[1]))
+
+    def decoded(self, losses: Losses) -> Array:
+        """[n, Y, X], -1 where not counted."""
+        how = self.scale, self.mask, self.weights, self.background
+        if isinstance(self.stored, PackedPatterns):
+            return losses.packed_patterns(self.stored, self.indices, *how)
+        return losses.patterns(self.stored, self.indices, *how, self.slots)
+
+
+Measured = Array | StoredPatterns
+
+
+def decoded(losses: Losses, measured: Measured) -> Array:
+    """Measured values [n, Y, X] of either."""
+    return measured.decoded(losses) if isinstance(measured, StoredPatterns) else measured

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ptycupy.api.pace import Pace
 from ptycupy.backends.interface import Backend
 from ptycupy.data.counts import PackedPatterns
 from ptycupy.distributed.team import Team
@@ -33,38 +34,6 @@ READ = 64  # patterns of a batch that are read to see how long that takes
 PARTS = 3  # sub-batches that are counted; more of them cost as much each
 RECORDED = 30e-6  # s of Python for an update that is a CUDA graph: benchmarks/results/host_time.json
 CALLS_OF_A_GRAPH = 3  # its row, itself, its losses
-
-
-@dataclass(frozen=True)
-class Pace:
-    """Seconds of one iteration by who needs them."""
-
-    device: float
-    host: float
-    passing: float  # of patterns from disk or the host's memory to the device, beside all else
-    apart: bool  # whether device and host work at once; otherwise they are the same cores
-    threads: int  # of the host, which reading takes one of
-    way: str  # through the slices
-    exchange: float = 0.0  # between ranks, after what they tell each other is computed
-
-    @property
-    def seconds(self) -> float:
-        return self._alone + self.exchange
-
-    @property
-    def _alone(self) -> float:
-        if self.apart:
-            return max(self.device, self.host, self.passing)
-        return max(self.device + self.host + self.passing / self.threads, self.passing)
-
-    @property
-    def limit(self) -> str:
-        """What it waits for."""
-        if self.exchange > self._alone:
-            return "the other ranks"
-        if self.passing >= self._alone:
-            return "the patterns' way to it"
-        return "the host" if self.apart and self.host > self.device else ""
 
 
 class Forecast:
@@ -305,4 +274,4 @@ class Forecast:
         return self._counted.ledger.take()
 
 
-__all__ = ["Forecast", "Pace"]
+__all__ = ["Forecast"]

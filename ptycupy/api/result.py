@@ -51,9 +51,7 @@ class Result:
         save_result(Path(path), self.snapshot)
 
     def __repr__(self) -> str:  # without the arrays, for consoles
-        total = self.history.total
-        loss = f", loss {total[-1]:.5g}" if total else ""
-        return f"<Result of {self.snapshot.iteration} iterations{loss}, in {self.folder}>"
+        return f"<Result of {self.snapshot.course}, in {self.folder}>"
 
     def _repr_html_(self) -> str:
         limit, ended = self.information_limit_angstrom, "a signal, before its last iteration"

@@ -7,6 +7,7 @@ connection of a process that ends, however it ends; of a host that fails it fall
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import secrets
@@ -56,11 +57,9 @@ class Watchdog:
         if self._thread is not None:
             self._thread.join()
         for peer in self._peers:
-            try:
+            with contextlib.suppress(OSError):  # it has said goodbye and gone
                 peer.sendall(BYE)
-                peer.close()
-            except OSError:  # it has said goodbye and gone
-                continue
+            peer.close()
         self._peers.clear()
 
     # --- connections --------------------------------------------------------------------------------------------
@@ -80,7 +79,12 @@ class Watchdog:
         else:
             with listener:
                 self._accept(listener, token)
-        missing = [rank for rank, reached in enumerate(self._comm.exchange(bool(self._peers))) if not reached]
+        greeted = self._comm.exchange(sorted(self._peers.values()))[0]
+        missing = sorted(set(range(1, self._comm.size)) - set(greeted))
+        if self._comm.rank in missing:  # rank 0 does not hear it: the end of this connection would mean nothing
+            for peer in self._peers:
+                peer.close()
+            self._peers.clear()
         if missing and self._comm.rank == 0:
             logger.warning(
                 "watchdog: ranks %s cannot reach rank 0 at %s, port %d; if one of them dies, the others wait for it",
@@ -94,10 +98,12 @@ class Watchdog:
             listener.settimeout(max(0.01, until - time.monotonic()))
             try:
                 peer, _ = listener.accept()
-                peer.settimeout(INTERVAL)
-                greeting = peer.recv(len(token) + 4, socket.MSG_WAITALL)
             except OSError:
                 continue
+            greeting = b""
+            with contextlib.suppress(OSError):
+                peer.settimeout(INTERVAL)
+                greeting = peer.recv(len(token) + 4, socket.MSG_WAITALL)
             if len(greeting) == len(token) + 4 and secrets.compare_digest(greeting[:-4], token):
                 self._peers[peer] = int.from_bytes(greeting[-4:], "big")
             else:
@@ -127,10 +133,8 @@ class Watchdog:
     def _say(self, peer: Any) -> None:
         try:
             peer.send(BEAT)
-        except BlockingIOError:  # it does not read: it will be silent too
+        except OSError:  # what it said last, goodbye maybe, is still to be heard: `_listen` tells whether it is gone
             return
-        except OSError:
-            self._die(self._peers[peer], "is gone")
 
     def _listen(self, peer: Any) -> bool:
         """False where the rank has said goodbye."""

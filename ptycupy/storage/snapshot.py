@@ -85,6 +85,17 @@ class Snapshot:
     nominal_positions: NDArray[Any] | None = None  # (N, 2) px about their mean, where scan_affine distorts them
     changes: tuple[Change, ...] = ()  # to `config` in the course of the run, in order
 
+    def __repr__(self) -> str:  # without the arrays, for consoles
+        shapes = {"object": np.shape(self.state.object_phase), "probe": np.shape(self.state.probe)}
+        arrays = ", ".join(f"{name} {' x '.join(map(str, shape))}" for name, shape in shapes.items())
+        return f"<Snapshot of {self.course}: {arrays}, {len(self.used)} patterns>"
+
+    @property
+    def course(self) -> str:
+        """How far it has come, in words."""
+        total = self.history.total
+        return f"{self.iteration} iterations{f', loss {total[-1]:.5g}' if total else ''}"
+
     @property
     def shifts(self) -> NDArray[Any]:
         """Where each probe is, in px (y, x) from its corner: the State's shifts, and what scan_affine adds to them."""

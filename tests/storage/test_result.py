@@ -198,3 +198,9 @@ def test_moments_of_the_first_format_are_read(tmp_path):
     assert list(memory.arrays) == ["first", "second"]
     assert (memory.scalars, memory.step) == ({}, 17)
     np.testing.assert_array_equal(memory.arrays["first"], snapshot.moments["object_phase"].arrays["first"])
+
+
+def test_it_shows_itself_without_its_arrays():
+    arrays = "object 1 x 3 x 33 x 36, probe 2 x 16 x 16, 20 patterns"
+    assert repr(make()) == f"<Snapshot of 4 iterations, loss 0.50119: {arrays}>"
+    assert repr(make(iterations=0)) == f"<Snapshot of 0 iterations: {arrays}>"

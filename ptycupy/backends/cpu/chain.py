@@ -22,13 +22,13 @@ FORTH, INTENSITIES, COMPARE, BACK = 1, 2, 4, 8  # stages; several are summed
 
 
 class Beam(NamedTuple):
-    """What waves meet; planar arrays (see `lanes`) hold the scale of the transforms back."""
+    """What waves meet; planar and columnar arrays (see `lanes`) hold the scale of the transforms back."""
 
-    spectra: Array  # [p, y, 2 x] planar, of the probe
+    spectra: Array  # [p, x / LANES, y, 2 LANES] columnar, of the probe
     ramps_y: Array  # [n, y] of the shifts
     ramps_x: Array  # [n, x]
     transmission: Array  # [o, z, Y, X]
-    transfer: Array  # [0, 1 or z - 1, 1 or n, y, 2 x] planar
+    transfer: Array  # [0, 1 or z - 1, 1 or n, x / LANES, y, 2 LANES] columnar
     corners: Array  # [N, 2]
     indices: Array  # [n]
 
@@ -39,8 +39,9 @@ class Room(NamedTuple):
     waves: Array  # [n, o, p, y, 2 x + padding] planar: on the detector, or the gradients of each pattern's spectra
     entries: Array  # [slots, z, y, 2 x] planar: what enters slices
     pulls: Array  # [n, o, 1 or p, z, y, 2 x] planar: gradients of the transmission at the windows; may be entries
-    gap_spectra: Array  # [slots, z - 1, y, 2 x] planar: before the transfer functions; of none where not kept
-    gap_pulls: Array  # [n, gaps, y, 2 x] planar: gradients of the transfer functions; of none where not wanted
+    # Columnar, between slices; of none where no gradient of a transfer function is wanted.
+    gap_spectra: Array  # [slots, z - 1, x / LANES, y, 2 LANES], before the transfer functions
+    gap_pulls: Array  # [n, gaps, x / LANES, y, 2 LANES], gradients of the transfer functions
     intensity: Array  # [n or chunks, y, x]
     grads: Array  # [n or chunks, y, x] of the intensity
     slopes: Array  # [n o p, 2] float64: each wave's share of the gradient of the shifts, over 2 pi
@@ -66,7 +67,7 @@ def forth(
     waves, entries, transmission, transfer = room.waves, room.entries, beam.transmission, beam.transfer
     _, states, modes, rows, stride = waves.shape
     slices, canvas_height, canvas_width = transmission.shape[1:]
-    gaps, tilts, plane = transfer.shape[0], transfer.shape[1], beam.spectra.shape[1] * beam.spectra.shape[2]
+    gaps, tilts, plane = transfer.shape[0], transfer.shape[1], beam.spectra[0].size
     i, o, p = k // (states * modes), k // modes % states, k % modes
     top, left = beam.corners[beam.indices[i], 0], beam.corners[beam.indices[i], 1]
     wave = k * rows * stride
@@ -102,7 +103,7 @@ def back(
     transmission, transfer = beam.transmission, beam.transfer
     _, states, modes, rows, stride = waves.shape
     slices, canvas_height, canvas_width = transmission.shape[1:]
-    gaps, tilts, plane = transfer.shape[0], transfer.shape[1], beam.spectra.shape[1] * beam.spectra.shape[2]
+    gaps, tilts, plane = transfer.shape[0], transfer.shape[1], beam.spectra[0].size
     i, o, p = k // (states * modes), k // modes % states, k % modes
     top, left = beam.corners[beam.indices[i], 0], beam.corners[beam.indices[i], 1]
     wave, pattern = k * rows * stride, at * rows * room.grads.shape[2]

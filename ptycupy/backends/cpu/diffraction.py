@@ -16,16 +16,15 @@ def size(n: int) -> tuple[int, ...]:
 
 
 @jit_parallel
-def planar(target: Array, source: Array, scale: float) -> None:
-    """target [k, y, 2 x] = scale * source [k, y, x], LANES real parts before LANES imaginary ones."""
+def columnar(target: Array, source: Array, scale: float) -> None:
+    """target [k, x / LANES, y, 2 LANES] = scale * source [k, y, x], LANES real parts before LANES imaginary ones."""
     planes, height, width = source.shape
     for item in prange(planes * height):
         k, y = item // height, item % height
         for x in range(width):
-            place = x // LANES * (2 * LANES) + x % LANES
             value = source[k, y, x] * scale
-            target[k, y, place] = value.real
-            target[k, y, place + LANES] = value.imag
+            target[k, x // LANES, y, x % LANES] = value.real
+            target[k, x // LANES, y, x % LANES + LANES] = value.imag
 
 
 @jit
@@ -64,20 +63,22 @@ def scatter(
                         target = 2 * (((o * slices + s) * canvas_height + row) * canvas_width + left)
                         place = (((i * states + o) * parts * slices + s) * rows + y) * length
                         apart = slices * rows * length
-                        ends.add_rows(grad_transmission, target, pulls, place, parts, apart, factor, width)
+                        ends.add_rows(grad_transmission, target, pulls, place, 2 * LANES, parts, apart, factor, width)
 
 
 @jit_parallel
 def gather(grad_transfer: Array, pulls: Array, factor: float, width: tuple[int, ...]) -> None:
-    """grad_transfer [g, 1 or n, y, x] += factor * pulls [n, g, y, 2 x], of every pattern or summed over them."""
-    gaps, tilts, rows, _ = grad_transfer.shape
-    patterns, length = pulls.shape[0], pulls.shape[3]
-    parts, apart = patterns // tilts, gaps * rows * length
+    """grad_transfer [g, 1 or n, y, x] += factor * pulls [n, g, x / LANES, y, 2 LANES], of every pattern or summed over
+    them."""
+    gaps, tilts, rows, columns = grad_transfer.shape
+    plane, parts = 2 * rows * columns, pulls.shape[0] // tilts
     for item in prange(gaps * rows):
         g, y = item // rows, item % rows
         for t in range(tilts):
-            target, place = ((g * tilts + t) * rows + y) * length, ((t * gaps + g) * rows + y) * length
-            ends.add_rows(grad_transfer, target, pulls, place, parts, apart, factor, width)
+            target = (g * tilts + t) * plane + 2 * y * columns
+            place = (t * gaps + g) * plane + 2 * y * LANES
+            between = 2 * rows * LANES
+            ends.add_rows(grad_transfer, target, pulls, place, between, parts, gaps * plane, factor, width)
 
 
-__all__ = ["gather", "pairs", "planar", "scatter", "size"]
+__all__ = ["columnar", "gather", "pairs", "scatter", "size"]

@@ -221,21 +221,27 @@ class Memory:
 
 @dataclass(frozen=True)
 class Planar:
-    """A planar wave, its rows `stride` reals apart: places are a row and a block of columns."""
+    """A planar wave, rows and blocks of columns so many reals apart: places are a row and a block."""
 
     memory: Memory
     pointer: Any
     start: Any
     stride: Any
+    apart: Any = 2 * LANES
 
     def place(self, y: Any, block: Any) -> Any:
-        return self.memory.at(self.start, (y, self.stride), (block, 2 * LANES))
+        return self.memory.at(self.start, (y, self.stride), (block, self.apart))
 
     def load(self, y: Any, block: Any) -> Lanes:
         return self.memory.load(self.pointer, self.place(y, block))
 
     def store(self, y: Any, block: Any, value: Lanes) -> None:
         self.memory.store(self.pointer, self.place(y, block), value)
+
+
+def columnar(memory: Memory, pointer: Any, start: Any, height: int) -> Planar:
+    """A wave whose blocks of columns lie one behind the other, each dense, as steps of columns go through them."""
+    return Planar(memory, pointer, start, 2 * LANES, 2 * LANES * height)
 
 
 def _alignment(real: Any) -> int:
@@ -279,4 +285,4 @@ def emitted(write: Callable[..., None]) -> Any:
     return intrinsic(typed)
 
 
-__all__ = ["LANES", "Lanes", "Memory", "Planar", "emitted", "shuffle"]
+__all__ = ["LANES", "Lanes", "Memory", "Planar", "columnar", "emitted", "shuffle"]

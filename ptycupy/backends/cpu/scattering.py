@@ -11,6 +11,7 @@ from numba import get_num_threads
 
 from ptycupy.backends import composed
 from ptycupy.backends.cpu import chain, diffraction, shift
+from ptycupy.backends.cpu.lanes import LANES
 from ptycupy.backends.cpu.memory import flat
 from ptycupy.backends.cpu.waves import Waves
 from ptycupy.backends.cpu.windows import require_inside, row_bands
@@ -130,14 +131,15 @@ class Scattering(composed.Diffraction, Waves):
         spectrum = self.empty(probe.shape, self.complex)
         np.copyto(spectrum, probe)
         self._fourier.transform(spectrum, True, 1.0)
-        spectra = self._planar(spectrum, share)
-        moves = self._planar(spectrum[None, :0] if transfer is None else transfer, share)
+        spectra = self._columnar(spectrum, share)
+        moves = self._columnar(spectrum[None, :0] if transfer is None else transfer, share)
         return chain.Beam(spectra, *self._ramps(shifts, window), transmission, moves, corners, indices)
 
     def _room(self, beam: chain.Beam, keep: bool, threads: int | None = None) -> chain.Room:
         """For what enters the slices of every wave of a batch, or of one pattern on each of so many threads; with
         `keep` for spectra between slices too, and the gradients of transfer functions."""
-        (modes, height, width), (states, slices) = beam.spectra.shape, beam.transmission.shape[:2]
+        (modes, *columns), (states, slices) = beam.spectra.shape, beam.transmission.shape[:2]
+        height, width = beam.ramps_y.shape[1], 2 * beam.ramps_x.shape[1]
         stack, plane = (len(beam.indices), states, modes), (slices, height, width)
         nothing = np.empty((0, 0, 0), self.real)
         waves = self.empty((*stack, height, width + PADDING), self.real)
@@ -148,10 +150,10 @@ class Scattering(composed.Diffraction, Waves):
         else:
             entries = self.empty((threads * states * modes, *plane), self.real)
             pulls = self.empty((*stack[:2], 1, *plane), self.real)
-        gap_spectra = gap_pulls = np.empty((0, 0, 0, 0), self.real)
+        gap_spectra = gap_pulls = np.empty((0, 0, 0, 0, 0), self.real)
         if keep and slices > 1:
-            gap_spectra = self.empty((len(entries), slices - 1, *plane[1:]), self.real)
-            gap_pulls = self.empty((len(beam.indices), beam.transfer.shape[0], *plane[1:]), self.real)
+            gap_spectra = self.empty((len(entries), slices - 1, *columns), self.real)
+            gap_pulls = self.empty((len(beam.indices), beam.transfer.shape[0], *columns), self.real)
         return chain.Room(waves, entries, pulls, gap_spectra, gap_pulls, nothing, nothing, slopes)
 
     def _chain(
@@ -212,12 +214,12 @@ class Scattering(composed.Diffraction, Waves):
             self._fourier.transform(back, False, factor / (height * width))
             grad_probe += back
 
-    def _planar(self, arrays: Array, scale: float = 1.0) -> Array:
-        """[..., y, 2 x] of complex [..., y, x]."""
-        result = self.empty((*arrays.shape[:-1], 2 * arrays.shape[-1]), self.real)
-        height, width = arrays.shape[-2:]
-        planes = (result.reshape(-1, height, 2 * width), arrays.reshape(-1, height, width))
-        diffraction.planar(*planes, self.real.type(scale))
+    def _columnar(self, arrays: Array, scale: float) -> Array:
+        """scale * arrays, [..., x / LANES, y, 2 LANES] of complex [..., y, x]."""
+        *stack, height, width = arrays.shape
+        result = self.empty((*stack, width // LANES, height, 2 * LANES), self.real)
+        planes = (result.reshape(-1, *result.shape[-3:]), arrays.reshape(-1, height, width))
+        diffraction.columnar(*planes, self.real.type(scale))
         return result
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ptycupy.backends.cpu.lanes import LANES, Lanes, Memory, Planar, emitted
+from ptycupy.backends.cpu.lanes import LANES, Lanes, Memory, Planar, columnar, emitted
 from ptycupy.backends.cpu.radix import Columns
 
 BLOCK = 2 * LANES  # reals
@@ -30,8 +30,8 @@ def enter(
     height: int,
     width: int,
 ) -> None:
-    """A probe's spectrum (planar, dense) times exp(-2 pi i shift f), the two factors given as pairs, back along y."""
-    target, source = Planar(memory, waves, wave, stride), Planar(memory, spectra, spectrum, 2 * width)
+    """A probe's spectrum (columnar) times exp(-2 pi i shift f), the two factors given as pairs, back along y."""
+    target, source = Planar(memory, waves, wave, stride), columnar(memory, spectra, spectrum, height)
     columns = Columns(memory, height)
     with memory.loop(width // LANES) as block:
         along_x = memory.load_pairs(ramps_x, memory.at(ramp_x, (block, BLOCK)))
@@ -85,7 +85,7 @@ def slopes(
 ) -> None:
     """sums[at], doubles, = the sum of (f_y, f_x) Im(conj(wave) spectrum), f in cycles per pixel."""
     build, wide = memory.build, memory.double()
-    grad, source = Planar(memory, waves, wave, stride), Planar(memory, spectra, spectrum, 2 * width)
+    grad, source = Planar(memory, waves, wave, stride), columnar(memory, spectra, spectrum, height)
     down, along = (wide.constants(np.fft.fftfreq(n).tolist()) for n in (height, width))
 
     def column(block: Any, sums: list[Any]) -> list[Any]:
@@ -157,15 +157,16 @@ def add_rows(
     target: Any,
     pulls: Any,
     place: Any,
+    between: Any,
     parts: Any,
     apart: Any,
     weight: Any,
     width: int,
 ) -> None:
-    """A row of a canvas of pairs += weight times the sum of planar rows that lie `apart`."""
+    """A row of a canvas of pairs += weight times the sum of planar rows that lie `apart`, their blocks `between`."""
     factor = memory.everywhere(weight)
     with memory.loop(width // LANES) as block:
-        at, first = memory.at(target, (block, BLOCK)), memory.at(place, (block, BLOCK))
+        at, first = memory.at(target, (block, BLOCK)), memory.at(place, (block, between))
         total = memory.sum(parts, lambda part: memory.load(pulls, memory.at(first, (part, apart))))
         memory.store_pairs(canvas, at, memory.load_pairs(canvas, at) + total.scaled(factor))
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ptycupy.backends.cpu.lanes import LANES, Lanes, Memory, Planar, emitted
+from ptycupy.backends.cpu.lanes import LANES, Lanes, Memory, Planar, columnar, emitted
 from ptycupy.backends.cpu.radix import Columns, row_forward, row_inverse
 
 
@@ -83,7 +83,7 @@ def _propagate(
     between: Callable[[Any, Any, Lanes, Lanes], Lanes],
 ) -> None:
     """`between` takes row and block, the transfer function there, and the spectrum."""
-    target, factors = Planar(memory, waves, wave, stride), Planar(memory, transfers, transfer, 2 * width)
+    target, factors = Planar(memory, waves, wave, stride), columnar(memory, transfers, transfer, height)
     columns = Columns(memory, height)
     with memory.loop(width // LANES) as block:
         columns.begin(lambda y: target.load(y, block))
@@ -95,7 +95,7 @@ def _propagate(
 def propagate(
     memory: Memory, waves: Any, wave: Any, stride: Any, transfers: Any, transfer: Any, height: int, width: int
 ) -> None:
-    """Times a transfer function (planar, dense) where the wave is transformed along both axes."""
+    """Times a transfer function (columnar) where the wave is transformed along both axes."""
     _propagate(memory, waves, wave, stride, transfers, transfer, height, width, lambda y, x, h, value: h * value)
 
 
@@ -112,8 +112,8 @@ def propagate_kept(
     height: int,
     width: int,
 ) -> None:
-    """`propagate`, with the spectrum before it kept (planar, dense)."""
-    kept = Planar(memory, spectra, spectrum, 2 * width)
+    """`propagate`, with the spectrum before it kept (columnar)."""
+    kept = columnar(memory, spectra, spectrum, height)
 
     def between(y: Any, block: Any, factor: Lanes, value: Lanes) -> Lanes:
         kept.store(y, block, value)
@@ -148,9 +148,9 @@ def propagate_back_pulling(
     height: int,
     width: int,
 ) -> None:
-    """`propagate_back`; pull (planar, dense) becomes conj(kept spectrum) times the gradient's, the transfer function's
+    """`propagate_back`; pull (columnar) becomes conj(kept spectrum) times the gradient's, the transfer function's
     gradient, or takes it up where there is `more` than this."""
-    kept, sums = (Planar(memory, *where, 2 * width) for where in ((spectra, spectrum), (pulls, pull)))
+    kept, sums = (columnar(memory, *where, height) for where in ((spectra, spectrum), (pulls, pull)))
 
     def between(y: Any, block: Any, factor: Lanes, grad: Lanes) -> Lanes:
         before = sums.load(y, block).where(more)

@@ -9,6 +9,8 @@
 
 #define ELEMENTS 8  // of a line, per thread
 #define EXCHANGE (ELEMENTS * THREADS * 17 / 16)  // numbers of shared memory that a block's lines need
+// For kernels of which a multiprocessor has two blocks at once in single precision: 128 registers per thread.
+#define KERNEL_TWICE extern "C" __global__ void __launch_bounds__(THREADS, sizeof(real) == sizeof(float) ? 2 : 1)
 
 constexpr int FORWARD = -1, INVERSE = 1;  // exp(FORWARD 2 pi i k r / n)
 

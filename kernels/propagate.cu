@@ -44,15 +44,16 @@ KERNEL propagate_backward(
     grad_transfer[i] = accumulate ? grad_transfer[i] + sum : sum;
 }
 
-// grad_transfer[k] += sum_i per_pattern[i, k], the batch in order: one tilt for all patterns
-KERNEL propagate_backward_shared(
-    complex* grad_transfer,      // [y, x] accumulated into
-    const complex* per_pattern,  // [n, y, x]
-    int patterns,
+// grad_transfer[t, k] += sum_g parts[t, g, k], g in order; launched over (t, y x)
+KERNEL propagate_backward_parts(
+    complex* grad_transfer,  // [t, y, x] of this gap, accumulated into
+    const complex* parts,    // [t, groups, y, x]
+    int groups,
     int pixels) {
-    int k = int(element());
-    if (k >= pixels) return;
+    Place at = place(pixels);
+    if (at.column >= pixels) return;
     complex sum = {0, 0};
-    for (int i = 0; i < patterns; ++i) sum += per_pattern[size_t(i) * pixels + k];
-    grad_transfer[k] += sum;
+#pragma unroll 8
+    for (int g = 0; g < groups; ++g) sum += parts[(size_t(at.row) * groups + g) * pixels + at.column];
+    grad_transfer[size_t(at.row) * pixels + at.column] += sum;
 }

@@ -31,6 +31,9 @@ class Launches(Memory):
             "transmit_rows_backward": self._rows_backward,
             "propagate_columns_forward": self._columns,
             "propagate_columns_backward": self._columns,
+            "propagate_columns_forward_kept": self._columns_kept,
+            "propagate_columns_backward_kept": self._columns_summed,
+            "propagate_backward_parts": self._parts,
             "transform_rows": self._rows,
             "transform_columns": self._ends,
             "transform_shifted": self._shifted,
@@ -70,6 +73,18 @@ class Launches(Memory):
         """To the spectrum and back; the rows' share of both transforms is counted here too."""
         self._transformed(waves, 2)
         self._traffic((waves, transfer), (waves,), MULTIPLY * waves.size)
+
+    def _columns_kept(self, waves: Array, spectra: Array, transfer: Array, *_: Any) -> None:
+        self._columns(waves, transfer)
+        self._traffic((), (spectra,), launches=0)
+
+    def _columns_summed(self, waves: Array, parts: Array, spectra: Array, transfer: Array, *rest: Any) -> None:
+        self._columns(waves, transfer)
+        _, accumulate, *_ = rest
+        self._traffic((spectra, parts if accumulate else None), (parts,), ACCUMULATE * waves.size, launches=0)
+
+    def _parts(self, target: Array, parts: Array, *_: Any) -> None:
+        self._traffic((target, parts), (target,), 2 * parts.size)
 
     def _rows(self, waves: Array, *_: Any) -> None:
         self._traffic((waves,), (waves,))

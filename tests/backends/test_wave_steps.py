@@ -26,6 +26,8 @@ STEPS = {
     "propagate_columns_forward",
     "propagate_columns_backward",
 }
+KEPT = {"propagate_columns_forward_kept", "propagate_columns_backward_kept"}  # for the transfer function's gradient
+PARTS = {"propagate_backward_parts"}  # of that, where more than one block has some
 ENDS = {"transform_rows", "transform_columns", "transform_shifted"}
 OTHERS = {
     "intensity_forward",
@@ -35,7 +37,7 @@ OTHERS = {
     "add",
     "reduce_add",
 }
-PROPAGATION = {"propagate_columns_forward", "propagate_columns_backward"}  # of one slice there is none
+PROPAGATION = {"propagate_columns_forward", "propagate_columns_backward"} | KEPT | PARTS  # of one slice there is none
 SMALL = {"window": (64, 64), "canvas": (70, 67)}
 SCENES = {
     "one mode": Scene(n=1, p=1, o=1, z=3, tilts=False, **SMALL),
@@ -64,7 +66,7 @@ def test_every_size_equals_the_composed_ops(kernel_folder: Path, scene: Scene) -
     for schedule in range(3) if scene.window == (64, 64) and scene.p < 4 else (1,):
         device = HostDevice(kernel_folder, schedule)
         outputs = wave_cases.multislice(CudaBackend(device, fft="own"), scene)
-        assert set(device.launches) <= STEPS
+        assert set(device.launches) - PARTS == (STEPS | KEPT if scene.z > 1 else STEPS - PROPAGATION)
         assert_agree(outputs, composed, 1e-5, 1e-4)
 
 
@@ -75,7 +77,7 @@ def test_the_way_from_probe_to_detector_equals_the_composed_ops(kernel_folder: P
     for schedule in range(3) if scene.window == (64, 64) and scene.p < 4 else (2,):
         device = HostDevice(kernel_folder, schedule)
         outputs = wave_cases.diffraction(CudaBackend(device, fft="steps"), scene)
-        assert ENDS | STEPS - PROPAGATION <= set(device.launches) <= ENDS | STEPS | OTHERS
+        assert ENDS | STEPS - PROPAGATION <= set(device.launches) <= ENDS | STEPS | PROPAGATION | OTHERS
         assert not {"fft", "inverse fft"} & set(device.calls)
         for name, values in expected.items():
             gradient = name.startswith("grad")
@@ -107,6 +109,69 @@ def test_deterministic_steps_repeat_bit_by_bit(kernel_folder: Path) -> None:
         outputs = wave_cases.multislice(backend, SCENES["4 modes, two states"])
         found.append([values.tobytes() for values in outputs.values()])
     assert found[0] == found[1] == found[2]
+
+
+def test_the_gradient_of_the_transfer_function_repeats_bit_by_bit(kernel_folder: Path) -> None:
+    """Without `deterministic` too: sums of blocks are added in order."""
+    for scene in (SCENES["3 modes, a transfer per pattern"], Scene(n=3, p=2, o=1, z=2, tilts=False, **SMALL)):
+        found = []
+        for schedule in range(3):
+            device = HostDevice(kernel_folder, schedule)
+            outputs = wave_cases.multislice(CudaBackend(device, fft="steps"), scene)
+            assert set(device.launches) >= KEPT | PARTS
+            found.append([values.tobytes() for name, values in outputs.items() if name.startswith("grad_transfer")])
+        assert found[0] == found[1] == found[2]
+
+
+@pytest.mark.parametrize("tilts", [True, False], ids=["a transfer per pattern", "one for all"])
+def test_sums_are_the_same_however_blocks_share_the_waves(
+    kernel_folder: Path, monkeypatch: pytest.MonkeyPatch, tilts: bool
+) -> None:
+    """One block for all waves of a transfer function adds to its gradient itself, twice where a gap is used twice."""
+    scene = Scene(n=2, p=3, o=1, z=3, tilts=tilts, **SMALL)
+    expected = wave_cases.multislice(ReferenceBackend(), scene)
+    for enough, parts in ((1, False), (8, True), (512, True)):
+        monkeypatch.setattr(steps, "ENOUGH_BLOCKS", enough)
+        device = HostDevice(kernel_folder, 1)
+        outputs = wave_cases.multislice(CudaBackend(device, "float64", "steps"), scene)
+        assert (set(device.launches) >= PARTS) == parts
+        assert_agree(outputs, expected, 1e-12, 1e-12)
+
+
+@pytest.mark.parametrize("field", ["tilts", "slice_thickness"])
+@pytest.mark.parametrize("tilt_per_position", [True, False])
+def test_gradients_are_those_of_central_differences(kernel_folder: Path, tilt_per_position: bool, field: str) -> None:
+    problem, state = random_scene(
+        positions=2, window=(64, 64), object_modes=1, slices=3, tilt_per_position=tilt_per_position
+    )
+    device = HostDevice(kernel_folder, shared_memory=65536)  # a T4's: of detect_columns in double precision
+    backend, losses = CudaBackend(device, "float64", "steps"), {"gaussian": {}}
+    value = np.asarray(getattr(state, field))
+    direction = np.random.default_rng(1).standard_normal(value.shape)
+
+    def loss(distance: float) -> float:
+        moved = state.replace(**{field: value + distance * direction})
+        return ptycupy.loss_and_gradients(problem, moved, [0, 1], losses, backend, parameters=())[0].total
+
+    gradients = ptycupy.loss_and_gradients(problem, state, [0, 1], losses, backend, parameters=(field,))[1]
+    assert set(device.launches) >= KEPT
+    step = 1e-3
+    numerical = (8 * (loss(step) - loss(-step)) - (loss(2 * step) - loss(-2 * step))) / (12 * step)
+    assert np.vdot(getattr(gradients, field), direction) == pytest.approx(numerical, rel=1e-6)
+
+
+def test_a_tape_of_halves_is_full_where_the_transfer_function_has_a_gradient(kernel_folder: Path) -> None:
+    scene = SCENES["6 slices"]
+    full, half = (
+        wave_cases.multislice(CudaBackend(HostDevice(kernel_folder), fft="steps", tape=tape), scene)
+        for tape in ("full", "half")
+    )
+    kept = [name for name in full if "transfer" in name.rsplit(" ", 1)[1]]
+    assert all((half[name] == full[name]).all() for name in kept)
+    assert {name.split()[0] for name in kept} == {"exits", "grad_transmission", "grad_transfer", "grad_waves"}
+    others = [name for name in full if name.startswith("grad_transmission") and name.endswith("waves transmission")]
+    assert others
+    assert all((half[name] != full[name]).any() for name in others)
 
 
 BARRIERS = {
@@ -141,18 +206,21 @@ def with_header(op: str, header: str) -> str:
     return re.sub(r"\b(points|quarter_turn|eighth_turn|turned|turn_all|Lines|FORWARD|INVERSE)\b", r"other_\1", text)
 
 
-def test_gradients_of_a_whole_model_are_those_with_cufft(kernel_folder: Path) -> None:
+LATERAL = ("object_amplitude", "object_phase", "probe", "shifts")
+
+
+@pytest.mark.parametrize("names", [LATERAL, (*LATERAL, "tilts", "slice_thickness")], ids=["lateral", "all"])
+def test_gradients_of_a_whole_model_are_those_with_cufft(kernel_folder: Path, names: tuple[str, ...]) -> None:
     problem, state = random_scene(positions=3, window=(64, 64))
-    found = []
+    found, kernels = [], STEPS if names == LATERAL else STEPS - PROPAGATION | KEPT
     for fft in ("cufft", "own"):
         device = HostDevice(kernel_folder)
         backend = CudaBackend(device, fft=fft)
-        # With tilts or thickness refined, the spectra between slices are kept and the chain is not one op.
-        names = ("object_amplitude", "object_phase", "probe", "shifts")
         loss, gradients = ptycupy.loss_and_gradients(
             problem, state, [0, 2], {"gaussian": {}}, backend=backend, parameters=names
         )
-        assert (set(device.launches) >= STEPS) == (fft == "own")
+        assert (set(device.launches) >= kernels) == (fft == "own")
+        assert (not {"fft", "inverse fft"} & set(device.calls)) == (fft == "own")
         found.append((loss.total, {name: getattr(gradients, name) for name in names}))
     (expected_loss, expected), (loss, gradients) = found
     assert loss == pytest.approx(expected_loss, rel=1e-5)

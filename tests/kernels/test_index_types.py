@@ -27,7 +27,7 @@ NARROWED = {
     "in a subscript": ("transmit.cu", "(size_t(at.row) * probe_modes + p) * pixels", "at.row * probe_modes * height"),
     "added to a pointer": ("transform.cu", "size_t(number) * LENGTH", "number * LENGTH"),
     "added to a pointer, of a sum": (
-        "propagate_columns.cu", "(size_t(pattern) * modes + m) * pixels", "(pattern * modes + m) * LENGTH",
+        "propagate_columns.cu", "(size_t(tile.number) * modes + m) * pixels", "(tile.number * modes + m) * LENGTH",
     ),
     "added to a pointer later": ("multislice.cu", "size_t(blockIdx.x) * PIXELS;", "blockIdx.x * PIXELS;"),
     "in brackets": ("transmit_rows.cu", "((size_t(row.stack) * probe_modes", "((row.stack * probe_modes"),

@@ -7,6 +7,8 @@ A block of rows or columns has 32 lines: a wave is 2 of them.
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from cuda_on_cpu.host_device import HostDevice
 from reconstruction.test_launch_sequence import RATES, SLICES, line
@@ -21,22 +23,29 @@ PATTERNS = "0 0 64 64 64 64 0 0.5 0"  # not packed, as large as the window; Gaus
 SMALL = "1 1 2 71 70"  # modes of object and waves, of the probe, canvas
 
 
-def in_steps(n):
-    """From the probe to the intensities of n patterns, and back."""
+def in_steps(n, refined=False):
+    """From the probe to the intensities of n patterns, and back; `refined`: with the gradient of the one transfer
+    function of each gap, which all 2 n waves have. Blocks share them until each has one, and sums of blocks are added.
+    """
     rows, columns = f"{4 * n}", f"{4 * n} {SCALE} 1 2 2 64"
+    across = f"propagate_columns_forward{'_kept' if refined else ''} {columns}"
+    across_back = [f"propagate_columns_backward {columns}"]
+    if refined:
+        summed = f"propagate_columns_backward_kept {4 * n} {SCALE} 0 {2 * n} {2 * n} 64"
+        across_back = [summed, f"propagate_backward_parts 16 {2 * n} 4096"]
     there = [
         *("transform_rows 4 0", "transform_columns 4 1 0 64"),  # of the probe
         f"transform_shifted {4 * n} {SCALE} 2 2 64",
         f"transmit_rows_forward {rows} 0 3 1 2 {SMALL} 64",
-        *(f"propagate_columns_forward {columns}", f"transmit_rows_forward {rows} 1 3 1 2 {SMALL} 64"),
-        *(f"propagate_columns_forward {columns}", f"transmit_rows_forward {rows} 2 3 1 2 {SMALL} 64"),
+        *(across, f"transmit_rows_forward {rows} 1 3 1 2 {SMALL} 64"),
+        *(across, f"transmit_rows_forward {rows} 2 3 1 2 {SMALL} 64"),
         f"detect_columns {2 * n} {PATTERNS} {SCALE} 2 1 2",
         f"reduce 3 {2 * n} 3",
     ]
     back = [
         f"transmit_rows_backward {rows} 1 2 3 1 2 {SMALL} 64",
-        *(f"propagate_columns_backward {columns}", f"transmit_rows_backward {rows} 1 1 3 1 2 {SMALL} 64"),
-        *(f"propagate_columns_backward {columns}", f"transmit_rows_backward {rows} 1 0 3 1 2 {SMALL} 64"),
+        *(*across_back, f"transmit_rows_backward {rows} 1 1 3 1 2 {SMALL} 64"),
+        *(*across_back, f"transmit_rows_backward {rows} 1 0 3 1 2 {SMALL} 64"),
         f"transform_columns {4 * n} 1 0 64",
         f"shift_backward_probe 32 {SCALE} {n} 2 64 64",
         *("transform_rows 4 1", "transform_columns 4 1 1 64"),
@@ -59,36 +68,42 @@ def as_whole_waves(n):
 
 def update(way, n):
     """One of n patterns, without Adam."""
-    there, back = {"steps": in_steps, "whole": as_whole_waves}[way](n)
+    ways = {"steps": in_steps, "whole": as_whole_waves, "refined": partial(in_steps, refined=True)}
+    (there, back), refined = ways[way](n), way == "refined"
     return [
-        *["clear"] * 5,  # gradients and values
-        *("transmission_forward 59 14910", "transfer_forward 32 1 64 64", "clear"),
+        *["clear"] * (7 if refined else 5),  # gradients and values
+        *("transmission_forward 59 14910", "transfer_forward 32 1 64 64", *["clear"] * (1 + refined)),
         *(f"take_forward 1 2 {2 * n}", "copy"),
         *there,
         *("gaussian_value 1", "add 1 1", "clear", "gaussian_scale 1"),
         *back,
         "add 32 8192",
         f"shift_backward_shifts {2 * n} {SCALE} 2 64 64 2",
-        *(f"reduce_add {2 * n} 2 2", f"take_backward 1 2 {2 * n}", "transmission_backward 59 14910"),
+        *(f"reduce_add {2 * n} 2 2", f"take_backward 1 2 {2 * n}"),
+        *(("transfer_backward_sums 4 1 64 64 2", "reduce 6 2 3", "transfer_backward 1 2 1") if refined else ()),
+        "transmission_backward 59 14910",
     ]
 
 
 @pytest.mark.parametrize("graphs", ["off", "on"])
-@pytest.mark.parametrize("way", ["steps", "whole"])
+@pytest.mark.parametrize("way", ["steps", "whole", "refined"])
 def test_launches_of_an_iteration(kernel_folder, way, graphs):
     """The third iteration: updates of 2 patterns and of 1, and nothing else before what ends it."""
     problem, state = random_scene(positions=3, window=(64, 64), object_modes=1, slices=SLICES, tilt_per_position=False)
     device = HostDevice(kernel_folder, shared_memory=H100)
-    settings = Settings({"gaussian": {}}, learning_rates=RATES, batch_size=2)
-    engine = Engine(problem, state, settings, CudaBackend(device, fft=way, graphs=graphs))
+    rates = RATES | ({"tilts": 1e-2, "slice_thickness": 1e-2} if way == "refined" else {})
+    settings = Settings({"gaussian": {}}, learning_rates=rates, batch_size=2)
+    backend = CudaBackend(device, fft="whole" if way == "whole" else "steps", graphs=graphs)
+    engine = Engine(problem, state, settings, backend)
     engine.run(2)
     device.done = []
     engine.run(1)
     found = [line(work) for work in device.done if work.name != "garbage"]
     row, values = (["copy"], ["copy"]) if graphs == "on" else ([], [])
-    expected = ["clear"] if graphs == "on" else ["clear"] * 5  # losses, and gradients where they are new
+    expected = ["clear"] if graphs == "on" else ["clear"] * (1 + len(rates))  # losses, and gradients where they are new
+    limits = ["clamp 1 -1400 1400 0 1 2", "clamp 1 0 inf 0 1 2"] if way == "refined" else []
     for n in (2, 1):
-        expected += [*row, *update(way, n), *["adam"] * 4, *values]
+        expected += [*row, *update(way, n), *["adam"] * len(rates), *limits, *values]
     begun = [text.split()[0] if text.startswith("adam") else text for text in found[: len(expected)]]
     assert begun == expected
     rest = {text.split()[0] for text in found[len(expected) :]}

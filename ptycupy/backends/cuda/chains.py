@@ -32,8 +32,8 @@ class Chains:
     """The choice for one device, precision, `backend.fft` and tape, by sizes and device alone, so that runs repeat.
 
     "own" takes whole waves where they have room and are predicted to win, "whole" wherever they have room. What has no
-    room goes in steps, as does all that a tape of halves keeps, and windows without transforms of our own take cuFFT.
-    The log says once why.
+    room goes in steps, as does all that a tape of halves keeps or that has a gradient of the transfer function, and
+    windows without transforms of our own take cuFFT. The log says once why.
     """
 
     def __init__(self, device: Device, fft: str, tape: str, dtype: np.dtype[Any], deterministic: bool) -> None:
@@ -46,7 +46,7 @@ class Chains:
         gradient of the transfer function too."""
         patterns, wave_modes, probe_modes, height, width = waves
         window = (height, width)
-        if self._fft in ("auto", "cufft") or keep:
+        if self._fft in ("auto", "cufft"):
             return composed
         if not has_own_transforms(window):
             self._tell("take cuFFT; own sides are %s", window, ", ".join(map(str, FACTORS)))
@@ -59,7 +59,12 @@ class Chains:
             return wave_steps
         blocks = patterns * wave_modes * (1 if self._deterministic else probe_modes)
         wins = whole_waves.wins(self._device, height, patterns * object_modes * probe_modes, blocks)
-        return whole_waves if wins or self._fft == "whole" else wave_steps
+        if not wins and self._fft != "whole":
+            return wave_steps
+        if keep:
+            self._tell("go in steps while tilts or thickness are refined: whole ones keep no spectra", window)
+            return wave_steps
+        return whole_waves
 
     def _tell(self, what: str, window: tuple[int, int], *numbers: Any) -> None:
         if window not in self._told:

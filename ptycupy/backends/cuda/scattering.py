@@ -93,7 +93,7 @@ class Scattering(Waves):
             waves, kept = composed.exits_forward(self, probe, shifts, *arrays, keep)
         elif chain is wave_steps:
             begun, spectrum = wave_steps.shifted(self, probe, shifts)
-            waves, kept = wave_steps.multislice_forward(self, begun, *arrays, spectra=True)
+            waves, kept = wave_steps.multislice_forward(self, begun, *arrays, keep, spectra=True)
         else:
             spectrum = self.empty(probe.shape, self.complex)
             self.copy(spectrum, probe)
@@ -126,14 +126,16 @@ class Scattering(Waves):
             composed.exits_backward(self, beam.waves, beam.kept, shifts, *arrays, *grads)
             return
         needs_waves = grad_probe is not None or grad_shifts is not None
-        told = (self, beam.waves, beam.kept, *arrays, grad_transmission, needs_waves)
+        told = (self, beam.waves, beam.kept, *arrays, grad_transmission)
         if beam.chain is wave_steps:
-            grad_spectra = wave_steps.multislice_backward(*told, spectra=True, deferred=deferred, factor=factor)
+            grad_spectra = wave_steps.multislice_backward(
+                *told, grad_transfer, needs_waves, spectra=True, deferred=deferred, factor=factor
+            )
             if grad_spectra is not None:
                 wave_steps.columns(self, grad_spectra, inverse=False)
             inverse: Callable[[Array], None] = partial(wave_steps.transform, self, inverse=True)
         else:
-            grad_spectra = whole_waves.multislice_backward(*told, *pull, deferred=deferred, factor=factor)
+            grad_spectra = whole_waves.multislice_backward(*told, needs_waves, *pull, deferred=deferred, factor=factor)
             inverse = self._fft.inverse
         if grad_spectra is not None:
             self._shift_backward(grad_spectra, shifts, beam.spectrum, grad_probe, grad_shifts, inverse)

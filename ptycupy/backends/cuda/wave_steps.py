@@ -5,20 +5,22 @@ by the transmission and goes forth; a step of columns goes to the spectrum, mult
 goes back. Both read and write every wave once: kernels/transmit_rows.cu, propagate_columns.cu, fft.cuh. From the probe
 to the detector waves are transformed along x at both ends too, by a step of columns of its own: kernels/transform.cu,
 and where patterns are compared with them at once, the detector itself is one: detect_columns.cu.
+Where the transfer function has a gradient, steps of columns keep the spectra on the way there, and sum on the way back.
 """
 
 from __future__ import annotations
 
+import math
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ptycupy.backends.cuda.launch import THREADS, Blocks
+from ptycupy.backends.cuda.launch import THREADS, Blocks, Rows
 from ptycupy.backends.cuda.reading import likelihood_arguments, pattern_arguments
 from ptycupy.backends.interface import Array
 from ptycupy.backends.interface.losses import Likelihood, Measured
-from ptycupy.backends.tapes import TAPES, Tape
+from ptycupy.backends.tapes import TAPES, FullTape, Tape
 
 if TYPE_CHECKING:
     from ptycupy.backends.cuda.waves import Waves
@@ -52,6 +54,24 @@ class RowStep:
         self.blocks = Blocks(stacks * (height * self.abreast // lines))
 
 
+class ColumnStep:
+    """Sizes of a launch of propagate_columns.cu over `stacks` of so many waves [y, x]."""
+
+    def __init__(self, stacks: int, waves: int, window: tuple[int, int]) -> None:
+        self.height, width = window
+        tiles = width // lines_per_block(self.height)
+        self.groups = shared_out(stacks * tiles, waves, waves)
+        self.blocks = Blocks(stacks * self.groups * tiles)
+        self.sizes = (waves, self.groups, width)
+
+
+class Kept(NamedTuple):
+    """What the way back needs."""
+
+    entries: Tape  # waves before each slice
+    spectra: list[Array]  # before each gap [n, o, p, y, x], where the transfer function has a gradient
+
+
 def multislice_forward(
     backend: Waves,
     waves: Array,
@@ -59,16 +79,18 @@ def multislice_forward(
     transfer: Array | None,
     corners: Array,
     indices: Array,
+    keep: bool,
     spectra: bool = False,
-) -> tuple[Array, Tape]:
-    """`Waves.multislice_forward`, and the waves before each slice; with `spectra` the waves that come and those that
-    go are transformed along x, and the former are overwritten."""
+) -> tuple[Array, Kept]:
+    """`Waves.multislice_forward`; with `spectra` the waves that come and those that go are transformed along x, and the
+    former are overwritten."""
     patterns, wave_modes, probe_modes, height, width = waves.shape
     object_modes, slices, *canvas = transmission.shape
     shape = (patterns, object_modes, probe_modes, height, width)
     first = backend.empty(waves.shape, backend.complex) if spectra else waves
     exits = waves if spectra and wave_modes == object_modes else backend.empty(shape, backend.complex)
-    kept = TAPES[backend.tape](backend, first, (slices - 1, *shape))
+    tape = FullTape if keep else TAPES[backend.tape]
+    kept = Kept(tape(backend, first, (slices - 1, *shape)), [])
     step = RowStep(patterns * object_modes, probe_modes, (height, width))
 
     def rows(s: int, source: Array, entry: Array | None) -> None:
@@ -84,20 +106,25 @@ def multislice_forward(
 
     rows(0, waves, first if spectra else None)
     for s in range(1, slices):
-        propagate(backend, "propagate_columns_forward", exits, transfer, s - 1)
-        kept.keep(partial(enter, s))
+        if keep:
+            kept.spectra.append(backend.empty(shape, backend.complex))
+            propagate(backend, "propagate_columns_forward_kept", exits, transfer, s - 1, kept.spectra[-1])
+        else:
+            propagate(backend, "propagate_columns_forward", exits, transfer, s - 1)
+        kept.entries.keep(partial(enter, s))
     return exits, kept
 
 
 def multislice_backward(
     backend: Waves,
     grad_exits: Array,
-    kept: Tape,
+    kept: Kept,
     transmission: Array,
     transfer: Array | None,
     corners: Array,
     indices: Array,
     grad_transmission: Array | None,
+    grad_transfer: Array | None,
     needs_waves: bool,
     spectra: bool = False,
     deferred: Array | None = None,
@@ -110,8 +137,9 @@ def multislice_backward(
     patches = None
     if grad_transmission is not None and backend.deterministic:
         patches = backend.empty((patterns, object_modes, height, width), backend.complex)
+    gaps = None if grad_transfer is None else Gaps(backend, grad_exits.shape, grad_transfer)
     for s in range(slices - 1, -1, -1):
-        entry = kept.get(s)
+        entry = kept.entries.get(s)
         wave_modes = entry.shape[1]
         grad_waves = grad_exits if s or needs_waves else None
         if grad_waves is not None and wave_modes != object_modes:
@@ -124,7 +152,9 @@ def multislice_backward(
         backend._launch("transmit_rows_backward", step.blocks, *arrays, *sizes, length=width)
         if patches is not None:
             backend._gather_slice(grad_transmission, patches, s, corners, indices)
-        if s:
+        if s and gaps is not None:
+            gaps.propagate(grad_exits, kept.spectra[s - 1], transfer, s - 1)
+        elif s:
             propagate(backend, "propagate_columns_backward", grad_exits, transfer, s - 1)
     return grad_waves
 
@@ -185,16 +215,43 @@ def detector_room(groups: int, real: np.dtype[Any]) -> int:
     return (2 * EXCHANGE * groups + ELEMENTS * THREADS) * real.itemsize
 
 
-def propagate(backend: Waves, kernel: str, waves: Array, transfer: Array | None, gap: int) -> None:
-    """waves [n, o, p, y, x], transformed along x, over a gap and on, in place."""
+def propagate(backend: Waves, kernel: str, waves: Array, transfer: Array | None, gap: int, *spectra: Array) -> None:
+    """waves [n, o, p, y, x], transformed along x, over a gap and on, in place; `spectra` where a kernel keeps them."""
     assert transfer is not None  # None of one slice, which has no gap
     patterns, object_modes, probe_modes, height, width = waves.shape
-    modes, tiles = object_modes * probe_modes, width // lines_per_block(height)
-    groups = shared_out(patterns * tiles, modes, modes)
-    sizes = (transfer.shape[1], modes, groups, width)
-    blocks = Blocks(patterns * groups * tiles)
+    step = ColumnStep(patterns, object_modes * probe_modes, (height, width))
     factors, scale = transfer[gap % transfer.shape[0]], 1 / (height * width)
-    backend._launch(kernel, blocks, waves, factors, scale, *sizes, length=height)
+    sizes = (transfer.shape[1], *step.sizes)
+    backend._launch(kernel, step.blocks, waves, *spectra, factors, scale, *sizes, length=height)
+
+
+class Gaps:
+    """The way back over the gaps, with the gradient of their transfer function [1 or z - 1, 1 or n, y, x].
+
+    Blocks sum what they see of the waves that share a transfer function, all patterns' where it is one for all. Sums of
+    several blocks are added in order: the result is the same bits every time.
+    """
+
+    def __init__(self, backend: Waves, shape: tuple[int, ...], grad_transfer: Array) -> None:
+        self._backend, self._grad = backend, grad_transfer
+        tilts, *window = grad_transfer.shape[1:]
+        self._step = ColumnStep(tilts, math.prod(shape[:3]) // tilts, (window[0], window[1]))
+        self._parts: Array | None = None
+        if self._step.groups > 1:
+            self._parts = backend.empty((tilts, self._step.groups, *window), backend.complex)
+
+    def propagate(self, grad_waves: Array, spectra: Array, transfer: Array | None, gap: int) -> None:
+        """As `propagate`."""
+        assert transfer is not None
+        gap %= transfer.shape[0]
+        target, (tilts, height, width) = self._grad[gap], transfer.shape[1:]
+        arrays = (grad_waves, target if self._parts is None else self._parts, spectra, transfer[gap])
+        told = (1 / (height * width), int(self._parts is None), *self._step.sizes)
+        launch = self._backend._launch
+        launch("propagate_columns_backward_kept", self._step.blocks, *arrays, *told, length=height)
+        if self._parts is not None:
+            where = Rows(tilts, height * width)
+            launch("propagate_backward_parts", where, target, self._parts, self._step.groups, height * width)
 
 
 __all__ = ["columns", "detect", "multislice_backward", "multislice_forward", "shifted", "transform"]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ptycupy.backends import composed
+from ptycupy.backends.cuda import wave_steps, whole_waves
 from ptycupy.backends.cuda.launch import Blocks, Rows, parts_of
 from ptycupy.backends.cuda.memory import Memory
 from ptycupy.backends.interface import Array
@@ -195,7 +196,7 @@ class Waves(composed.Diffraction, Memory):
         arguments = (grad_waves, target, saved, transfer[gap], 1 / pixels, int(not shared), *sizes)
         self._launch("propagate_backward", Rows(patterns, pixels), *arguments)
         if grad_transfer is not None and shared:
-            self._launch("propagate_backward_shared", pixels, grad_transfer[gap], target, patterns, pixels)
+            self._launch("propagate_backward_parts", Rows(1, pixels), grad_transfer[gap], target, patterns, pixels)
         self._fft.inverse(grad_waves)
         return grad_waves
 
@@ -206,6 +207,8 @@ class Waves(composed.Diffraction, Memory):
         chain = self._chains.choose(waves.shape, transmission.shape[0], keep)
         if chain is composed:
             exits, kept = composed.multislice_forward(self, *arrays, keep, TAPES[self.tape])
+        elif chain is wave_steps:
+            exits, kept = wave_steps.multislice_forward(self, *arrays, keep)
         else:
             exits, kept = chain.multislice_forward(self, *arrays)
         return exits, (chain, kept)
@@ -224,9 +227,8 @@ class Waves(composed.Diffraction, Memory):
     ) -> Array | None:
         chain, kept = saved
         arrays = (transmission, transfer, corners, indices, grad_transmission)
-        if chain is composed:
-            return composed.multislice_backward(self, grad_exits, kept, *arrays, grad_transfer, needs_waves)
-        grad: Array | None = chain.multislice_backward(self, grad_exits, kept, *arrays, needs_waves)
+        wanted = (needs_waves,) if chain is whole_waves else (grad_transfer, needs_waves)
+        grad: Array | None = chain.multislice_backward(self, grad_exits, kept, *arrays, *wanted)
         return grad
 
     def far_field_forward(self, waves: Array) -> Array:

@@ -35,10 +35,22 @@ class CountingCpu(Counting):
     def multislice_forward(
         self, waves: Array, transmission: Array, transfer: Array, corners: Array, indices: Array, keep: bool
     ) -> tuple[Array, Any]:
+        (states, slices), (patterns, _, modes, height, width) = transmission.shape[:2], waves.shape
+        exits = self.empty((patterns, states, modes, height, width), self.complex)
+        if self._fused((height, width)):
+            stack, plane = (patterns, states, modes), (slices, height, 2 * width)
+            moves = self.empty((*transfer.shape[:-1], 2 * width), self.real)
+            self.empty((self.threads, height, 2 * width + PADDING), self.real)
+            entries = pulls = self.empty((math.prod(stack), *plane), self.real)
+            if keep or by_patterns(patterns, self.threads):
+                pulls = self.empty((patterns, states, 1, *plane), self.real)
+            gaps, gap_pulls = self._between(transfer, patterns, math.prod(stack), slices, keep)
+            self._transformed(exits, 2 * slices)
+            reads = (waves, slices * self._windows(waves, transmission), moves)
+            self._traffic(reads, (moves, exits, entries, gaps), MULTIPLY * (2 * slices - 1) * exits.size)
+            return exits, (entries, pulls, gaps, gap_pulls)
         if keep:
             return composed.multislice_forward(self, waves, transmission, transfer, corners, indices, keep)
-        states, slices = transmission.shape[:2]
-        exits = self.empty((waves.shape[0], states, *waves.shape[2:]), self.complex)
         entries = self.empty((slices - 1, *exits.shape), self.complex)
         for _ in range(2 * (slices - 1)):
             self._transform(exits)
@@ -59,11 +71,22 @@ class CountingCpu(Counting):
         grad_transfer: Array | None,
         needs_waves: bool,
     ) -> Array | None:
+        (patterns, states, _, *window), slices = grad_exits.shape, transmission.shape[1]
+        if self._fused(window):
+            entries, pulls, gaps, gap_pulls = saved
+            grad_waves = self.empty(grad_exits.shape, self.complex)
+            self._transformed(grad_exits, 2 * slices)
+            windows = slices * self._windows(grad_exits, transmission)
+            flops = (MULTIPLY * (2 * slices - 1) + ACCUMULATE * slices) * grad_exits.size
+            if gaps is not None:
+                flops += ACCUMULATE * (slices - 1) * grad_exits.size
+            self._traffic((grad_exits, entries, gaps, windows, transfer), (grad_waves, pulls, gap_pulls), flops)
+            self._spread_slices(pulls, gap_pulls, grad_transmission, grad_transfer)
+            return grad_waves if needs_waves else None
         if grad_transfer is not None:
             given = (transmission, transfer, corners, indices, grad_transmission, grad_transfer, needs_waves)
             return composed.multislice_backward(self, grad_exits, saved, *given)
         waves, entries = saved
-        (patterns, states, _, *window), slices = grad_exits.shape, transmission.shape[1]
         overlaps = self.empty((patterns, states, slices, *window), self.complex)
         grad_waves = self.empty(waves.shape, self.complex)
         for _ in range(2 * (slices - 1)):
@@ -220,6 +243,15 @@ class CountingCpu(Counting):
         spectra = self.empty((slots, slices - 1, *plane), self.real)
         return spectra, self.empty((patterns, transfer.shape[0], *plane), self.real)
 
+    def _spread_slices(
+        self, pulls: Array, gap_pulls: Array | None, grad_transmission: Array | None, grad_transfer: Array | None
+    ) -> None:
+        """The same of slices and gaps."""
+        if grad_transfer is not None and gap_pulls is not None:
+            self._traffic((gap_pulls, grad_transfer), (grad_transfer,), 2 * gap_pulls.size)
+        if grad_transmission is not None:
+            self._traffic((pulls, pulls), (pulls,), 2 * pulls.size)
+
     def _spread(
         self,
         waves: Array,
@@ -230,10 +262,7 @@ class CountingCpu(Counting):
         grad_transfer: Array | None,
     ) -> None:
         """What all patterns have left is added up."""
-        if grad_transfer is not None and gap_pulls is not None:
-            self._traffic((gap_pulls, grad_transfer), (grad_transfer,), 2 * gap_pulls.size)
-        if grad_transmission is not None:
-            self._traffic((pulls, pulls), (pulls,), 2 * pulls.size)
+        self._spread_slices(pulls, gap_pulls, grad_transmission, grad_transfer)
         if grad_probe is not None:
             back = self.empty(grad_probe.shape, self.complex)
             self._transform(back)

@@ -12,7 +12,7 @@ from cuda_on_cpu import wave_cases
 from cuda_on_cpu.scene import Scene as Scenario
 from reference import ReferenceBackend
 
-from ptycupy.backends.cpu import CpuBackend, fitting
+from ptycupy.backends.cpu import CpuBackend, fitting, slicing
 
 REFERENCE = ReferenceBackend()
 
@@ -148,10 +148,26 @@ def test_diffraction_with_transforms_of_our_own(dtype: str, window: tuple[int, i
     """Every factorisation: 64 = 8 8, 128 = 16 8, 256 = 16 16, 512 = 32 16."""
     backend = CpuBackend(dtype, "own")
     scene = Scenario(n=3, p=2, o=2, z=3, window=window, canvas=(window[0] + 16, window[1] + 9))
-    expected = wave_cases.diffraction(REFERENCE, scene)
-    for name, found in wave_cases.diffraction(backend, scene).items():
-        atol = TOLERANCE[dtype] * np.abs(expected[name]).max()
-        np.testing.assert_allclose(found, expected[name], rtol=0, atol=atol, err_msg=name)
+    for case in (wave_cases.diffraction, wave_cases.multislice):
+        expected = case(REFERENCE, scene)
+        for name, found in case(backend, scene).items():
+            atol = TOLERANCE[dtype] * np.abs(expected[name]).max()
+            np.testing.assert_allclose(found, expected[name], rtol=0, atol=atol, err_msg=name)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_specimen_gives_the_same_gradients_by_patterns_and_by_modes(dtype: str) -> None:
+    backend = CpuBackend(dtype, "own")
+    scene = Scenario(n=3, p=3, o=2, z=3, window=(64, 128), canvas=(80, 137))
+    found = []
+    for alone in (True, False):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(slicing, "by_patterns", lambda *_, alone=alone: alone)
+            found.append(wave_cases.multislice(backend, scene))
+    expected = wave_cases.multislice(REFERENCE, scene)
+    for name, values in expected.items():
+        np.testing.assert_allclose(found[1][name], values, rtol=0, atol=TOLERANCE[dtype] * np.abs(values).max())
+    assert [name for name in expected if (found[0][name] != found[1][name]).any()] == []
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

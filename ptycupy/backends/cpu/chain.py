@@ -60,19 +60,15 @@ class Likelihood(NamedTuple):
 
 
 @jit
-def forth(
-    room: Room, k: int, slot: int, beam: Beam, scale: float, height: tuple[int, ...], width: tuple[int, ...]
+def through(
+    room: Room, wave: int, slot: int, beam: Beam, i: int, o: int, height: tuple[int, ...], width: tuple[int, ...]
 ) -> None:
-    """The k-th wave of [n, o, p] to the detector."""
+    """A wave of pattern i and state o, transformed along x, through all slices."""
     waves, entries, transmission, transfer = room.waves, room.entries, beam.transmission, beam.transfer
-    _, states, modes, rows, stride = waves.shape
+    stride, plane = waves.shape[4], entries.shape[2] * entries.shape[3]
     slices, canvas_height, canvas_width = transmission.shape[1:]
-    gaps, tilts, plane = transfer.shape[0], transfer.shape[1], beam.spectra[0].size
-    i, o, p = k // (states * modes), k // modes % states, k % modes
+    gaps, tilts = transfer.shape[0], transfer.shape[1]
     top, left = beam.corners[beam.indices[i], 0], beam.corners[beam.indices[i], 1]
-    wave = k * rows * stride
-    ramp_y, ramp_x = 2 * i * beam.ramps_y.shape[1], 2 * i * beam.ramps_x.shape[1]
-    ends.enter(waves, wave, stride, beam.spectra, p * plane, beam.ramps_y, ramp_y, beam.ramps_x, ramp_x, height, width)
     for s in range(slices):
         window = 2 * (((o * slices + s) * canvas_height + top) * canvas_width + left)
         entry = (slot * slices + s) * plane
@@ -84,32 +80,29 @@ def forth(
                 steps.propagate_kept(waves, wave, stride, transfer, gap, room.gap_spectra, spectrum, height, width)
             else:
                 steps.propagate(waves, wave, stride, transfer, gap, height, width)
-    ends.detect(waves, wave, stride, scale, height, width)
 
 
 @jit
-def back(
+def through_back(
     room: Room,
-    k: int,
+    wave: int,
     slot: int,
-    at: int,
     beam: Beam,
-    factors: Array,
+    i: int,
+    o: int,
+    p: int,
     height: tuple[int, ...],
     width: tuple[int, ...],
 ) -> None:
-    """The k-th wave of [n, o, p] becomes the gradient of its spectrum, `grads[at]` given."""
+    """The adjoint, of a gradient of mode p."""
     waves, entries, pulls = room.waves, room.entries, room.pulls
     transmission, transfer = beam.transmission, beam.transfer
-    _, states, modes, rows, stride = waves.shape
-    slices, canvas_height, canvas_width = transmission.shape[1:]
-    gaps, tilts, plane = transfer.shape[0], transfer.shape[1], beam.spectra[0].size
-    i, o, p = k // (states * modes), k // modes % states, k % modes
+    stride, plane = waves.shape[4], entries.shape[2] * entries.shape[3]
+    states, slices, canvas_height, canvas_width = transmission.shape
+    gaps, tilts = transfer.shape[0], transfer.shape[1]
     top, left = beam.corners[beam.indices[i], 0], beam.corners[beam.indices[i], 1]
-    wave, pattern = k * rows * stride, at * rows * room.grads.shape[2]
     parts = pulls.shape[2]  # modes share one place, or have one each
-    part = (k // modes * parts + p % parts) * slices
-    ends.detect_back(waves, wave, stride, room.grads, pattern, factors[o], height, width)
+    part = ((i * states + o) * parts + p % parts) * slices
     for s in range(slices - 1, -1, -1):
         window = 2 * (((o * slices + s) * canvas_height + top) * canvas_width + left)
         entry, pull = (slot * slices + s) * plane, (part + s) * plane
@@ -150,9 +143,44 @@ def back(
                 )
             else:
                 steps.propagate_back(waves, wave, stride, transfer, gap, height, width)
+
+
+@jit
+def _forth(
+    room: Room, k: int, slot: int, beam: Beam, scale: float, height: tuple[int, ...], width: tuple[int, ...]
+) -> None:
+    """The k-th wave of [n, o, p] to the detector."""
+    waves = room.waves
+    _, states, modes, rows, stride = waves.shape
+    i, o, p = k // (states * modes), k // modes % states, k % modes
+    wave, spectrum = k * rows * stride, p * beam.spectra[0].size
+    ramp_y, ramp_x = 2 * i * beam.ramps_y.shape[1], 2 * i * beam.ramps_x.shape[1]
+    ends.enter(waves, wave, stride, beam.spectra, spectrum, beam.ramps_y, ramp_y, beam.ramps_x, ramp_x, height, width)
+    through(room, wave, slot, beam, i, o, height, width)
+    ends.detect(waves, wave, stride, scale, height, width)
+
+
+@jit
+def _back(
+    room: Room,
+    k: int,
+    slot: int,
+    at: int,
+    beam: Beam,
+    factors: Array,
+    height: tuple[int, ...],
+    width: tuple[int, ...],
+) -> None:
+    """The k-th wave of [n, o, p] becomes the gradient of its spectrum, `grads[at]` given."""
+    waves = room.waves
+    _, states, modes, rows, stride = waves.shape
+    i, o, p = k // (states * modes), k // modes % states, k % modes
+    wave, pattern = k * rows * stride, at * rows * room.grads.shape[2]
+    ends.detect_back(waves, wave, stride, room.grads, pattern, factors[o], height, width)
+    through_back(room, wave, slot, beam, i, o, p, height, width)
     ramp_y, ramp_x = 2 * i * beam.ramps_y.shape[1], 2 * i * beam.ramps_x.shape[1]
     ends.leave(waves, wave, stride, beam.ramps_y, ramp_y, beam.ramps_x, ramp_x, height, width)
-    ends.slopes(waves, wave, stride, beam.spectra, p * plane, room.slopes, 2 * k, height, width)
+    ends.slopes(waves, wave, stride, beam.spectra, p * beam.spectra[0].size, room.slopes, 2 * k, height, width)
 
 
 @jit
@@ -213,14 +241,25 @@ def run(
             moved = (chunk - i) * waves if recycled else 0
             if stages & FORTH:
                 for k in range(first, first + together):
-                    forth(room, k, k + moved, beam, scale, height, width)
+                    _forth(room, k, k + moved, beam, scale, height, width)
             if stages & INTENSITIES:
                 _intensities(room.intensity[at], room.waves, i, occupancy, width)
             if stages & COMPARE:
                 _compare(likelihood.sums[i], room.grads[at], room.intensity[at], likelihood.measured[i], likelihood)
             if stages & BACK:
                 for k in range(first, first + together):
-                    back(room, k, k + moved, at, beam, factors, height, width)
+                    _back(room, k, k + moved, at, beam, factors, height, width)
 
 
-__all__ = ["BACK", "COMPARE", "FORTH", "INTENSITIES", "Beam", "Likelihood", "Room", "run"]
+__all__ = [
+    "BACK",
+    "COMPARE",
+    "FORTH",
+    "INTENSITIES",
+    "Beam",
+    "Likelihood",
+    "Room",
+    "run",
+    "through",
+    "through_back",
+]

@@ -1,4 +1,4 @@
-"""The methods of CpuBackend that take waves through the whole specimen, or to the detector, in one go."""
+"""The methods of CpuBackend that take waves from the probe to the detector in one go."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ from typing import Any
 import numpy as np
 from numba import get_num_threads
 
-from ptycupy.backends import composed
 from ptycupy.backends.cpu import chain, diffraction, shift
-from ptycupy.backends.cpu.lanes import LANES
 from ptycupy.backends.cpu.memory import flat
-from ptycupy.backends.cpu.waves import Waves
-from ptycupy.backends.cpu.windows import require_inside, row_bands
+from ptycupy.backends.cpu.slicing import Slicing
+from ptycupy.backends.cpu.windows import require_inside
 from ptycupy.backends.interface import Array
 from ptycupy.backends.sizes import PADDING, has_own_transforms
 
@@ -27,57 +25,7 @@ class Fused:
     beam: chain.Beam
 
 
-@dataclass(frozen=True)
-class Whole:
-    """What a specimen's adjoint needs of the way through it in one go."""
-
-    waves: Array  # [n, o or 1, p, y, x] before the first slice
-    entries: Array  # [z - 1, n, o, p, y, x] before the others
-
-
-class Scattering(composed.Diffraction, Waves):
-    _fused: bool
-
-    def multislice_forward(
-        self, waves: Array, transmission: Array, transfer: Array, corners: Array, indices: Array, keep: bool
-    ) -> tuple[Array, Any]:
-        if keep or not hasattr(self._fourier, "multislice"):
-            return composed.multislice_forward(self, waves, transmission, transfer, corners, indices, keep)
-        require_inside(corners, indices, waves.shape[-2:], transmission.shape[-2:])
-        states, slices = transmission.shape[:2]
-        exits = self.empty((len(waves), states, *waves.shape[2:]), self.complex)
-        entries = self.empty((slices - 1, *exits.shape), self.complex)
-        self._fourier.multislice(
-            exits, entries, waves, transmission, transfer, corners, indices, self._pixel_share(waves)
-        )
-        return exits, Whole(waves, entries)
-
-    def multislice_backward(
-        self,
-        grad_exits: Array,
-        saved: Any,
-        transmission: Array,
-        transfer: Array,
-        corners: Array,
-        indices: Array,
-        grad_transmission: Array | None,
-        grad_transfer: Array | None,
-        needs_waves: bool,
-    ) -> Array | None:
-        if not isinstance(saved, Whole):
-            given = (transmission, transfer, corners, indices, grad_transmission, grad_transfer, needs_waves)
-            return composed.multislice_backward(self, grad_exits, saved, *given)
-        waves, entries = saved.waves, saved.entries
-        patterns, states, _, *window = grad_exits.shape
-        wants_transmission = grad_transmission is not None
-        overlaps = self.empty((patterns, states, transmission.shape[1], *window), self.complex)
-        grad_waves = self.empty(waves.shape, self.complex)
-        arrays = (grad_exits, entries, waves, transmission, transfer, corners, indices, self._pixel_share(waves))
-        self._fourier.multislice_back(grad_waves, overlaps, *arrays, needs_waves, wants_transmission)
-        if grad_transmission is not None:
-            self.patch_backward(overlaps, corners, indices, grad_transmission)
-        return grad_waves if needs_waves else None
-
+class Scattering(Slicing):
     def diffraction_forward(
         self,
         probe: Array,
@@ -138,7 +86,7 @@ class Scattering(composed.Diffraction, Waves):
     def _room(self, beam: chain.Beam, keep: bool, threads: int | None = None) -> chain.Room:
         """For what enters the slices of every wave of a batch, or of one pattern on each of so many threads; with
         `keep` for spectra between slices too, and the gradients of transfer functions."""
-        (modes, *columns), (states, slices) = beam.spectra.shape, beam.transmission.shape[:2]
+        modes, (states, slices) = len(beam.spectra), beam.transmission.shape[:2]
         height, width = beam.ramps_y.shape[1], 2 * beam.ramps_x.shape[1]
         stack, plane = (len(beam.indices), states, modes), (slices, height, width)
         nothing = np.empty((0, 0, 0), self.real)
@@ -150,11 +98,8 @@ class Scattering(composed.Diffraction, Waves):
         else:
             entries = self.empty((threads * states * modes, *plane), self.real)
             pulls = self.empty((*stack[:2], 1, *plane), self.real)
-        gap_spectra = gap_pulls = np.empty((0, 0, 0, 0, 0), self.real)
-        if keep and slices > 1:
-            gap_spectra = self.empty((len(entries), slices - 1, *columns), self.real)
-            gap_pulls = self.empty((len(beam.indices), beam.transfer.shape[0], *columns), self.real)
-        return chain.Room(waves, entries, pulls, gap_spectra, gap_pulls, nothing, nothing, slopes)
+        gaps = self._gaps(beam, keep, len(entries))
+        return chain.Room(waves, entries, pulls, *gaps, nothing, nothing, slopes)
 
     def _chain(
         self,
@@ -196,13 +141,7 @@ class Scattering(composed.Diffraction, Waves):
         waves = room.waves
         patterns, states, _, height, _ = waves.shape
         width = beam.ramps_x.shape[1]
-        if grad_transmission is not None:
-            bands = row_bands(beam.corners, beam.indices, (height, width), grad_transmission.shape[-2:])
-            arrays = (beam.corners, beam.indices, bands, diffraction.size(width))
-            diffraction.scatter(grad_transmission, room.pulls, self.real.type(factor), *arrays)
-        if grad_transfer is not None and room.gap_pulls.size:
-            share = self.real.type(factor / (height * width))  # as the transfer functions of `beam` have it
-            diffraction.gather(grad_transfer, room.gap_pulls, share, diffraction.size(width))
+        self._spread_slices(room, beam, factor, (height, width), grad_transmission, grad_transfer)
         if grad_shifts is not None:
             sums = room.slopes.reshape(patterns, -1, 2).sum(1)
             grad_shifts += (2 * math.pi * factor * sums).astype(self.real)
@@ -213,14 +152,6 @@ class Scattering(composed.Diffraction, Waves):
             diffraction.pairs(back, total)
             self._fourier.transform(back, False, factor / (height * width))
             grad_probe += back
-
-    def _columnar(self, arrays: Array, scale: float) -> Array:
-        """scale * arrays, [..., x / LANES, y, 2 LANES] of complex [..., y, x]."""
-        *stack, height, width = arrays.shape
-        result = self.empty((*stack, width // LANES, height, 2 * LANES), self.real)
-        planes = (result.reshape(-1, *result.shape[-3:]), arrays.reshape(-1, height, width))
-        diffraction.columnar(*planes, self.real.type(scale))
-        return result
 
 
 __all__ = ["Scattering"]

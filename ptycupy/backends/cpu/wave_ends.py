@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ptycupy.backends.cpu.lanes import LANES, Lanes, Memory, Planar, columnar, emitted
-from ptycupy.backends.cpu.radix import Columns
+from ptycupy.backends.cpu.radix import Columns, row_forward, row_inverse
 
 BLOCK = 2 * LANES  # reals
 
@@ -140,6 +140,39 @@ def detect_back(
 
 
 @emitted
+def take(
+    memory: Memory, waves: Any, wave: Any, stride: Any, given: Any, at: Any, scale: Any, height: int, width: int
+) -> None:
+    """A wave in real space, an array of pairs, times scale and transformed along x."""
+    target, factor = Planar(memory, waves, wave, stride), memory.everywhere(scale)
+    with memory.loop(height) as y:
+        starts = range(0, width, LANES)
+        values = {x: memory.load_pairs(given, memory.at(at, (y, 2 * width), 2 * x)).scaled(factor) for x in starts}
+        row_forward(memory, values, lambda x, value: target.store(y, x // LANES, value))
+
+
+@emitted
+def give(
+    memory: Memory,
+    waves: Any,
+    wave: Any,
+    stride: Any,
+    taker: Any,
+    at: Any,
+    more: Any,
+    scale: Any,
+    height: int,
+    width: int,
+) -> None:
+    """Back to real space, times scale: becomes an array of pairs, or is added to it where there is `more` than this."""
+    source, factor = Planar(memory, waves, wave, stride), memory.everywhere(scale)
+    with memory.loop(height) as y:
+        for x, value in row_inverse(memory, width, lambda x: source.load(y, x // LANES)).items():
+            place = memory.at(at, (y, 2 * width), 2 * x)
+            memory.store_pairs(taker, place, memory.load_pairs(taker, place).where(more) + value.scaled(factor))
+
+
+@emitted
 def add_power(memory: Memory, intensity: Any, row: Any, waves: Any, place: Any, weight: Any, width: int) -> None:
     """intensity[row, :] += weight |wave|^2 of a row."""
     factor = memory.everywhere(weight)
@@ -177,6 +210,8 @@ __all__ = [
     "detect",
     "detect_back",
     "enter",
+    "give",
     "leave",
     "slopes",
+    "take",
 ]

@@ -1,4 +1,5 @@
-"""The slices of a batch with cuFFT, in steps and as whole waves (backend.fft), forward and adjoint, by window.
+"""The slices of a batch with cuFFT, in steps and as whole waves (backend.fft), forward and adjoint, by window, with the
+gradient of the transfer function (tilts and thickness refined) and without.
 
     pytest benchmarks/test_own_transforms.py --benchmark-only --backend cuda
 
@@ -24,12 +25,15 @@ def backend(request):
     return select(device, "float32", request.param), request.param
 
 
+@pytest.mark.parametrize("refined", [False, True], ids=["fixed", "refined"])
 @pytest.mark.parametrize("direction", ["forward", "backward"])
 @pytest.mark.parametrize("patterns", [16, 64])
 @pytest.mark.parametrize("window", [64, 128, 256, 512])
-def test_multislice(timed_call, backend, window, patterns, direction):
+def test_multislice(timed_call, backend, window, patterns, direction, refined):
     if window > 128 and (patterns > 16 or backend[1] == "whole"):
         pytest.skip("for windows that whole waves have kernels for")
+    if refined and backend[1] == "whole":
+        pytest.skip("whole waves have no gradient of the transfer function")
     b, g, canvas = backend[0], np.random.default_rng(0), window + 108
 
     def wave(*shape):
@@ -39,15 +43,20 @@ def test_multislice(timed_call, backend, window, patterns, direction):
         wave(patterns, 1, P, window, window),
         *(wave(1, Z, canvas, canvas) for _ in "ab"),
     )
-    transfer = b.asarray(np.exp(1j * g.uniform(0, 6, (1, 1, window, window))).astype(np.complex64))
+    transfer, grad_transfer = (
+        b.asarray(np.exp(1j * g.uniform(0, 6, (1, 1, window, window))).astype(np.complex64)) for _ in "ab"
+    )
     where = (
         b.asarray(g.integers(0, 108, (patterns, 2)).astype(np.int32)),
         b.asarray(np.arange(patterns, dtype=np.int32)),
     )
     fixed = (transmission, transfer, *where)
-    grad, saved = b.multislice_forward(waves, *fixed)
+    grad, saved = b.multislice_forward(waves, *fixed, refined)
     name, arguments = {
-        "forward": ("multislice_forward", (waves, *fixed)),
-        "backward": ("multislice_backward", (grad, saved, *fixed, grad_transmission, True)),
+        "forward": ("multislice_forward", (waves, *fixed, refined)),
+        "backward": (
+            "multislice_backward",
+            (grad, saved, *fixed, grad_transmission, grad_transfer if refined else None, True),
+        ),
     }[direction]
     timed_call(b, lambda: getattr(b, name)(*arguments), cost_of(b, name, *arguments))

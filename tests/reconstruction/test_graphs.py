@@ -115,9 +115,16 @@ WAYS = {
         "tilt_per_position": False,
         "constraints": CONSTRAINTS,
     },
+    "steps, with refined tilts and thickness": {
+        "fft": "steps",
+        "window": (64, 64),
+        "positions": 3,
+        "slices": 2,
+        "learning_rates": {**OBJECT, "tilts": 1e-2, "slice_thickness": 1e-2},
+    },
 }
 for way in WAYS.values():
-    way["learning_rates"] = {**OBJECT, "shifts": 1e-3}
+    way.setdefault("learning_rates", {**OBJECT, "shifts": 1e-3})
 SCENE = ("window", "positions", "optional", "slices", "detector", "detector_blur", "probe_modes", "tilt_per_position")
 
 

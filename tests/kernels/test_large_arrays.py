@@ -149,17 +149,24 @@ def lines(b: Batch) -> Outputs:
     return [given, waves[-1]]
 
 
-def steps(b: Batch) -> Outputs:
+def steps(b: Batch, keep: bool = False) -> Outputs:
     """The chain in steps of rows and columns, from the probe's spectrum to that of its gradient."""
     transmission, transfer = b.put((1, 2, *CANVAS), np.complex64), b.last(WINDOW, np.complex64)[None]
     where = (transmission, transfer, b.corners, b.indices)
     waves, _ = wave_steps.shifted(b.backend, b.put((MODES, *WINDOW), np.complex64), b.last((2,), np.float32))
-    exits, kept = wave_steps.multislice_forward(b.backend, waves, *where, spectra=True)
-    grad = b.backend.zeros(transmission.shape, np.complex64)
-    given = [np.array(exits[-1]), np.array(kept.get(0)[-1]), np.array(kept.get(1)[-1])]
-    back = wave_steps.multislice_backward(b.backend, b.waves(), kept, *where, grad, True, spectra=True)
+    exits, (entries, spectra) = wave_steps.multislice_forward(b.backend, waves, *where, keep, spectra=True)
+    grad, grad_transfer = (b.backend.zeros(array.shape, np.complex64) for array in (transmission, transfer))
+    given = [np.array(waves[-1]) for waves in (exits, entries.get(0), entries.get(1), *spectra)]
+    wanted = (grad, grad_transfer if keep else None, True)
+    kept = wave_steps.Kept(entries, spectra)
+    back = wave_steps.multislice_backward(b.backend, b.waves(), kept, *where, *wanted, spectra=True)
     assert back is not None
-    return [*given, back[-1], grad]
+    return [*given, back[-1], grad, *([grad_transfer[0, -1]] if keep else [])]
+
+
+def refined_steps(b: Batch) -> Outputs:
+    """The same with the gradient of the transfer function."""
+    return steps(b, keep=True)
 
 
 def whole(b: Batch) -> Outputs:
@@ -180,7 +187,7 @@ def whole(b: Batch) -> Outputs:
 
 CASES = (
     transmit, propagate, intensity, shift, descan, vary, patch, transfer, patterns, packed_patterns, detector, take,
-    images, halves, lines, steps, whole,
+    images, halves, lines, steps, refined_steps, whole,
 )  # fmt: skip
 
 

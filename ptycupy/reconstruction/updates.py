@@ -49,9 +49,12 @@ def halve(engine: Engine, error: MemoryShortage, largest: int) -> None:
     engine.sub_batch = (size + 1) // 2
     # The error's text, because whoever keeps the error keeps the arrays of what failed; so do its frames until then.
     logger.warning("%s; going on with sub-batches of %d patterns", str(error), engine.sub_batch)
-    for failed in (error, error.__cause__):
-        if failed is not None:
-            traceback.clear_frames(failed.__traceback__)
+    failed: BaseException | None = error
+    while failed is not None:
+        traceback.clear_frames(failed.__traceback__)
+        failed.__traceback__ = None  # a cleared frame still has its function, with all that it closes over
+        earlier = failed.__context__  # what whoever runs the engine is handling is none of ours
+        failed = failed.__cause__ or (earlier if isinstance(earlier, MemoryShortage) else None)
     engine.backend.release()
 
 

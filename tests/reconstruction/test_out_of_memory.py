@@ -12,6 +12,7 @@ from ptycupy import Constraint, Engine, Settings
 from ptycupy.backends.cuda import CudaBackend
 from ptycupy.backends.cuda.device import array_bytes, memory_guard
 from ptycupy.errors import ResourceError
+from ptycupy.reconstruction import updates
 
 RATES = {"object_amplitude": 1e-2, "object_phase": 1e-2, "probe": 1e-3, "shifts": 0.05, "tilts": 0.1}
 MESSAGES = ("cudaErrorMemoryAllocation: out of memory", "CUFFT_ALLOC_FAILED", "OutOfMemoryError: 100 bytes")
@@ -103,6 +104,22 @@ def test_fault_50_the_less_memory_the_smaller_the_sub_batches(kernel_folder, pla
     assert sizes[0] == 8
     assert sizes[-1] < sizes[1] < 8
     assert sizes == sorted(sizes, reverse=True)
+
+
+def test_fault_50_nothing_of_what_failed_stays(kernel_folder, plain, monkeypatch):
+    """Neither in the frames of the error, nor in those of the one that it came from, nor in their closures."""
+    _, kept, peak = plain
+    left = []
+
+    def halving(engine, *given):
+        halve(engine, *given)
+        left.append(engine.backend._device.live)
+
+    halve = updates.halve
+    monkeypatch.setattr(updates, "halve", halving)
+    engine_on(ScarceDevice(kernel_folder, kept + (peak - kept) // 2)).run(1)
+    assert len(left) > 1
+    assert max(left) < kept  # there are no moments yet
 
 
 @pytest.mark.parametrize("share", [0.02, 0.1])

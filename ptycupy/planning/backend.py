@@ -50,7 +50,8 @@ def shaped(value: Any) -> Any:
         size = math.prod(value.shape) * value.dtype.itemsize
         return Shaped(tuple(value.shape), value.dtype, Block(size))
     if isinstance(value, (tuple, list)):
-        return type(value)(shaped(item) for item in value)
+        items = map(shaped, value)
+        return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
     if isinstance(value, dict):
         return {key: shaped(item) for key, item in value.items()}
     return value

@@ -42,9 +42,9 @@ def gradients(backend: Any, window: tuple[int, int]) -> tuple[Any, Any, Any]:
     """Exit waves, and the gradients of object and entering waves."""
     waves, transmission, transfer, corners, indices, grad = map(backend.asarray, drawn(window))
     target = backend.zeros(transmission.shape, backend.complex)
-    exits, saved = backend.multislice_forward(waves, transmission, transfer, corners, indices)
+    exits, saved = backend.multislice_forward(waves, transmission, transfer, corners, indices, False)
     kept = backend.to_host(exits).copy()
-    back = backend.multislice_backward(grad, saved, transmission, transfer, corners, indices, target, True)
+    back = backend.multislice_backward(grad, saved, transmission, transfer, corners, indices, target, None, True)
     return kept, backend.to_host(target), backend.to_host(back)
 
 

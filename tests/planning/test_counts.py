@@ -10,6 +10,7 @@ import pytest
 from scenes import random_scene
 
 from ptycupy.backends import composed
+from ptycupy.backends.cuda import wave_steps
 from ptycupy.backends.interface import Backend
 from ptycupy.model.experiment import place
 from ptycupy.model.losses import make_terms
@@ -119,7 +120,7 @@ def test_the_cuda_backend_queues_and_allocates_what_is_counted(kernel_folder, mo
     """Kernels, transforms and copies op by op, whichever way waves take through the slices."""
     from cuda_on_cpu.host_device import HostDevice
 
-    from ptycupy.backends.cuda import CudaBackend, wave_steps, whole_waves
+    from ptycupy.backends.cuda import CudaBackend, whole_waves
 
     device = HostDevice(kernel_folder, shared_memory=USUAL.shared_memory)
     real = CudaBackend(device, "float32", fft=fft, deterministic=deterministic)
@@ -237,6 +238,13 @@ def test_shapes_alone_have_no_values():
     backend = counting("cpu")
     with pytest.raises(TypeError, match="has no values"):
         np.asarray(backend.empty((2, 3), "float32"))
+
+
+def test_named_tuples_keep_their_names():
+    step = wave_steps.Kept(entries=np.zeros((2, 3)), spectra=[np.zeros(4)])
+    shapes = shaped(step)
+    assert isinstance(shapes, wave_steps.Kept)
+    assert (shapes.entries.shape, shapes.spectra[0].shape) == ((2, 3), (4,))
 
 
 def test_memory_is_given_back_when_the_last_view_is_gone():

@@ -11,7 +11,7 @@ from typing import Any, cast
 import numpy as np
 
 from ptycupy.backends.interface import Array, Backend
-from ptycupy.backends.interface.losses import Likelihood
+from ptycupy.backends.interface.losses import Likelihood, StoredPatterns
 from ptycupy.bench.iteration import Point
 from ptycupy.data.counts import count_of, pack
 from ptycupy.data.source import ArraySource
@@ -63,7 +63,8 @@ class Scene:
         self.intensity, self.scale = real(*patterns), real(n)
         self.stored = b.asarray(g.integers(0, 1000, patterns).astype(np.uint16))
         self.mask, self.weights = b.asarray(np.ones(self.window, np.uint8)), b.asarray(np.ones(n, np.uint8))
-        self.measured = b.patterns(self.stored, self.indices, self.scale, self.mask, self.weights)
+        self.counts = StoredPatterns(self.stored, self.indices, self.scale, self.mask, self.weights)
+        self.measured = self.counts.decoded(b)
         self.small = b.asarray(g.integers(0, 1000, (n, side // 2, side // 2)).astype(np.uint16))
         self.background = real(*self.window)
         counts = ArraySource(g.poisson(500 / side**2, patterns).astype(np.uint8))
@@ -126,9 +127,9 @@ class Scene:
             "misfit forward and backward": lambda: b.misfit_backward(
                 1.0,
                 self.gaussian,
-                b.misfit_forward(*beam, self.measured, self.likelihood, False)[1],
+                b.misfit_forward(*beam, self.counts, self.likelihood, False)[1],
                 *beam[1:],
-                self.measured,
+                self.counts,
                 self.likelihood,
                 self.grad_probe,
                 self.grad_shifts,
@@ -138,9 +139,9 @@ class Scene:
             "misfit forward and backward, with the transfer function's": lambda: b.misfit_backward(
                 1.0,
                 self.gaussian,
-                b.misfit_forward(*beam, self.measured, self.likelihood, True)[1],
+                b.misfit_forward(*beam, self.counts, self.likelihood, True)[1],
                 *beam[1:],
-                self.measured,
+                self.counts,
                 self.likelihood,
                 self.grad_probe,
                 self.grad_shifts,

@@ -11,7 +11,7 @@ from cuda_on_cpu.host_device import HostDevice
 from cuda_on_cpu.scene import Outputs, Scene
 from reference import ReferenceBackend
 
-from ptycupy.backends.cuda import CudaBackend, sources, wave_steps
+from ptycupy.backends.cuda import CudaBackend, open_device, sources, wave_steps
 
 H100 = 232448  # bytes of shared memory that a block may have
 SMALL = {"window": (64, 64), "canvas": (70, 67)}
@@ -79,6 +79,14 @@ def test_a_deterministic_misfit_repeats_bit_by_bit(kernel_folder: Path, fft: str
         outputs = wave_cases.misfit_of_stored(backend, SCENES["3 modes, two states"])
         found.append([values.tobytes() for values in outputs.values()])
     assert found[0] == found[1] == found[2]
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("fft", ["cufft", "steps", "whole"])
+def test_on_a_gpu_they_are_the_reference(fft: str) -> None:
+    for name in ("3 modes, two states", "12 modes", "128"):
+        outputs = wave_cases.misfit_of_stored(CudaBackend(open_device(0), fft=fft), SCENES[name])
+        assert_agree(outputs, wave_cases.misfit_of_stored(ReferenceBackend(), SCENES[name]), 1e-5, 1e-4)
 
 
 BARRIERS = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Literal, Protocol
@@ -56,8 +56,8 @@ class LossOp(Op, Protocol):
         ...
 
 
-class ScaledLossOp(LossOp, Protocol):
-    """One whose gradient is scale(statistics) times the gradient for the statistics UNIT."""
+class Scaled(Protocol):
+    """A loss whose gradient is scale(statistics) times the gradient for the statistics UNIT."""
 
     def value(self, statistics: Array) -> Array:
         """The loss [1] of a batch with these statistics."""
@@ -66,6 +66,10 @@ class ScaledLossOp(LossOp, Protocol):
     def scale(self, statistics: Array) -> Array:
         """[1] float64."""
         ...
+
+
+class ScaledLossOp(LossOp, Scaled, Protocol):
+    """A LossOp of this kind."""
 
 
 UNIT = (1.0, 1.0, 1.0)
@@ -88,8 +92,10 @@ class Term(Protocol):
         ...
 
 
-def misfit(term: Term, batch: Batch, add: Callable[[Array], None] | None = None) -> Variable | None:
-    """The term's value and all the way there as one op; None where the term or the model are not made for it.
+def misfit(
+    term: Term, batch: Batch, add: Callable[[Array], None] | None = None
+) -> tuple[ops.Misfit, Sequence[Variable]] | None:
+    """The term and all the way there as one op, and its inputs; None where the term or the model are not made for it.
 
     `add` is that of `ops.Misfit`.
     """
@@ -101,7 +107,7 @@ def misfit(term: Term, batch: Batch, add: Callable[[Array], None] | None = None)
     if found is None or not any(given.requires_grad for given in found.inputs):
         return None
     measured = batch.experiment.observed(batch.backend, batch.places)
-    return batch.tape.apply(ops.Misfit(batch.backend, found.op, measured, term.likelihood, add), *found.inputs)
+    return ops.Misfit(batch.backend, found.op, measured, term.likelihood, add), found.inputs
 
 
 def _entry(statistics: list[Array] | None, number: int) -> Array | None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ptycupy.backends.interface import Array, Backend
 from ptycupy.model.experiment import Experiment
 from ptycupy.model.forward_model import Shared, Variables, constants, intensities, share, through, watch
-from ptycupy.model.losses import UNIT, Batch, ScaledLossOp, Term, misfit, scope_of
+from ptycupy.model.losses import UNIT, Batch, Scaled, ScaledLossOp, Term, misfit, scope_of
 from ptycupy.model.parameters import Parameters
 from ptycupy.model.ranks import ALONE, Ranks
 from ptycupy.ops import Rescale
@@ -181,17 +181,27 @@ class _Run:
         unit = self.backend.empty((len(UNIT),), np.float64)
         self.backend.fill(unit, 1.0)
         statistics = self.backend.zeros(unit.shape, np.float64)
+        known: Scaled
+
+        def count(found: Array) -> None:
+            """Of a part, which goes on as if all were known already."""
+            self.backend.add(statistics, found)
+            self.backend.copy(found, unit)
+
         for part in self.parts:
             with self.backend.arena():
                 tape = Tape(self.backend)
                 batch = self._batch(tape, self.variables, shared, part)
-                ((op, given),) = self.terms[name].ops(batch, [unit])
-                self.backend.add(statistics, op.measure(given.value))
-                tape.backward([(tape.apply(op, given), self.factor * self.terms[name].weight)])
+                if way := misfit(self.terms[name], batch, count):
+                    known, value = way[0], tape.apply(way[0], *way[1])
+                else:
+                    known, given = self._scaled(name, batch, unit)
+                    self.backend.add(statistics, known.measure(given.value))
+                    value = tape.apply(known, given)
+                tape.backward([(value, self.factor * self.terms[name].weight)])
         if not self.parts:
-            ((op, _),) = self.terms[name].ops(self._constant_batch(self._stand_in), [unit])
+            known, _ = self._scaled(name, self._constant_batch(self._stand_in), unit)
         self.ranks.add(self.backend, [statistics])
-        known = cast(ScaledLossOp, op)
         self.backend.copy(scale, known.scale(statistics))
         self.backend.add(self._value(name), known.value(statistics))
 
@@ -202,12 +212,17 @@ class _Run:
         with self.backend.arena():
             tape = Tape(self.backend)
             batch = self._batch(tape, self.variables, self.shared, self.parts[0])
-            value = misfit(self.terms[name], batch, self._add if several else None)
-            if value is None:
+            way = misfit(self.terms[name], batch, self._add if several else None)
+            if way is None:
                 return False
+            value = tape.apply(way[0], *way[1])
             self.backend.add(self._value(name), value.value)
             tape.backward([(value, self.factor * self.terms[name].weight)])
         return True
+
+    def _scaled(self, name: str, batch: Batch, unit: Array) -> tuple[ScaledLossOp, Variable]:
+        ((op, given),) = self.terms[name].ops(batch, [unit])
+        return cast(ScaledLossOp, op), given
 
     def _add(self, statistics: Array) -> None:
         self.ranks.add(self.backend, [statistics])

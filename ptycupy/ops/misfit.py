@@ -33,7 +33,15 @@ class Misfit:
         statistics, saved = self.backend.misfit_forward(probe, shifts, *arrays, way.keep_spectra)
         if self.add is not None:
             self.add(statistics)
-        return self.likelihood.value(self.backend, statistics), (statistics, saved, shifts, *arrays)
+        return self.value(statistics), (statistics, saved, shifts, *arrays)
+
+    def scale(self, statistics: Array) -> Array:
+        """[1] float64: what the gradient is of these statistics, as a multiple of that for `model.losses.UNIT`."""
+        return self.likelihood.scale(self.backend, statistics)
+
+    def value(self, statistics: Array) -> Array:
+        """The loss [1] of a batch with these statistics."""
+        return self.likelihood.value(self.backend, statistics)
 
     def backward(self, grad: float, saved: Any, wanted: Sequence[Variable | None]) -> tuple[None, None, None, None]:
         self.backend.misfit_backward(grad, *saved, *accumulators(wanted))

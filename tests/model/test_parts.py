@@ -48,13 +48,13 @@ def test_the_chain_in_one_op_equals_the_chain_of_ops(monkeypatch, names, window,
 
 
 class Counting:
-    """A backend that counts the calls of one method."""
+    """A backend that counts the calls of some methods."""
 
-    def __init__(self, backend, name):
-        self._backend, self._name, self.calls = backend, name, 0
+    def __init__(self, backend, *names):
+        self._backend, self._names, self.calls = backend, names, 0
 
     def __getattr__(self, name):
-        if name == self._name:
+        if name in self._names:
             self.calls += 1
         return getattr(self._backend, name)
 
@@ -70,7 +70,7 @@ class Counting:
 )
 def test_one_data_term_needs_no_forward_pass_beforehand(losses, passes):
     problem, state = random_scene(tilt_per_position=False)
-    backend = Counting(select("cpu", "float64"), "diffraction_forward")
+    backend = Counting(select("cpu", "float64"), "diffraction_forward", "misfit_forward")
     parameters = upload(backend, state)
     gradients = Parameters.of({n: backend.zeros(a.shape, a.dtype) for n, a in parameters.items() if n in LATERAL})
     experiment = place(backend, problem, parameters)

@@ -307,14 +307,14 @@ def test_a_loss_that_looks_where_it_should_not_runs_as_ever(made, caplog, looks,
 
 
 def test_host_calls_per_batch(made):
-    """69 without graphs, and with them: a row of indices and rates, the graph, its losses."""
+    """66 without graphs, and with them: a row of indices and rates, the graph, its losses."""
     per_batch = []
     for engine in pair(made, positions=12, learning_rates={**OBJECT, "shifts": 1e-3}, tilt_per_position=False):
         run(engine, 2)
         counted = Counted()
         engine.run(1, [counted])
         per_batch.append(counted.between)
-    assert set(map(len, per_batch[0])) == {69}
+    assert set(map(len, per_batch[0])) == {66}
     assert per_batch[1] == [["copy", "graph", "copy"]] * 5
 
 

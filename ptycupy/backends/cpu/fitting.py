@@ -8,15 +8,13 @@ import numpy as np
 from numba import get_num_threads
 
 from ptycupy.backends import composed
-from ptycupy.backends.cpu import chain, gaussian, poisson
+from ptycupy.backends.cpu import chain
 from ptycupy.backends.cpu.losses import Losses
 from ptycupy.backends.cpu.scalar import power_kind
 from ptycupy.backends.cpu.scattering import Fused, Scattering
 from ptycupy.backends.interface import Array
 from ptycupy.backends.interface.losses import Likelihood, Measured, decoded
 from ptycupy.backends.sizes import by_patterns, has_own_transforms
-
-UNIT = np.ones(3)  # statistics for which the scale of a likelihood is one of its power
 
 
 class Fitting(composed.Misfit, Scattering, Losses):
@@ -44,9 +42,9 @@ class Fitting(composed.Misfit, Scattering, Losses):
         recycled = by_patterns(patterns, threads)
         sums = np.empty((patterns, 3))
         power, eps = self.real.type(likelihood.power), self.real.type(likelihood.eps)
-        scale = self.real.type(_outer(likelihood, UNIT, 1.0))
+        # For statistics of [1, 1, 1] the power is all that multiplies the gradient: gaussian.py, poisson.py.
         how = chain.Likelihood(
-            counts, sums, likelihood.kind == "poisson", power, power_kind(likelihood.power), eps, scale
+            counts, sums, likelihood.kind == "poisson", power, power_kind(likelihood.power), eps, power
         )
         room = self._room(beam, keep, threads if recycled else None)
         spots = (threads if recycled else patterns, *window)
@@ -81,13 +79,8 @@ class Fitting(composed.Misfit, Scattering, Losses):
             given = (transmission, transfer, corners, indices, occupancy, measured, likelihood)
             super().misfit_backward(factor, statistics, saved, shifts, *given, *grads)
             return
-        scale = _outer(likelihood, statistics, factor) / _outer(likelihood, UNIT, 1.0)
+        scale = factor * float(likelihood.scale(self, statistics)[0])
         self._spread(saved.room, saved.beam, scale, *grads)
-
-
-def _outer(likelihood: Likelihood, statistics: Array, factor: float) -> float:
-    outer = gaussian.outer_factor if likelihood.kind == "gaussian" else poisson.outer_factor
-    return outer(statistics, likelihood.power, factor)
 
 
 __all__ = ["Fitting"]
